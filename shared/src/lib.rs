@@ -1,0 +1,10 @@
+//! The domain of Waybill: what a report is, how it is read, encoded, stored and kept track of.
+//!
+//! This crate knows no HTTP and no worker. Read it in the order in which an export meets its parts:
+//! [`catalog`] → [`query`] → [`statement`] → [`source`] → [`encode`] → [`bucket`], with [`export`],
+//! [`ledger`] and [`queue`] for the exports that become jobs.
+
+#![deny(missing_docs)]
+
+pub mod column;
+pub mod encode;
