@@ -1,0 +1,135 @@
+//! What may be asked: datasets with their dimensions, measures and filters.
+//!
+//! The operator writes the catalog as a TOML file; [`Catalog::parse`] reads it and reports every
+//! mistake with its line. Expressions in it are trusted SQL; nothing that a client sends is. The
+//! catalog knows which columns exist, not how a statement is built from them.
+
+mod parse;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::column::ColumnType;
+
+pub use parse::{CatalogFault, CatalogFaults};
+
+/// All datasets of one installation, by name. Immutable once parsed.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    datasets: BTreeMap<String, Dataset>,
+}
+
+impl Catalog {
+    /// The dataset of this name.
+    #[must_use]
+    pub fn dataset(&self, name: &str) -> Option<&Dataset> {
+        self.datasets.get(name)
+    }
+
+    /// Every dataset, sorted by name.
+    pub fn datasets(&self) -> impl Iterator<Item = &Dataset> {
+        self.datasets.values()
+    }
+}
+
+/// Something that can be reported on: a table or a trusted query with named fields.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// Name on the wire; a snake_case identifier.
+    pub name: String,
+    /// One sentence for people.
+    pub description: Option<String>,
+    /// Which configured source holds it: the `default` of `[sources.default]`.
+    pub source: String,
+    /// What is read.
+    pub relation: Relation,
+    /// Grouped or row by row.
+    pub grain: Grain,
+    /// The column that holds the organisation; `None` only for a dataset declared `shared = true`.
+    pub tenant: Option<String>,
+    /// SQL of what `time_range` applies to.
+    pub time: Expression,
+    /// SQL of when a row last changed; gives freshness.
+    pub updated: Option<Expression>,
+    /// The longest `time_range`, in days.
+    pub max_range_days: Option<u32>,
+    /// The roles that may use it; empty = every role.
+    pub roles: Vec<String>,
+    /// What can be grouped by or copied, in the order of the file.
+    pub dimensions: Vec<Field>,
+    /// What can be computed, in the order of the file. Empty for [`Grain::Row`].
+    pub measures: Vec<Field>,
+    /// What can be filtered on, in the order of the file.
+    pub filters: Vec<Field>,
+}
+
+impl Dataset {
+    /// The dimension of this name.
+    #[must_use]
+    pub fn dimension(&self, name: &str) -> Option<&Field> {
+        self.dimensions.iter().find(|field| field.name == name)
+    }
+
+    /// The measure of this name.
+    #[must_use]
+    pub fn measure(&self, name: &str) -> Option<&Field> {
+        self.measures.iter().find(|field| field.name == name)
+    }
+
+    /// The filter field of this name.
+    #[must_use]
+    pub fn filter(&self, name: &str) -> Option<&Field> {
+        self.filters.iter().find(|field| field.name == name)
+    }
+
+    /// Whether a caller with this role may use the dataset.
+    #[must_use]
+    pub fn allows_role(&self, role: &str) -> bool {
+        self.roles.is_empty() || self.roles.iter().any(|allowed| allowed == role)
+    }
+}
+
+/// What a dataset reads from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// A table or view, possibly qualified: `public.sessions`.
+    Table(String),
+    /// A trusted `SELECT`, used as a derived table.
+    Sql(String),
+}
+
+/// Whether a report groups the source's rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Grain {
+    /// One output row for each group of the dimensions asked for.
+    Aggregate,
+    /// One output row for each source row.
+    Row,
+}
+
+/// One dimension, measure or filter.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// Name on the wire; a snake_case identifier.
+    pub name: String,
+    /// One sentence for people.
+    pub description: Option<String>,
+    /// Type of its values.
+    pub column_type: ColumnType,
+    /// How it is computed.
+    pub expression: Expression,
+}
+
+/// Trusted SQL, with another text for a dialect where one text does not serve all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expression {
+    /// The text for every dialect that has none of its own.
+    pub sql: String,
+    /// The text for SQLite.
+    pub sqlite: Option<String>,
+    /// The text for PostgreSQL.
+    pub postgres: Option<String>,
+}
