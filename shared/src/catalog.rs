@@ -7,6 +7,7 @@
 mod parse;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -18,19 +19,19 @@ pub use parse::{CatalogFault, CatalogFaults};
 /// All datasets of one installation, by name. Immutable once parsed.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
-    datasets: BTreeMap<String, Dataset>,
+    datasets: BTreeMap<String, Arc<Dataset>>,
 }
 
 impl Catalog {
     /// The dataset of this name.
     #[must_use]
-    pub fn dataset(&self, name: &str) -> Option<&Dataset> {
+    pub fn dataset(&self, name: &str) -> Option<&Arc<Dataset>> {
         self.datasets.get(name)
     }
 
     /// Every dataset, sorted by name.
     pub fn datasets(&self) -> impl Iterator<Item = &Dataset> {
-        self.datasets.values()
+        self.datasets.values().map(AsRef::as_ref)
     }
 }
 
@@ -132,4 +133,16 @@ pub struct Expression {
     pub sqlite: Option<String>,
     /// The text for PostgreSQL.
     pub postgres: Option<String>,
+}
+
+impl Expression {
+    /// An expression that reads the same in every dialect.
+    #[must_use]
+    pub fn plain(sql: impl Into<String>) -> Self {
+        Self {
+            sql: sql.into(),
+            sqlite: None,
+            postgres: None,
+        }
+    }
 }

@@ -6,5 +6,10 @@
 
 #![deny(missing_docs)]
 
+pub mod caller;
+pub mod catalog;
 pub mod column;
 pub mod encode;
+pub mod query;
+pub mod source;
+pub mod statement;

@@ -1,1 +1,5 @@
-//! TOML.
+//! stub
+/// x
+pub struct CatalogFault;
+/// x
+pub struct CatalogFaults;

@@ -1,0 +1,243 @@
+//! The record of every export: who may work on it, how far it is, how it ended.
+//!
+//! The ledger decides, the queue only wakes. Every transition is one guarded UPDATE, so that any
+//! number of processes may race and one of them wins. It knows no file and no query engine.
+
+pub mod sqlite;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use tokio::sync::broadcast;
+
+use crate::caller::OrgId;
+use crate::encode::Format;
+use crate::export::{Export, ExportId, ExportStatus, Failure, Lease, Progress, Receipt};
+use crate::query::ReportQuery;
+
+/// The transitions of exports, and what is asked about them.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Records an export as `queued` and wakes a worker, both in one transaction, unless
+    /// `max_queued` exports wait already.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`]; then nothing was recorded, or its answer was lost.
+    async fn enqueue(&self, new: NewExport, max_queued: u64) -> Result<Enqueued, LedgerError>;
+
+    /// The export of this id, if the organisation has it.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    async fn get(&self, org: &OrgId, id: ExportId) -> Result<Option<Export>, LedgerError>;
+
+    /// Exports of an organisation, newest first.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    async fn list(&self, org: &OrgId, page: &Page) -> Result<Vec<Export>, LedgerError>;
+
+    /// What waits and how fast it drains.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    async fn backlog(&self) -> Result<Backlog, LedgerError>;
+
+    /// Takes the export that is to run next: `queued → running`, in a new epoch, with a lease.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    async fn claim_next(&self, lease_for: Duration) -> Result<Option<Claim>, LedgerError>;
+
+    /// Prolongs a lease and records how far the work is.
+    ///
+    /// # Errors
+    /// [`LedgerError::LeaseLost`] once another epoch began or the export ended.
+    async fn renew(
+        &self,
+        lease: &Lease,
+        lease_for: Duration,
+        progress: Progress,
+    ) -> Result<(), LedgerError>;
+
+    /// Records the snapshot that is being read.
+    ///
+    /// # Errors
+    /// [`LedgerError::LeaseLost`], as [`renew`](Self::renew).
+    async fn record_snapshot(
+        &self,
+        lease: &Lease,
+        materialized_at: DateTime<Utc>,
+        source_updated_at: Option<DateTime<Utc>>,
+    ) -> Result<(), LedgerError>;
+
+    /// Records an upload before its first part, so that what a dead worker began can be aborted
+    /// without asking the store for a list.
+    ///
+    /// # Errors
+    /// [`LedgerError::LeaseLost`], as [`renew`](Self::renew).
+    async fn record_upload(&self, lease: &Lease, upload: &UploadRecord) -> Result<(), LedgerError>;
+
+    /// Publishes the file: `running → completed`. The upload's record goes with it.
+    ///
+    /// # Errors
+    /// [`LedgerError::LeaseLost`], as [`renew`](Self::renew). After
+    /// [`LedgerError::Unavailable`] the outcome is unknown: never delete the object then.
+    async fn complete(
+        &self,
+        lease: &Lease,
+        receipt: &Receipt,
+        retention: Duration,
+    ) -> Result<(), LedgerError>;
+
+    /// Counts a failure of the attempt: `running → queued` for another try after `delay`, or
+    /// `running → failed` when there are no more or `delay` is `None`.
+    ///
+    /// # Errors
+    /// [`LedgerError::LeaseLost`], as [`renew`](Self::renew).
+    async fn fail(
+        &self,
+        lease: &Lease,
+        failure: &Failure,
+        delay: Option<Duration>,
+    ) -> Result<ExportStatus, LedgerError>;
+
+    /// Gives an export back, `running → queued`, without counting a failure.
+    ///
+    /// # Errors
+    /// [`LedgerError::LeaseLost`], as [`renew`](Self::renew).
+    async fn hand_back(&self, lease: &Lease, delay: Duration) -> Result<(), LedgerError>;
+
+    /// Takes exports from workers that stopped renewing: `running → queued`, or `failed` after the
+    /// last attempt; the process that died with them counts as a failure. With `all`, every lease is
+    /// taken as lapsed: only for the one process of an embedded ledger, at its start.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    async fn requeue_lapsed(&self, all: bool) -> Result<Vec<ExportId>, LedgerError>;
+
+    /// Wakes a worker once more for exports that wait though their time has come; returns how many
+    /// there are.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    async fn wake_waiting(&self, waiting_for: Duration) -> Result<u64, LedgerError>;
+
+    /// Recorded uploads whose attempt is over and whose file was not published.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    async fn stale_uploads(&self) -> Result<Vec<UploadRecord>, LedgerError>;
+
+    /// Drops the record of an upload that is gone from the store.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    async fn forget_upload(&self, upload: &UploadRecord) -> Result<(), LedgerError>;
+
+    /// Hears of changed exports. A hint, not a log: after a gap, read again.
+    fn changes(&self) -> broadcast::Receiver<ExportId>;
+
+    /// Whether the database answers and has the migrations of this program.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when not.
+    async fn check(&self) -> Result<(), LedgerError>;
+}
+
+/// An export to be recorded.
+#[derive(Clone, Debug)]
+pub struct NewExport {
+    /// Whose it is.
+    pub org: OrgId,
+    /// What is asked.
+    pub query: ReportQuery,
+    /// In which format.
+    pub format: Format,
+    /// The download's name.
+    pub filename: String,
+    /// How many failures end it.
+    pub max_attempts: u32,
+}
+
+/// What became of a new export.
+#[derive(Clone, Debug)]
+pub enum Enqueued {
+    /// It is recorded and will run.
+    Accepted(Box<Export>),
+    /// The backlog is full; nothing was recorded.
+    QueueFull,
+}
+
+/// Which exports of an organisation to list.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Only this status.
+    pub status: Option<ExportStatus>,
+    /// Only this dataset.
+    pub dataset: Option<String>,
+    /// Only exports older than this one.
+    pub before: Option<ExportId>,
+    /// The most entries.
+    pub limit: u32,
+}
+
+/// What waits, and how fast it drained lately.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Backlog {
+    /// Exports that wait for a worker.
+    pub queued: u64,
+    /// Claims of the last minute.
+    pub claimed: u64,
+    /// The span in which these claims fell: from the first of them until now.
+    pub span: Duration,
+}
+
+impl Backlog {
+    /// Exports claimed per second; `None` when none was lately.
+    #[must_use]
+    pub fn drain_rate(&self) -> Option<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "a minute's claims are few")]
+        let claimed = self.claimed as f64;
+        (self.claimed > 0).then(|| claimed / self.span.as_secs_f64().max(1.0))
+    }
+}
+
+/// A claimed export and the proof of the claim.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The export, `running`.
+    pub export: Export,
+    /// The right to work on it.
+    pub lease: Lease,
+}
+
+/// A multipart upload that was begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadRecord {
+    /// The key below the prefix.
+    pub object_key: String,
+    /// The store's id of the upload.
+    pub upload_id: String,
+}
+
+/// Why the ledger did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The lease is worth nothing any more; whatever its holder did must not be published.
+    #[error("the lease on {0} is lost")]
+    LeaseLost(ExportId),
+    /// The database's schema is older than this program.
+    #[error("the database has not the migrations of this program")]
+    SchemaOutdated,
+    /// A row that this program cannot have written.
+    #[error("the ledger holds an unreadable row: {0}")]
+    Corrupt(String),
+    /// The database does not answer or fails.
+    #[error("the ledger's database is unavailable")]
+    Unavailable(#[from] sqlx::Error),
+    /// The queue's tables do not take the wake-up.
+    #[error("the queue does not take a task")]
+    Queue(#[source] Box<dyn std::error::Error + Send + Sync>),
+}

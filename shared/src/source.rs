@@ -1,0 +1,175 @@
+//! Where rows come from: one snapshot of one database for each report.
+//!
+//! A source turns a [`Statement`] into record batches of the plan's columns. It knows its database
+//! and nothing of formats, files or jobs.
+
+pub mod sqlite;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use tokio::sync::mpsc;
+
+use crate::column::Column;
+use crate::query::ReportPlan;
+use crate::statement::{Dialect, Statement};
+
+/// The most rows of one batch.
+pub const BATCH_ROWS: usize = 8_192;
+/// A batch is closed once its variable-length values exceed this many bytes, however few its rows.
+pub const BATCH_BYTES: usize = 2 * 1024 * 1024;
+/// How many finished batches may wait for the encoder before the source stops reading.
+const BATCHES_AHEAD: usize = 2;
+
+/// A database that reports are read from.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// The SQL that it speaks.
+    fn dialect(&self) -> Dialect;
+
+    /// Opens a snapshot and starts to read it. Returns once the newest row's instant is known or
+    /// its budget is spent; the report's own rows follow through [`Snapshot::next`].
+    ///
+    /// # Errors
+    /// [`SourceError`], also for a statement that the database refuses.
+    async fn open(&self, reading: Reading) -> Result<Snapshot, SourceError>;
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`SourceError::Unavailable`] when it does not.
+    async fn check(&self) -> Result<(), SourceError>;
+}
+
+/// One report to be read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// What to run.
+    pub statement: Statement,
+    /// What it gives.
+    pub columns: Vec<Column>,
+    /// The most time that finding the newest row may cost; zero = do not look.
+    pub freshness_budget: Duration,
+}
+
+/// A consistent view of the database at one instant. Dropping it stops the query.
+pub struct Snapshot {
+    /// The instant of the view, read just before it was taken: every row committed until then is in.
+    pub materialized_at: DateTime<Utc>,
+    /// When the newest row of this dataset and organisation changed, if that was quick to find.
+    pub source_updated_at: Option<DateTime<Utc>>,
+    batches: mpsc::Receiver<Result<RecordBatch, SourceError>>,
+    /// Dropped with the snapshot; stops the query behind it.
+    _stop: Box<dyn Send + Sync>,
+}
+
+impl Snapshot {
+    /// The next rows; `None` after the last.
+    ///
+    /// # Errors
+    /// [`SourceError`]; nothing follows it. A source that ends without its end is an error too,
+    /// never a short result.
+    pub async fn next(&mut self) -> Option<Result<RecordBatch, SourceError>> {
+        self.batches.recv().await
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("materialized_at", &self.materialized_at)
+            .field("source_updated_at", &self.source_updated_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why rows could not be read. The texts are for the operator, never for a client.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// No source of this name is configured.
+    #[error("no source named {0} is configured")]
+    NotConfigured(String),
+    /// The database cannot be reached, is locked or has a passing trouble; worth another try.
+    #[error("the source is unavailable: {0}")]
+    Unavailable(String),
+    /// The database refuses the statement; it would do so again.
+    #[error("the source refused the statement: {0}")]
+    Refused(String),
+    /// A value is not of its column's catalog type.
+    #[error("column {column}: {reason}")]
+    Value {
+        /// The column's name.
+        column: String,
+        /// What was found instead.
+        reason: String,
+    },
+    /// The reader ended without a result, for example by a panic.
+    #[error("the source stopped reading before the end")]
+    Stopped,
+}
+
+/// The configured sources by name.
+#[derive(Clone, Default)]
+pub struct Sources {
+    by_name: HashMap<String, Arc<dyn Source>>,
+}
+
+impl Sources {
+    /// Adds a source under the name that datasets use.
+    pub fn add(&mut self, name: impl Into<String>, source: Arc<dyn Source>) {
+        self.by_name.insert(name.into(), source);
+    }
+
+    /// The source of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Source>> {
+        self.by_name.get(name)
+    }
+
+    /// Opens a snapshot for a plan, of `most_rows` rows or fewer.
+    ///
+    /// # Errors
+    /// [`SourceError`], as [`Source::open`].
+    pub async fn open(
+        &self,
+        plan: &ReportPlan,
+        most_rows: u64,
+        freshness_budget: Duration,
+    ) -> Result<Snapshot, SourceError> {
+        let name = &plan.dataset().source;
+        let source = self
+            .get(name)
+            .ok_or_else(|| SourceError::NotConfigured(name.clone()))?;
+        let reading = Reading {
+            statement: Statement::new(plan, source.dialect(), most_rows),
+            columns: plan.columns().to_vec(),
+            freshness_budget,
+        };
+        source.open(reading).await
+    }
+
+    /// Whether every source answers; the first that does not is named.
+    ///
+    /// # Errors
+    /// The name of the source and why it does not answer.
+    pub async fn check(&self) -> Result<(), (String, SourceError)> {
+        for (name, source) in &self.by_name {
+            source
+                .check()
+                .await
+                .map_err(|error| (name.clone(), error))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.by_name.keys()).finish()
+    }
+}

@@ -1,0 +1,307 @@
+//! SQLite files as a source, opened read-only.
+//!
+//! rusqlite rather than sqlx: it lends each value of a row instead of copying it across a channel,
+//! can be interrupted in the middle of a step, and lets us register the functions that
+//! [`statement`](crate::statement) compares with.
+
+mod columns;
+mod functions;
+mod value;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arrow_array::RecordBatch;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags};
+use tokio::sync::{mpsc, oneshot};
+
+use self::columns::BatchBuilder;
+use super::{BATCHES_AHEAD, Reading, Snapshot, Source, SourceError};
+use crate::statement::Dialect;
+
+/// How long a statement waits for a writer that locks the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections kept open between reports.
+const IDLE_CONNECTIONS: usize = 8;
+/// Virtual-machine steps between looks at the clock while the newest row is searched.
+const STEPS_BETWEEN_CHECKS: i32 = 1_000;
+
+/// One SQLite file. Every report has a connection of its own while it reads.
+#[derive(Debug)]
+pub struct SqliteSource {
+    path: PathBuf,
+    idle: Arc<Mutex<Vec<Connection>>>,
+}
+
+impl SqliteSource {
+    /// A source on this file; nothing is opened yet.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            idle: Arc::default(),
+        }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn idle_connection(&self) -> Option<Connection> {
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
+    }
+}
+
+#[async_trait]
+impl Source for SqliteSource {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    async fn open(&self, reading: Reading) -> Result<Snapshot, SourceError> {
+        let (opened, opening) = oneshot::channel();
+        let (batches_in, batches) = mpsc::channel(BATCHES_AHEAD);
+        let query = Arc::new(RunningQuery::default());
+        let reader = Reader {
+            path: self.path.clone(),
+            idle: Arc::clone(&self.idle),
+            connection: self.idle_connection(),
+            query: Arc::clone(&query),
+            reading,
+        };
+        let stop = StopOnDrop(query);
+        tokio::task::spawn_blocking(move || reader.run(opened, &batches_in));
+        let start = opening.await.map_err(|_| SourceError::Stopped)??;
+        Ok(Snapshot {
+            materialized_at: start.materialized_at,
+            source_updated_at: start.source_updated_at,
+            batches,
+            _stop: Box::new(stop),
+        })
+    }
+
+    async fn check(&self) -> Result<(), SourceError> {
+        let (path, connection) = (self.path.clone(), self.idle_connection());
+        let idle = Arc::clone(&self.idle);
+        tokio::task::spawn_blocking(move || {
+            let connection = connection.map_or_else(|| connect(&path), Ok)?;
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+            keep(&idle, connection);
+            Ok(())
+        })
+        .await
+        .map_err(|_| SourceError::Stopped)?
+        .map_err(source_error)
+    }
+}
+
+/// What is known once the snapshot is taken.
+struct Start {
+    materialized_at: DateTime<Utc>,
+    source_updated_at: Option<DateTime<Utc>>,
+}
+
+/// The blocking side of one report.
+struct Reader {
+    path: PathBuf,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    connection: Option<Connection>,
+    query: Arc<RunningQuery>,
+    reading: Reading,
+}
+
+impl Reader {
+    fn run(
+        mut self,
+        opened: oneshot::Sender<Result<Start, SourceError>>,
+        batches: &mpsc::Sender<Result<RecordBatch, SourceError>>,
+    ) {
+        let connection = match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => connect(&self.path),
+        };
+        let connection = match connection.map_err(source_error) {
+            Ok(connection) => connection,
+            Err(error) => return drop(opened.send(Err(error))),
+        };
+        self.query.started(connection.get_interrupt_handle());
+        let start = self.start(&connection);
+        let started = start.is_ok();
+        let awaited = opened.send(start).is_ok();
+        let outcome = if started && awaited {
+            self.read(&connection, batches)
+        } else {
+            Ok(())
+        };
+        // From here on an interrupt would hit whoever uses the connection next.
+        self.query.ended();
+        if let Err(error) = outcome {
+            // Nobody listens any more when the snapshot was dropped, which interrupts the query.
+            drop(batches.blocking_send(Err(error)));
+        }
+        if connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok() {
+            keep(&self.idle, connection);
+        }
+    }
+
+    /// Takes the snapshot: the transaction begins with its first read.
+    fn start(&self, connection: &Connection) -> Result<Start, SourceError> {
+        connection.execute_batch("BEGIN").map_err(source_error)?;
+        let materialized_at = Utc::now();
+        connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+            .map_err(source_error)?;
+        // A statement that cannot be prepared is reported here, before anything is promised.
+        connection
+            .prepare_cached(self.reading.statement.report())
+            .map_err(source_error)?;
+        Ok(Start {
+            materialized_at,
+            source_updated_at: self.newest(connection)?,
+        })
+    }
+
+    fn newest(&self, connection: &Connection) -> Result<Option<DateTime<Utc>>, SourceError> {
+        let budget = self.reading.freshness_budget;
+        let Some(newest) = self.reading.statement.newest().filter(|_| !budget.is_zero()) else {
+            return Ok(None);
+        };
+        let deadline = Instant::now() + budget;
+        connection
+            .progress_handler(STEPS_BETWEEN_CHECKS, Some(move || Instant::now() > deadline))
+            .map_err(source_error)?;
+        let found = connection
+            .prepare_cached(newest)
+            .and_then(|mut statement| {
+                statement.query_row([], |row| Ok(value::instant(row.get_ref(0)?)))
+            });
+        connection
+            .progress_handler(0, None::<fn() -> bool>)
+            .map_err(source_error)?;
+        match found {
+            Ok(Ok(instant)) => Ok(instant),
+            Ok(Err(reason)) => {
+                tracing::warn!(reason, "the update column holds no instant; no freshness");
+                Ok(None)
+            }
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
+                tracing::debug!("finding the newest row took too long; no freshness");
+                Ok(None)
+            }
+            Err(error) => Err(source_error(error)),
+        }
+    }
+
+    fn read(
+        &self,
+        connection: &Connection,
+        batches: &mpsc::Sender<Result<RecordBatch, SourceError>>,
+    ) -> Result<(), SourceError> {
+        let mut statement = connection
+            .prepare_cached(self.reading.statement.report())
+            .map_err(source_error)?;
+        let mut rows = statement.query([]).map_err(source_error)?;
+        let mut batch = BatchBuilder::new(&self.reading.columns);
+        while let Some(row) = rows.next().map_err(source_error)? {
+            batch.push(row)?;
+            if batch.is_full() && batches.blocking_send(Ok(batch.take()?)).is_err() {
+                return Ok(());
+            }
+        }
+        if !batch.is_empty() {
+            drop(batches.blocking_send(Ok(batch.take()?)));
+        }
+        Ok(())
+    }
+}
+
+/// The handle by which a running query can be interrupted, for as long as it runs.
+#[derive(Default)]
+struct RunningQuery(Mutex<State>);
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Waiting,
+    Running(InterruptHandle),
+    Stopped,
+}
+
+impl RunningQuery {
+    fn started(&self, handle: InterruptHandle) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match *state {
+            State::Stopped => handle.interrupt(),
+            State::Waiting | State::Running(_) => *state = State::Running(handle),
+        }
+    }
+
+    fn ended(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State::Stopped;
+    }
+
+    fn stop(&self) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let State::Running(handle) = &*state {
+            handle.interrupt();
+        }
+        *state = State::Stopped;
+    }
+}
+
+struct StopOnDrop(Arc<RunningQuery>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    // A misspelt column must be an error, not a string of its own name.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+    // The catalog's SQL is trusted to read: not to write, not to reach another file.
+    connection.pragma_update(None, "query_only", true)?;
+    connection.set_limit(rusqlite::limits::Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    functions::register(&connection)?;
+    Ok(connection)
+}
+
+fn keep(idle: &Mutex<Vec<Connection>>, connection: Connection) {
+    let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
+    if idle.len() < IDLE_CONNECTIONS {
+        idle.push(connection);
+    }
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is the argument of map_err"
+)]
+fn source_error(error: rusqlite::Error) -> SourceError {
+    match error.sqlite_error_code() {
+        Some(
+            ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::CannotOpen
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::DiskFull
+            | ErrorCode::OutOfMemory
+            | ErrorCode::SchemaChanged
+            | ErrorCode::FileLockingProtocolFailed,
+        ) => SourceError::Unavailable(error.to_string()),
+        _ => SourceError::Refused(error.to_string()),
+    }
+}

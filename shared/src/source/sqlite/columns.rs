@@ -1,0 +1,164 @@
+//! Builds record batches from rows, one typed builder a column.
+
+use std::sync::Arc;
+
+use arrow_array::builder::{
+    BooleanBuilder, Date32Builder, FixedSizeBinaryBuilder, Float64Builder, Int64Builder,
+    StringBuilder, TimestampMicrosecondBuilder,
+};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::SchemaRef;
+use rusqlite::Row;
+use rusqlite::types::ValueRef;
+
+use super::super::{BATCH_BYTES, BATCH_ROWS, SourceError};
+use super::value;
+use crate::column::{Column, ColumnType, arrow_schema};
+
+/// Collects rows until they make a batch.
+pub(super) struct BatchBuilder {
+    schema: SchemaRef,
+    columns: Vec<ColumnBuilder>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl BatchBuilder {
+    pub(super) fn new(columns: &[Column]) -> Self {
+        Self {
+            schema: arrow_schema(columns),
+            columns: columns
+                .iter()
+                .map(|column| ColumnBuilder::new(column.column_type))
+                .collect(),
+            rows: 0,
+            bytes: 0,
+        }
+    }
+
+    pub(super) fn push(&mut self, row: &Row<'_>) -> Result<(), SourceError> {
+        for (index, column) in self.columns.iter_mut().enumerate() {
+            let stored = row.get_ref(index).map_err(super::source_error)?;
+            if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) = stored {
+                self.bytes += bytes.len();
+            }
+            column.append(stored).map_err(|reason| SourceError::Value {
+                column: self.schema.field(index).name().clone(),
+                reason: reason.to_owned(),
+            })?;
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.rows >= BATCH_ROWS || self.bytes >= BATCH_BYTES
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// The rows so far, as a batch; the builder starts anew.
+    pub(super) fn take(&mut self) -> Result<RecordBatch, SourceError> {
+        (self.rows, self.bytes) = (0, 0);
+        let arrays: Vec<ArrayRef> = self.columns.iter_mut().map(ColumnBuilder::finish).collect();
+        RecordBatch::try_new(Arc::clone(&self.schema), arrays)
+            .map_err(|error| SourceError::Refused(error.to_string()))
+    }
+}
+
+enum ColumnBuilder {
+    Text(StringBuilder),
+    Decimal(StringBuilder),
+    Json(StringBuilder),
+    Integer(Int64Builder),
+    Float(Float64Builder),
+    Boolean(BooleanBuilder),
+    Timestamp(TimestampMicrosecondBuilder),
+    Date(Date32Builder),
+    Uuid(FixedSizeBinaryBuilder),
+}
+
+impl ColumnBuilder {
+    fn new(column_type: ColumnType) -> Self {
+        match column_type {
+            ColumnType::String => Self::Text(StringBuilder::new()),
+            ColumnType::Decimal => Self::Decimal(StringBuilder::new()),
+            ColumnType::Json => Self::Json(StringBuilder::new()),
+            ColumnType::Integer => Self::Integer(Int64Builder::new()),
+            ColumnType::Float => Self::Float(Float64Builder::new()),
+            ColumnType::Boolean => Self::Boolean(BooleanBuilder::new()),
+            ColumnType::Timestamp => {
+                Self::Timestamp(TimestampMicrosecondBuilder::new().with_timezone("UTC"))
+            }
+            ColumnType::Date => Self::Date(Date32Builder::new()),
+            ColumnType::Uuid => Self::Uuid(FixedSizeBinaryBuilder::new(16)),
+        }
+    }
+
+    fn append(&mut self, stored: ValueRef<'_>) -> Result<(), &'static str> {
+        match self {
+            Self::Text(builder) => append_text(builder, stored)?,
+            Self::Decimal(builder) => builder.append_option(value::decimal(stored)?),
+            Self::Json(builder) => append_json(builder, stored)?,
+            Self::Integer(builder) => builder.append_option(value::integer(stored)?),
+            Self::Float(builder) => builder.append_option(value::float(stored)?),
+            Self::Boolean(builder) => builder.append_option(value::boolean(stored)?),
+            Self::Timestamp(builder) => builder.append_option(value::micros(stored)?),
+            Self::Date(builder) => builder.append_option(value::day(stored)?),
+            Self::Uuid(builder) => match value::uuid(stored)? {
+                None => builder.append_null(),
+                Some(uuid) => builder
+                    .append_value(uuid.as_bytes())
+                    .map_err(|_| "a UUID that is not 16 bytes long")?,
+            },
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Self::Text(builder) | Self::Decimal(builder) | Self::Json(builder) => {
+                Arc::new(builder.finish())
+            }
+            Self::Integer(builder) => Arc::new(builder.finish()),
+            Self::Float(builder) => Arc::new(builder.finish()),
+            Self::Boolean(builder) => Arc::new(builder.finish()),
+            Self::Timestamp(builder) => Arc::new(builder.finish()),
+            Self::Date(builder) => Arc::new(builder.finish()),
+            Self::Uuid(builder) => Arc::new(builder.finish()),
+        }
+    }
+}
+
+fn append_text(builder: &mut StringBuilder, stored: ValueRef<'_>) -> Result<(), &'static str> {
+    match stored {
+        ValueRef::Null => builder.append_null(),
+        ValueRef::Text(bytes) => {
+            builder.append_value(std::str::from_utf8(bytes).map_err(|_| "text that is no UTF-8")?);
+        }
+        ValueRef::Integer(number) => builder.append_value(itoa::Buffer::new().format(number)),
+        ValueRef::Real(number) => builder.append_value(number.to_string()),
+        ValueRef::Blob(_) => return Err("a BLOB where text is expected"),
+    }
+    Ok(())
+}
+
+/// JSON is kept compact, its numbers with every digit and its members in their order.
+fn append_json(builder: &mut StringBuilder, stored: ValueRef<'_>) -> Result<(), &'static str> {
+    const NO_JSON: &str = "text that is no JSON document";
+    match stored {
+        ValueRef::Null => builder.append_null(),
+        ValueRef::Text(bytes) => {
+            let document: serde_json::Value =
+                serde_json::from_slice(bytes).map_err(|_| NO_JSON)?;
+            builder.append_value(document.to_string());
+        }
+        ValueRef::Integer(number) => builder.append_value(itoa::Buffer::new().format(number)),
+        ValueRef::Real(number) if number.is_finite() => builder.append_value(number.to_string()),
+        ValueRef::Real(_) => return Err("an infinity where JSON is expected"),
+        ValueRef::Blob(_) => return Err("a BLOB where JSON is expected"),
+    }
+    Ok(())
+}

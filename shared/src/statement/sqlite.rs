@@ -1,0 +1,176 @@
+//! SQLite's dialect.
+//!
+//! SQLite types values, not columns, and its CAST makes 0 of what is no number. So nothing is cast:
+//! the source checks every value it reads against the catalog's type, and where values of a type
+//! may be stored in several ways, they are compared, grouped and ordered in the one form that a
+//! `waybill_…` function gives them.
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+
+use super::{Dialect, from_clause, quoted_name, quoted_text};
+use crate::catalog::Grain;
+use crate::column::{ColumnKind, ColumnType};
+use crate::query::{Direction, FilterOp, Literal, Predicate, ReportPlan, Test, TimeRange};
+
+pub(super) fn report(plan: &ReportPlan, rows: u64) -> String {
+    let dataset = plan.dataset();
+    let columns = || plan.columns().iter().zip(plan.expressions());
+
+    let selected: Vec<String> = columns()
+        .map(|(column, expression)| {
+            let sql = expression.for_dialect(Dialect::Sqlite);
+            match (dataset.grain, column.kind) {
+                (Grain::Aggregate, ColumnKind::Dimension) => comparable(sql, column.column_type),
+                _ => sql.to_owned(),
+            }
+        })
+        .collect();
+    let mut sql = format!(
+        "SELECT {}\nFROM {}\nWHERE {}",
+        selected.join(", "),
+        from_clause(&dataset.relation),
+        conditions(plan).join("\n  AND ")
+    );
+
+    let groups: Vec<&str> = columns()
+        .zip(&selected)
+        .filter(|((column, _), _)| column.kind == ColumnKind::Dimension)
+        .map(|(_, selected)| selected.as_str())
+        .collect();
+    if dataset.grain == Grain::Aggregate && !groups.is_empty() {
+        sql.push_str("\nGROUP BY ");
+        sql.push_str(&groups.join(", "));
+    }
+
+    let order: Vec<String> = plan
+        .order()
+        .iter()
+        .map(|key| {
+            let column_type = plan.columns()[key.column].column_type;
+            let sql = plan.expressions()[key.column].for_dialect(Dialect::Sqlite);
+            let direction = match key.direction {
+                Direction::Asc => "ASC",
+                Direction::Desc => "DESC",
+            };
+            format!("{} {direction} NULLS LAST", comparable(sql, column_type))
+        })
+        .collect();
+    if !order.is_empty() {
+        sql.push_str("\nORDER BY ");
+        sql.push_str(&order.join(", "));
+    }
+    sql.push_str(&format!("\nLIMIT {rows}"));
+    sql
+}
+
+pub(super) fn newest(plan: &ReportPlan) -> Option<String> {
+    let dataset = plan.dataset();
+    let updated = dataset.updated.as_ref()?.for_dialect(Dialect::Sqlite);
+    let organisation = organisation(plan).unwrap_or_else(|| "TRUE".to_owned());
+    Some(format!(
+        "SELECT max({updated})\nFROM {}\nWHERE {organisation}",
+        from_clause(&dataset.relation)
+    ))
+}
+
+fn conditions(plan: &ReportPlan) -> Vec<String> {
+    let time = plan.dataset().time.for_dialect(Dialect::Sqlite);
+    let mut conditions: Vec<String> = organisation(plan).into_iter().collect();
+    conditions.push(near(time, plan.query().time_range));
+    conditions.push(within(time, plan.query().time_range));
+    conditions.extend(plan.predicates().iter().map(condition));
+    conditions
+}
+
+fn organisation(plan: &ReportPlan) -> Option<String> {
+    let tenant = plan.dataset().tenant.as_deref()?;
+    Some(format!(
+        "{} COLLATE BINARY = {}",
+        quoted_name(tenant),
+        quoted_text(plan.org().as_str())
+    ))
+}
+
+/// A condition that an index on the time column can serve and that `within` makes exact: text
+/// within a day of the range (a stored offset may move it as far), or no text at all, which sorts
+/// before `''`.
+fn near(time: &str, range: TimeRange) -> String {
+    let first = range.from.date_naive().checked_sub_days(Days::new(1));
+    let last = range.to.date_naive().checked_add_days(Days::new(2));
+    let day = |day: Option<NaiveDate>, fallback: &str| {
+        day.map_or_else(|| fallback.to_owned(), |day| day.format("%Y-%m-%d").to_string())
+    };
+    format!(
+        "(({time}) >= {} AND ({time}) < {} OR ({time}) < '')",
+        quoted_text(&day(first, "0000")),
+        quoted_text(&day(last.filter(|day| chrono::Datelike::year(day) < 10_000), ":")),
+    )
+}
+
+fn within(time: &str, range: TimeRange) -> String {
+    format!(
+        "waybill_timestamp({time}) >= {} AND waybill_timestamp({time}) < {}",
+        timestamp(range.from),
+        timestamp(range.to)
+    )
+}
+
+fn condition(predicate: &Predicate) -> String {
+    let sql = predicate.expression.for_dialect(Dialect::Sqlite);
+    let operand = comparable(sql, predicate.column_type);
+    match &predicate.test {
+        Test::IsNull => format!("({sql}) IS NULL"),
+        Test::IsNotNull => format!("({sql}) IS NOT NULL"),
+        Test::Compare(op, value) => format!("{operand} {} {}", operator(*op), literal(value)),
+        Test::In(values) => {
+            let values: Vec<String> = values.iter().map(literal).collect();
+            format!("{operand} IN ({})", values.join(", "))
+        }
+    }
+}
+
+fn operator(op: FilterOp) -> &'static str {
+    match op {
+        FilterOp::Eq | FilterOp::In => "=",
+        FilterOp::Neq => "<>",
+        FilterOp::Gt => ">",
+        FilterOp::Gte => ">=",
+        FilterOp::Lt => "<",
+        FilterOp::Lte => "<=",
+    }
+}
+
+/// The expression in the form in which values of its type compare as the type says.
+fn comparable(sql: &str, column_type: ColumnType) -> String {
+    match column_type {
+        ColumnType::String | ColumnType::Json => format!("({sql}) COLLATE BINARY"),
+        ColumnType::Integer | ColumnType::Float | ColumnType::Boolean | ColumnType::Date => {
+            format!("({sql})")
+        }
+        ColumnType::Decimal => format!("waybill_decimal({sql}) COLLATE waybill_decimal"),
+        ColumnType::Timestamp => format!("waybill_timestamp({sql})"),
+        ColumnType::Uuid => format!("waybill_uuid({sql})"),
+    }
+}
+
+fn literal(value: &Literal) -> String {
+    match value {
+        Literal::String(text) => quoted_text(text),
+        Literal::Integer(number) if *number == i64::MIN => {
+            // SQLite reads the digits before the sign, and they alone are out of range.
+            "(-9223372036854775807 - 1)".to_owned()
+        }
+        Literal::Integer(number) => number.to_string(),
+        Literal::Float(number) => format!("{number:e}"),
+        Literal::Decimal(text) => quoted_text(text),
+        Literal::Boolean(truth) => u8::from(*truth).to_string(),
+        Literal::Timestamp(instant) => timestamp(*instant),
+        Literal::Date(day) => quoted_text(&day.format("%Y-%m-%d").to_string()),
+        Literal::Uuid(uuid) => quoted_text(&uuid.hyphenated().to_string()),
+    }
+}
+
+/// The form that `waybill_timestamp` gives an instant: of fixed width, so that text order is time order.
+fn timestamp(instant: DateTime<Utc>) -> String {
+    quoted_text(&instant.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string())
+}
