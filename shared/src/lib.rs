@@ -6,5 +6,7 @@
 
 #![deny(missing_docs)]
 
+pub mod catalog;
 pub mod column;
+mod document;
 pub mod encode;
