@@ -8,5 +8,6 @@
 
 pub mod catalog;
 pub mod column;
+pub mod config;
 mod document;
 pub mod encode;
