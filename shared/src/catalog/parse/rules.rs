@@ -209,4 +209,12 @@ mod tests {
             assert!(message.contains(why), "{bad}: {message}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_judged(text in r#"[a$é→;'"()/*\n\\-]{0,12}"#) {
+            // Whatever stays within its parentheses does so again inside a pair of them.
+            assert!(sql(&text).is_err() || sql(&format!("({text})")).is_ok());
+        }
+    }
 }
