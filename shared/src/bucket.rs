@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aws_config::BehaviorVersion;
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Region, RequestChecksumCalculation};
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
@@ -17,7 +17,7 @@ use aws_sdk_s3::operation::head_bucket::HeadBucketError;
 use aws_sdk_s3::presigning::PresigningConfig;
 use chrono::{DateTime, Utc};
 
-use crate::config::StorageConfig;
+use crate::config::StorageSettings;
 
 pub use upload::{MAX_PARTS, PART_BYTES, Stored, Upload};
 
@@ -30,6 +30,7 @@ pub struct Bucket {
     client: Client,
     /// Signs for the host that clients reach, which may differ from the one that workers reach.
     public_client: Client,
+    credentials: Option<SharedCredentialsProvider>,
     name: String,
     prefix: String,
 }
@@ -58,10 +59,10 @@ pub enum BucketError {
 }
 
 impl Bucket {
-    /// A bucket by its settings. Connects to nothing yet.
-    pub async fn new(config: &StorageConfig) -> Self {
+    /// The bucket of this name, reached by these settings. Connects to nothing yet.
+    pub async fn new(name: &str, settings: &StorageSettings) -> Self {
         let mut shared = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(config.region.clone()))
+            .region(Region::new(settings.region.clone()))
             .http_client(
                 aws_smithy_http_client::Builder::new()
                     .tls_provider(aws_smithy_http_client::tls::Provider::Rustls(
@@ -69,7 +70,7 @@ impl Bucket {
                     ))
                     .build_https(),
             );
-        if let (Some(id), Some(secret)) = (&config.access_key_id, &config.secret_access_key) {
+        if let Some((id, secret)) = settings.credentials() {
             shared = shared.credentials_provider(Credentials::new(
                 id,
                 secret.expose(),
@@ -81,8 +82,8 @@ impl Bucket {
         let shared = shared.load().await;
         let client = |endpoint: Option<&str>| {
             let mut builder = aws_sdk_s3::config::Builder::from(&shared)
-                .force_path_style(config.path_style)
-                .request_checksum_calculation(if config.request_checksums {
+                .force_path_style(settings.path_style)
+                .request_checksum_calculation(if settings.request_checksums {
                     RequestChecksumCalculation::WhenSupported
                 } else {
                     RequestChecksumCalculation::WhenRequired
@@ -90,12 +91,13 @@ impl Bucket {
             builder.set_endpoint_url(endpoint.map(str::to_owned));
             Client::from_conf(builder.build())
         };
-        let endpoint = config.endpoint.as_deref();
+        let endpoint = settings.endpoint.as_deref();
         Self {
             client: client(endpoint),
-            public_client: client(config.public_endpoint.as_deref().or(endpoint)),
-            name: config.bucket.clone(),
-            prefix: config.prefix.clone(),
+            public_client: client(settings.public_endpoint.as_deref().or(endpoint)),
+            credentials: shared.credentials_provider(),
+            name: name.to_owned(),
+            prefix: settings.prefix.clone(),
         }
     }
 
@@ -230,7 +232,7 @@ impl Bucket {
     }
 
     async fn credentials_expire(&self) -> Result<Option<DateTime<Utc>>, BucketError> {
-        let Some(provider) = self.client.config().credentials_provider() else {
+        let Some(provider) = &self.credentials else {
             return Ok(None);
         };
         let credentials = provider

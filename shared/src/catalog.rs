@@ -4,6 +4,7 @@
 //! mistake with its line. Expressions in it are trusted SQL; nothing that a client sends is. The
 //! catalog knows which columns exist, not how a statement is built from them.
 
+mod fault;
 mod parse;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use utoipa::ToSchema;
 
 use crate::column::ColumnType;
 
-pub use parse::{CatalogFault, CatalogFaults};
+pub use fault::{CatalogError, CatalogFault, CatalogFaults};
 
 /// All datasets of one installation, by name. Immutable once parsed.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +39,7 @@ impl Catalog {
 /// Something that can be reported on: a table or a trusted query with named fields.
 #[derive(Clone, Debug)]
 pub struct Dataset {
-    /// Name on the wire; a snake_case identifier.
+    /// Name on the wire; a `snake_case` identifier.
     pub name: String,
     /// One sentence for people.
     pub description: Option<String>,
@@ -114,7 +115,7 @@ pub enum Grain {
 /// One dimension, measure or filter.
 #[derive(Clone, Debug)]
 pub struct Field {
-    /// Name on the wire; a snake_case identifier.
+    /// Name on the wire; a `snake_case` identifier.
     pub name: String,
     /// One sentence for people.
     pub description: Option<String>,

@@ -1,7 +1,7 @@
 //! The nine column types of a report and how each stands in an Arrow batch.
 //!
 //! This is the seam between a source and a file format: a source promises batches of
-//! [`arrow_schema`], an encoder accepts nothing else. Neither knows the other.
+//! [`arrow_schema()`], an encoder accepts nothing else. Neither knows the other.
 
 use std::fmt;
 use std::sync::Arc;

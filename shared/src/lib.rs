@@ -6,10 +6,17 @@
 
 #![deny(missing_docs)]
 
+pub mod bucket;
 pub mod caller;
 pub mod catalog;
 pub mod column;
+pub mod config;
+mod document;
 pub mod encode;
+pub mod export;
+pub mod ledger;
 pub mod query;
+pub mod queue;
 pub mod source;
 pub mod statement;
+pub mod telemetry;

@@ -1,0 +1,220 @@
+//! What names and SQL texts of a catalog must look like.
+//!
+//! SQL here is trusted, not understood: the checks find the slips that would break out of the place
+//! in which a statement puts the text. Whether it is right is for the source to say.
+
+use std::iter::Peekable;
+use std::str::CharIndices;
+
+/// PostgreSQL cuts identifiers after 63 bytes.
+const NAME_LENGTH: usize = 63;
+
+/// A name on the wire: `[a-z_][a-z0-9_]{0,62}`.
+pub(super) fn name(text: &str) -> Result<(), String> {
+    let first = |c: char| c.is_ascii_lowercase() || c == '_';
+    let rest = |c: char| first(c) || c.is_ascii_digit();
+    if text.starts_with(first) && text.chars().all(rest) && text.len() <= NAME_LENGTH {
+        return Ok(());
+    }
+    Err(format!(
+        "{text:?} is no name: lower-case letters, digits and _, not a digit first, at most {NAME_LENGTH}"
+    ))
+}
+
+/// A column of a table.
+pub(super) fn column(text: &str) -> Result<(), String> {
+    match is_identifier(text) {
+        true => Ok(()),
+        false => Err(format!("{text:?} is no column name")),
+    }
+}
+
+/// A table or view, or one in a schema.
+pub(super) fn table(text: &str) -> Result<(), String> {
+    let parts: Vec<&str> = text.split('.').collect();
+    if parts.len() <= 2 && parts.iter().all(|part| is_identifier(part)) {
+        return Ok(());
+    }
+    Err(format!(
+        "{text:?} is no table or schema.table; for anything else use sql instead"
+    ))
+}
+
+fn is_identifier(text: &str) -> bool {
+    let first = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let rest = |c: char| first(c) || c.is_ascii_digit() || c == '$';
+    text.starts_with(first) && text.chars().all(rest) && text.len() <= NAME_LENGTH
+}
+
+/// One SQL expression or query that stays within the parentheses it will be put in.
+pub(super) fn sql(text: &str) -> Result<(), String> {
+    let mut depth = 0_usize;
+    let mut chars = text.char_indices().peekable();
+    let mut previous = None;
+    while let Some((at, c)) = chars.next() {
+        let next = chars.peek().map(|&(_, next)| next);
+        match c {
+            ';' => return fault("must be one statement, without ;"),
+            '(' => depth += 1,
+            ')' if depth == 0 => return fault("closes a parenthesis that it did not open"),
+            ')' => depth -= 1,
+            '\'' => skip_quoted(&mut chars, '\'', begins_escaped(previous, &text[..at]))?,
+            '"' => skip_quoted(&mut chars, '"', false)?,
+            '-' if next == Some('-') => skip_line(&mut chars)?,
+            '/' if next == Some('*') => skip_block(&mut chars)?,
+            '$' if !previous.is_some_and(is_word) => skip_dollar_quoted(&mut chars, &text[at..])?,
+            _ => {}
+        }
+        previous = Some(c);
+    }
+    match depth {
+        0 => Ok(()),
+        _ => fault("leaves a parenthesis open"),
+    }
+}
+
+fn fault(message: &str) -> Result<(), String> {
+    Err(message.to_owned())
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '$'
+}
+
+/// Whether a quote opens PostgreSQL's `E'…'`, the one string in which a backslash hides a quote.
+fn begins_escaped(previous: Option<char>, before: &str) -> bool {
+    let mut back = before.chars().rev().skip(1);
+    matches!(previous, Some('e' | 'E')) && !back.next().is_some_and(is_word)
+}
+
+fn skip_quoted(
+    chars: &mut Peekable<CharIndices<'_>>,
+    quote: char,
+    escaped: bool,
+) -> Result<(), String> {
+    while let Some((_, c)) = chars.next() {
+        if escaped && c == '\\' {
+            chars.next();
+        } else if c == quote && chars.next_if(|&(_, next)| next == quote).is_none() {
+            return Ok(());
+        }
+    }
+    Err(format!("leaves a {quote} open"))
+}
+
+fn skip_line(chars: &mut Peekable<CharIndices<'_>>) -> Result<(), String> {
+    match chars.any(|(_, c)| c == '\n') {
+        true => Ok(()),
+        false => fault("ends in a -- comment, which would hide what follows it; use /* */"),
+    }
+}
+
+fn skip_block(chars: &mut Peekable<CharIndices<'_>>) -> Result<(), String> {
+    chars.next();
+    while let Some((_, c)) = chars.next() {
+        let next = chars.peek().map(|&(_, next)| next);
+        match (c, next) {
+            ('*', Some('/')) => {
+                chars.next();
+                return Ok(());
+            }
+            // PostgreSQL nests comments and SQLite does not, so such a text means two things.
+            ('/', Some('*')) => return fault("has a comment within a comment"),
+            _ => {}
+        }
+    }
+    fault("leaves a /* comment open")
+}
+
+/// Skips `$tag$ … $tag$`; `rest` begins with the first `$`. A `$1` is none.
+fn skip_dollar_quoted(chars: &mut Peekable<CharIndices<'_>>, rest: &str) -> Result<(), String> {
+    let tag_length = rest[1..].find(|c| !is_word(c) || c == '$');
+    let Some(end) = tag_length.map(|length| length + 2) else {
+        return Ok(());
+    };
+    let tag = rest.get(..end).unwrap_or_default();
+    if !tag.ends_with('$') || tag[1..].starts_with(|c: char| c.is_ascii_digit()) {
+        return Ok(());
+    }
+    let Some(close) = rest[end..].find(tag) else {
+        return Err(format!("leaves a {tag} open"));
+    };
+    // The `$` that opens the tag is already behind the iterator.
+    let skipped = rest[..end + close + tag.len()].chars().count() - 1;
+    chars.nth(skipped - 1);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_snake_case_and_fit_an_identifier() {
+        let longest = "a".repeat(63);
+        for good in ["a", "_", "day_2", "row_counts", &longest] {
+            assert_eq!(name(good), Ok(()));
+        }
+        let too_long = "a".repeat(64);
+        for bad in ["", "2a", "Day", "a-b", "a b", "é", "a\n", &too_long] {
+            assert!(name(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn tables_may_have_a_schema() {
+        for good in ["sessions", "public.sessions", "Reports.Sessions_2$"] {
+            assert_eq!(table(good), Ok(()));
+        }
+        for bad in ["", ".", "a.", "a.b.c", "a b", "\"a\"", "a;b", "a--b"] {
+            assert!(table(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn sql_may_hide_anything_in_quotes_and_comments() {
+        for good in [
+            "status",
+            "coalesce(title, ';')",
+            "'it''s ;('",
+            "\"odd;)name\"",
+            r"E'a\';b'",
+            "one -- ;(\n + 1",
+            "one /* ;( ' */ + 1",
+            "$$;)'$$ || $é$;$$;$é$",
+            "price$1 + $1",
+            "a - -1 / b",
+        ] {
+            assert_eq!(sql(good), Ok(()), "{good}");
+        }
+    }
+
+    #[test]
+    fn sql_that_breaks_out_of_its_place_is_refused() {
+        for (bad, why) in [
+            ("a; DROP TABLE b", ";"),
+            ("(a", "open"),
+            ("a) FROM b --", "parenthesis"),
+            ("'a", "leaves a '"),
+            (r"'a\';b'", ";"),
+            (r"type'a\';b'", ";"),
+            ("\"a", "leaves a \""),
+            ("a -- b", "comment"),
+            ("a /* b", "comment"),
+            ("a /* /* */ b", "comment"),
+            ("$x$ ; $y$", "leaves a $x$ open"),
+            ("$a ;", ";"),
+        ] {
+            let message = sql(bad).expect_err(bad);
+            assert!(message.contains(why), "{bad}: {message}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_judged(text in r#"[a$é→;'"()/*\n\\-]{0,12}"#) {
+            // Whatever stays within its parentheses does so again inside a pair of them.
+            assert!(sql(&text).is_err() || sql(&format!("({text})")).is_ok());
+        }
+    }
+}

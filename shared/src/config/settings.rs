@@ -1,0 +1,205 @@
+//! Which settings exist and what each accepts.
+//!
+//! Owns names and rules, no defaults and no layers. [`super::Config`] is the typed face of the same
+//! list; a test holds the two and `config.default.toml` together.
+
+use std::net::SocketAddr;
+
+use toml::Value;
+
+use super::secret::DatabaseUrl;
+
+/// A setting: its path, `*` for a name that the operator chooses, and what it accepts.
+#[derive(Debug)]
+pub(super) struct Setting {
+    pub(super) path: &'static str,
+    pub(super) rule: Rule,
+}
+
+/// What a setting accepts.
+#[derive(Debug)]
+pub(super) enum Rule {
+    /// From the first to the last number, both included.
+    Integer(i64, i64),
+    Boolean,
+    /// One of some words.
+    Word(&'static [&'static str]),
+    /// Any text that is not blank.
+    Text,
+    /// As `Text`, but never shown.
+    Secret,
+    /// An IP address with a port.
+    Address,
+    /// `http://` or `https://`, without query; kept without a slash at the end.
+    HttpUrl,
+    /// See [`DatabaseUrl`]; never shown.
+    Database,
+    /// A bucket's name.
+    Bucket,
+    /// A folder of a bucket, kept with one slash at the end; empty for none.
+    Prefix,
+}
+
+const fn setting(path: &'static str, rule: Rule) -> Setting {
+    Setting { path, rule }
+}
+
+/// Every setting, in the order of `config.default.toml`.
+pub(super) const SETTINGS: &[Setting] = &[
+    setting("catalog", Rule::Text),
+    setting("database.url", Rule::Database),
+    setting("sources.*.url", Rule::Database),
+    setting("api.listen", Rule::Address),
+    setting("api.public_url", Rule::HttpUrl),
+    setting("worker.listen", Rule::Address),
+    setting("worker.concurrency", Rule::Integer(1, 64)),
+    setting("worker.lease_seconds", Rule::Integer(1, 3_600)),
+    setting("storage.endpoint", Rule::HttpUrl),
+    setting("storage.public_endpoint", Rule::HttpUrl),
+    setting("storage.region", Rule::Text),
+    setting("storage.bucket", Rule::Bucket),
+    setting("storage.prefix", Rule::Prefix),
+    setting("storage.access_key_id", Rule::Text),
+    setting("storage.secret_access_key", Rule::Secret),
+    setting("storage.path_style", Rule::Boolean),
+    setting("storage.request_checksums", Rule::Boolean),
+    setting("inline.max_rows", Rule::Integer(1, 1_000_000)),
+    setting("inline.max_bytes", Rule::Integer(1, 1 << 30)),
+    setting("inline.timeout_seconds", Rule::Integer(1, 300)),
+    setting("inline.slots", Rule::Integer(1, 1_024)),
+    setting("inline.queue_wait_ms", Rule::Integer(0, 60_000)),
+    setting("exports.max_rows", Rule::Integer(1, 1_000_000_000_000)),
+    setting("exports.max_active_per_org", Rule::Integer(1, 1_000_000)),
+    setting("exports.max_queued", Rule::Integer(1, 10_000_000)),
+    setting("exports.max_attempts", Rule::Integer(1, 100)),
+    setting("exports.reuse_seconds", Rule::Integer(0, 2_592_000)),
+    setting("exports.retention_days", Rule::Integer(1, 3_650)),
+    setting("exports.link_seconds", Rule::Integer(1, 604_800)),
+    setting("exports.timeout_seconds", Rule::Integer(1, 604_800)),
+    setting("exports.freshness_timeout_ms", Rule::Integer(1, 60_000)),
+    setting("limits.requests_per_second", Rule::Integer(1, 1_000_000)),
+    setting("limits.burst", Rule::Integer(1, 1_000_000)),
+    setting("auth.mode", Rule::Word(&["none", "keys"])),
+    setting("shutdown.grace_seconds", Rule::Integer(0, 3_600)),
+    setting("log.filter", Rule::Text),
+    setting("log.format", Rule::Word(&["text", "json"])),
+];
+
+/// The setting of this path.
+pub(super) fn find(path: &[String]) -> Option<&'static Setting> {
+    SETTINGS
+        .iter()
+        .find(|setting| setting.path.split('.').count() == path.len() && setting.lies_under(path))
+}
+
+/// Whether settings lie under this path, which is none itself.
+pub(super) fn is_section(path: &[String]) -> bool {
+    find(path).is_none() && SETTINGS.iter().any(|setting| setting.lies_under(path))
+}
+
+impl Setting {
+    fn lies_under(&self, path: &[String]) -> bool {
+        let mut own = self.path.split('.');
+        path.iter()
+            .all(|key| own.next().is_some_and(|own| own == "*" || own == key))
+    }
+}
+
+impl Rule {
+    /// What a text means where there are only texts, as in the environment: the TOML value of the
+    /// kind that the setting wants, or else the text itself.
+    pub(super) fn value_of(&self, text: &str) -> Value {
+        let value = text.trim().parse::<Value>().ok();
+        let wanted = value.filter(|value| match self {
+            Self::Integer(..) => value.is_integer(),
+            Self::Boolean => value.is_bool(),
+            _ => false,
+        });
+        wanted.unwrap_or_else(|| Value::String(text.to_owned()))
+    }
+
+    /// The value as it is kept, or what is wrong with it.
+    pub(super) fn check(&self, value: &Value) -> Result<Value, String> {
+        let kept = match (self, value) {
+            (Self::Integer(..), Value::Integer(_)) | (Self::Boolean, Value::Boolean(_)) => {
+                Some(value.clone())
+            }
+            (_, Value::String(text)) => self.keep(text).map(Value::String),
+            _ => None,
+        };
+        let in_range = kept.filter(|kept| match (self, kept) {
+            (Self::Integer(first, last), Value::Integer(number)) => {
+                (first..=last).contains(&number)
+            }
+            _ => true,
+        });
+        in_range.ok_or_else(|| format!("must be {}{}", self.wanted(value), self.got(value)))
+    }
+
+    fn keep(&self, text: &str) -> Option<String> {
+        let kept = match self {
+            Self::Integer(..) | Self::Boolean => return None,
+            Self::Prefix => match text.trim_matches('/') {
+                "" => return Some(String::new()),
+                folder => format!("{folder}/"),
+            },
+            Self::HttpUrl => text.trim_end_matches('/').to_owned(),
+            _ => text.to_owned(),
+        };
+        let accepted = match self {
+            Self::Word(words) => words.contains(&text),
+            Self::Address => text.parse::<SocketAddr>().is_ok(),
+            Self::HttpUrl => is_http_url(&kept),
+            Self::Database => DatabaseUrl::try_from(text.to_owned()).is_ok(),
+            Self::Bucket => !text.contains('/') && is_plain(text),
+            Self::Prefix => is_plain(&kept),
+            _ => !text.trim().is_empty(),
+        };
+        accepted.then_some(kept)
+    }
+
+    fn wanted(&self, value: &Value) -> String {
+        match self {
+            Self::Integer(first, last) if value.is_integer() => {
+                format!("between {first} and {last}")
+            }
+            Self::Integer(..) => "an integer".to_owned(),
+            Self::Boolean => "true or false".to_owned(),
+            Self::Word(words) => format!("one of {}", words.join(", ")),
+            Self::Text | Self::Secret => "a text that is not empty".to_owned(),
+            Self::Address => "an IP address with a port, such as 127.0.0.1:8080".to_owned(),
+            Self::HttpUrl => "a URL such as https://host:port, without user and query".to_owned(),
+            Self::Database => {
+                "a URL that begins with sqlite:, postgres:// or postgresql://".to_owned()
+            }
+            Self::Bucket => "the name of a bucket".to_owned(),
+            Self::Prefix => "a folder of the bucket".to_owned(),
+        }
+    }
+
+    fn got(&self, value: &Value) -> String {
+        match (self, value) {
+            (Self::Database | Self::Secret, _) => String::new(),
+            // Somebody put a password there.
+            (Self::HttpUrl, Value::String(text)) if text.contains('@') => String::new(),
+            (_, Value::String(text)) => format!(", got {text:?}"),
+            (_, Value::Integer(number)) => format!(", got {number}"),
+            (_, Value::Boolean(boolean)) => format!(", got {boolean}"),
+            (_, other) => format!(", got a value of type {}", other.type_str()),
+        }
+    }
+}
+
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
+fn is_http_url(text: &str) -> bool {
+    let rest = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"));
+    // User and password do not belong into a URL that is printed and handed to clients.
+    rest.is_some_and(|rest| {
+        is_plain(rest) && !rest.starts_with([':', '/']) && !rest.contains(['?', '#', '@'])
+    })
+}

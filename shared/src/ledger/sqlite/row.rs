@@ -1,0 +1,131 @@
+//! A row of the exports table, and how it becomes an [`Export`].
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::super::LedgerError;
+use crate::caller::OrgId;
+use crate::encode::Format;
+use crate::export::{
+    Export, ExportId, ExportStatus, Failure, FailureCode, Progress, Receipt,
+};
+
+#[derive(sqlx::FromRow)]
+pub(super) struct ExportRow {
+    id: String,
+    org_id: String,
+    status: String,
+    query: String,
+    format: String,
+    filename: String,
+    revision: i64,
+    epoch: i64,
+    failures: u32,
+    max_attempts: u32,
+    created_at: i64,
+    started_at: Option<i64>,
+    completed_at: Option<i64>,
+    expires_at: Option<i64>,
+    materialized_at: Option<i64>,
+    source_updated_at: Option<i64>,
+    progress_rows: i64,
+    progress_bytes: i64,
+    estimated_rows: Option<i64>,
+    object_key: Option<String>,
+    row_count: Option<i64>,
+    limit_reached: Option<bool>,
+    size_bytes: Option<i64>,
+    sha256: Option<String>,
+    failure_code: Option<String>,
+    failure_detail: Option<String>,
+}
+
+impl TryFrom<ExportRow> for Export {
+    type Error = LedgerError;
+
+    fn try_from(row: ExportRow) -> Result<Self, LedgerError> {
+        let format = Format::ALL
+            .into_iter()
+            .find(|format| format.name() == row.format)
+            .ok_or_else(|| corrupt("format", &row.format))?;
+        let receipt = match (
+            row.object_key,
+            row.row_count,
+            row.limit_reached,
+            row.size_bytes,
+            row.sha256,
+        ) {
+            (Some(object_key), Some(row_count), Some(limit_reached), Some(size_bytes), Some(sha256)) => {
+                Some(Receipt {
+                    object_key,
+                    row_count: unsigned(row_count),
+                    limit_reached,
+                    size_bytes: unsigned(size_bytes),
+                    sha256,
+                })
+            }
+            _ => None,
+        };
+        let failure = match (row.failure_code, row.failure_detail) {
+            (Some(code), Some(detail)) => Some(Failure {
+                code: FailureCode::from_name(&code).ok_or_else(|| corrupt("failure_code", &code))?,
+                detail,
+            }),
+            _ => None,
+        };
+        Ok(Self {
+            id: id(&row.id)?,
+            org: OrgId::new(row.org_id),
+            status: status(&row.status)?,
+            query: serde_json::from_str(&row.query).map_err(|_| corrupt("query", &row.query))?,
+            format,
+            filename: row.filename,
+            revision: row.revision,
+            epoch: row.epoch,
+            failures: row.failures,
+            max_attempts: row.max_attempts,
+            created_at: instant(row.created_at)?,
+            started_at: row.started_at.map(instant).transpose()?,
+            completed_at: row.completed_at.map(instant).transpose()?,
+            expires_at: row.expires_at.map(instant).transpose()?,
+            materialized_at: row.materialized_at.map(instant).transpose()?,
+            source_updated_at: row.source_updated_at.map(instant).transpose()?,
+            progress: Progress {
+                rows: unsigned(row.progress_rows),
+                bytes: unsigned(row.progress_bytes),
+                estimated_rows: row.estimated_rows.map(unsigned),
+            },
+            receipt,
+            failure,
+        })
+    }
+}
+
+pub(super) fn id(text: &str) -> Result<ExportId, LedgerError> {
+    text.parse().map_err(|_| corrupt("id", text))
+}
+
+pub(super) fn status(name: &str) -> Result<ExportStatus, LedgerError> {
+    ExportStatus::from_name(name).ok_or_else(|| corrupt("status", name))
+}
+
+pub(super) fn json(value: &impl Serialize) -> Result<String, LedgerError> {
+    serde_json::to_string(value).map_err(|error| LedgerError::Corrupt(error.to_string()))
+}
+
+/// Counts are written by `signed` and never negative.
+pub(super) fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or_default()
+}
+
+pub(super) fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn instant(micros: i64) -> Result<DateTime<Utc>, LedgerError> {
+    DateTime::from_timestamp_micros(micros).ok_or_else(|| corrupt("instant", &micros.to_string()))
+}
+
+fn corrupt(column: &str, value: &str) -> LedgerError {
+    LedgerError::Corrupt(format!("{column} = {value:?}"))
+}

@@ -1,0 +1,115 @@
+//! The ledger's statements for SQLite, one constant each.
+
+/// Backlog, counted along its partial index.
+pub(super) const COUNT_QUEUED: &str = "SELECT count(*) FROM exports WHERE status = 'queued'";
+
+pub(super) const INSERT: &str = "
+INSERT INTO exports
+    (id, org_id, status, dataset, query, format, filename, max_attempts, created_at, run_after)
+VALUES (?1, ?2, 'queued', ?3, ?4, ?5, ?6, ?7, ?8, ?8)
+RETURNING *";
+
+pub(super) const GET: &str = "SELECT * FROM exports WHERE id = ?1 AND org_id = ?2";
+
+pub(super) const LIST: &str = "
+SELECT * FROM exports
+WHERE org_id = ?1
+  AND (?2 IS NULL OR id < ?2)
+  AND (?3 IS NULL OR status = ?3)
+  AND (?4 IS NULL OR dataset = ?4)
+ORDER BY id DESC
+LIMIT ?5";
+
+pub(super) const BACKLOG: &str = "
+SELECT (SELECT count(*) FROM exports WHERE status = 'queued'), count(*), min(started_at)
+FROM exports
+WHERE started_at >= ?1";
+
+/// The oldest export whose time has come.
+pub(super) const CLAIM_NEXT: &str = "
+UPDATE exports
+SET status = 'running', epoch = epoch + 1, revision = revision + 1,
+    started_at = ?1, lease_expires_at = ?2,
+    materialized_at = NULL, source_updated_at = NULL, progress_rows = 0, progress_bytes = 0
+WHERE status = 'queued'
+  AND id = (
+    SELECT id FROM exports
+    WHERE status = 'queued' AND run_after <= ?1
+    ORDER BY run_after, id
+    LIMIT 1
+  )
+RETURNING *";
+
+pub(super) const RENEW: &str = "
+UPDATE exports
+SET lease_expires_at = ?3, progress_rows = ?4, progress_bytes = ?5, estimated_rows = ?6,
+    revision = revision + 1
+WHERE id = ?1 AND epoch = ?2 AND status = 'running'";
+
+pub(super) const RECORD_SNAPSHOT: &str = "
+UPDATE exports
+SET materialized_at = ?3, source_updated_at = ?4, revision = revision + 1
+WHERE id = ?1 AND epoch = ?2 AND status = 'running'";
+
+pub(super) const RECORD_UPLOAD: &str = "
+INSERT INTO uploads (object_key, upload_id, export_id, epoch)
+SELECT ?3, ?4, id, epoch FROM exports
+WHERE id = ?1 AND epoch = ?2 AND status = 'running'";
+
+pub(super) const COMPLETE: &str = "
+UPDATE exports
+SET status = 'completed', revision = revision + 1, lease_expires_at = NULL,
+    completed_at = ?3, expires_at = ?4,
+    object_key = ?5, row_count = ?6, limit_reached = ?7, size_bytes = ?8, sha256 = ?9,
+    progress_rows = ?6, progress_bytes = ?8
+WHERE id = ?1 AND epoch = ?2 AND status = 'running'";
+
+/// Back to the queue at ?4, or the end when ?4 is NULL or the last attempt is over.
+pub(super) const FAIL: &str = "
+UPDATE exports
+SET failures = failures + 1, revision = revision + 1, lease_expires_at = NULL,
+    status         = CASE WHEN ?4 IS NULL OR failures + 1 >= max_attempts THEN 'failed' ELSE 'queued' END,
+    completed_at   = CASE WHEN ?4 IS NULL OR failures + 1 >= max_attempts THEN ?3 END,
+    failure_code   = CASE WHEN ?4 IS NULL OR failures + 1 >= max_attempts THEN ?5 END,
+    failure_detail = CASE WHEN ?4 IS NULL OR failures + 1 >= max_attempts THEN ?6 END,
+    run_after      = coalesce(?4, run_after),
+    materialized_at = NULL, source_updated_at = NULL, progress_rows = 0, progress_bytes = 0
+WHERE id = ?1 AND epoch = ?2 AND status = 'running'
+RETURNING status";
+
+pub(super) const HAND_BACK: &str = "
+UPDATE exports
+SET status = 'queued', revision = revision + 1, lease_expires_at = NULL, run_after = ?3,
+    materialized_at = NULL, source_updated_at = NULL, progress_rows = 0, progress_bytes = 0
+WHERE id = ?1 AND epoch = ?2 AND status = 'running'";
+
+pub(super) const REQUEUE_LAPSED: &str = "
+UPDATE exports
+SET failures = failures + 1, revision = revision + 1, lease_expires_at = NULL, run_after = ?1,
+    status         = CASE WHEN failures + 1 >= max_attempts THEN 'failed' ELSE 'queued' END,
+    completed_at   = CASE WHEN failures + 1 >= max_attempts THEN ?1 END,
+    failure_code   = CASE WHEN failures + 1 >= max_attempts THEN 'worker_lost' END,
+    failure_detail = CASE WHEN failures + 1 >= max_attempts
+                          THEN 'The processes that worked on this export stopped before its end, every time.' END,
+    materialized_at = NULL, source_updated_at = NULL, progress_rows = 0, progress_bytes = 0
+WHERE status = 'running' AND (?2 OR lease_expires_at < ?1)
+RETURNING id, status";
+
+pub(super) const WAITING: &str = "
+SELECT id FROM exports
+WHERE status = 'queued' AND run_after <= ?1
+ORDER BY run_after, id
+LIMIT ?2";
+
+/// Uploads whose claim is over. A published file has no record any more.
+pub(super) const STALE_UPLOADS: &str = "
+SELECT uploads.object_key, uploads.upload_id
+FROM uploads
+LEFT JOIN exports ON exports.id = uploads.export_id
+  AND exports.epoch = uploads.epoch AND exports.status = 'running'
+WHERE exports.id IS NULL";
+
+pub(super) const FORGET_UPLOAD: &str = "DELETE FROM uploads WHERE object_key = ?1";
+
+pub(super) const NEWEST_MIGRATION: &str =
+    "SELECT max(version) FROM waybill_migrations WHERE success";

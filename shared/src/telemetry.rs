@@ -1,0 +1,22 @@
+//! The log of a process: where it goes and how a line looks.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
+
+use crate::config::{LogFormat, LogSettings};
+
+/// Sends the log to standard error from now on. Called once, by the executable.
+///
+/// # Errors
+/// When `log.filter` cannot be read.
+pub fn init(settings: &LogSettings) -> Result<(), ParseError> {
+    let filter = EnvFilter::builder().parse(&settings.filter)?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match settings.format {
+        LogFormat::Text => log.with_target(false).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
