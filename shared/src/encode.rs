@@ -3,8 +3,13 @@
 //! An encoder knows its format and nothing of where batches come from or where bytes go. It appends
 //! to a buffer that the caller owns, so that one buffer serves a whole export.
 
+mod cells;
 pub mod csv;
+mod float;
 pub mod json;
+#[cfg(test)]
+mod sample;
+mod temporal;
 
 use arrow_array::RecordBatch;
 use serde::{Deserialize, Serialize};
@@ -106,7 +111,11 @@ pub trait Encoder: Send {
 
 /// The encoder of a format for these columns.
 #[must_use]
-pub fn encoder(format: Format, columns: &[Column], as_of: chrono::DateTime<chrono::Utc>) -> Box<dyn Encoder> {
+pub fn encoder(
+    format: Format,
+    columns: &[Column],
+    as_of: chrono::DateTime<chrono::Utc>,
+) -> Box<dyn Encoder> {
     match format {
         Format::Csv => Box::new(csv::CsvEncoder::new(columns)),
         Format::Json => Box::new(json::JsonEncoder::new(columns, as_of)),

@@ -60,7 +60,11 @@ impl Pipeline {
         let plan = self.plan(export)?;
         let snapshot = self
             .sources
-            .open(&plan, self.max_rows.saturating_add(1), self.freshness_budget)
+            .open(
+                &plan,
+                self.max_rows.saturating_add(1),
+                self.freshness_budget,
+            )
             .await?;
         self.ledger
             .record_snapshot(lease, snapshot.materialized_at, snapshot.source_updated_at)

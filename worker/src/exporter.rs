@@ -56,7 +56,8 @@ impl Exporter {
     pub(crate) async fn run_next(self: Arc<Self>) {
         match self.ledger.claim_next(self.lease_for).await {
             Ok(Some(claim)) => {
-                let span = tracing::info_span!("export", id = %claim.export.id, org = %claim.export.org);
+                let span =
+                    tracing::info_span!("export", id = %claim.export.id, org = %claim.export.org);
                 self.run(claim).instrument(span).await;
             }
             Ok(None) => {}

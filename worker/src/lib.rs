@@ -63,7 +63,10 @@ pub async fn run(parts: WorkerParts, shutdown: CancellationToken) {
     wake::deliver(&parts, &exporter, &running, shutdown).await;
 
     running.close();
-    if tokio::time::timeout(parts.grace, running.wait()).await.is_err() {
+    if tokio::time::timeout(parts.grace, running.wait())
+        .await
+        .is_err()
+    {
         tracing::info!(
             exports = running.len(),
             "the grace is over; handing running exports back"

@@ -66,7 +66,10 @@ impl Rescue {
             .await?;
         self.bucket.delete(&upload.object_key).await?;
         self.ledger.forget_upload(upload).await?;
-        tracing::info!(key = upload.object_key, "removed what an attempt left in the store");
+        tracing::info!(
+            key = upload.object_key,
+            "removed what an attempt left in the store"
+        );
         Ok(())
     }
 }

@@ -52,7 +52,9 @@ pub(crate) fn judge(error: &AttemptError, failures: u32) -> Verdict {
         ),
         AttemptError::TooManyRows(most) => finally(
             FailureCode::TooManyRows,
-            &format!("The result has more than {most} rows. Narrow the time range or the filters, or set a limit."),
+            &format!(
+                "The result has more than {most} rows. Narrow the time range or the filters, or set a limit."
+            ),
         ),
         AttemptError::Store(BucketError::TooLarge) => finally(
             FailureCode::TooLarge,
@@ -109,8 +111,14 @@ mod tests {
             panic!("expected a final verdict");
         };
         assert_eq!(failure.code, FailureCode::Internal);
-        assert!(!failure.detail.contains("column"), "internals stay in the log");
-        assert!(matches!(judge(&AttemptError::TooManyRows(5), 0), Verdict::Final(_)));
+        assert!(
+            !failure.detail.contains("column"),
+            "internals stay in the log"
+        );
+        assert!(matches!(
+            judge(&AttemptError::TooManyRows(5), 0),
+            Verdict::Final(_)
+        ));
     }
 
     #[test]

@@ -7,7 +7,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apalis::prelude::{BackendExt, Data, ParallelizeExt, WorkerBuilder, WorkerBuilderExt, WorkerError};
+use apalis::prelude::{
+    BackendExt, Data, ParallelizeExt, WorkerBuilder, WorkerBuilderExt, WorkerError,
+};
 use apalis_sqlite::{Config, SqliteStorage};
 use futures::stream::{BoxStream, StreamExt, unfold};
 use tokio::sync::broadcast::error::RecvError;
@@ -97,16 +99,19 @@ async fn take(task: ExportTask, deliveries: Data<Deliveries>) -> Result<(), Infa
 fn wake_ups(ledger: &dyn Ledger) -> BoxStream<'static, ()> {
     let mut ticks = tokio::time::interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    unfold((ledger.changes(), ticks), |(mut changes, mut ticks)| async {
-        tokio::select! {
-            change = changes.recv() => {
-                if change == Err(RecvError::Closed) {
-                    ticks.tick().await;
+    unfold(
+        (ledger.changes(), ticks),
+        |(mut changes, mut ticks)| async {
+            tokio::select! {
+                change = changes.recv() => {
+                    if change == Err(RecvError::Closed) {
+                        ticks.tick().await;
+                    }
                 }
+                _ = ticks.tick() => {}
             }
-            _ = ticks.tick() => {}
-        }
-        Some(((), (changes, ticks)))
-    })
+            Some(((), (changes, ticks)))
+        },
+    )
     .boxed()
 }

@@ -172,18 +172,24 @@ impl Reader {
 
     fn newest(&self, connection: &Connection) -> Result<Option<DateTime<Utc>>, SourceError> {
         let budget = self.reading.freshness_budget;
-        let Some(newest) = self.reading.statement.newest().filter(|_| !budget.is_zero()) else {
+        let Some(newest) = self
+            .reading
+            .statement
+            .newest()
+            .filter(|_| !budget.is_zero())
+        else {
             return Ok(None);
         };
         let deadline = Instant::now() + budget;
         connection
-            .progress_handler(STEPS_BETWEEN_CHECKS, Some(move || Instant::now() > deadline))
+            .progress_handler(
+                STEPS_BETWEEN_CHECKS,
+                Some(move || Instant::now() > deadline),
+            )
             .map_err(source_error)?;
-        let found = connection
-            .prepare_cached(newest)
-            .and_then(|mut statement| {
-                statement.query_row([], |row| Ok(value::instant(row.get_ref(0)?)))
-            });
+        let found = connection.prepare_cached(newest).and_then(|mut statement| {
+            statement.query_row([], |row| Ok(value::instant(row.get_ref(0)?)))
+        });
         connection
             .progress_handler(0, None::<fn() -> bool>)
             .map_err(source_error)?;
