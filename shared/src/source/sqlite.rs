@@ -6,6 +6,8 @@
 
 mod columns;
 mod functions;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +24,9 @@ use tokio::sync::{mpsc, oneshot};
 use self::columns::BatchBuilder;
 use super::{BATCHES_AHEAD, Reading, Snapshot, Source, SourceError};
 use crate::statement::Dialect;
+
+#[cfg(test)]
+pub(crate) use self::functions::register as register_functions;
 
 /// How long a statement waits for a writer that locks the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
