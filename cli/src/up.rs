@@ -124,6 +124,12 @@ async fn serve(args: &UpArgs, config: Config) -> Result<(), StartFault> {
         s3: url(&s3_listener)?,
     };
     let (catalog, sources) = reports(args, &config, &data)?;
+    if let Some(path) = &config.catalog {
+        let faults = catalog.check(&sources).await.context("the catalog")?;
+        if let Some(faults) = faults {
+            return Err(StartFault::usage(faults.lines(path).join("\n")));
+        }
+    }
 
     let keys = data.store_keys()?;
     let service = store::service(&data.store(), &keys)?;

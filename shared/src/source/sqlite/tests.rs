@@ -264,3 +264,31 @@ async fn a_dropped_snapshot_stops_its_query_and_spoils_no_other() {
         .expect("an undisturbed report");
     assert_eq!(csv.lines().count(), 200_001);
 }
+
+#[tokio::test]
+async fn a_catalog_is_held_against_its_source() {
+    let fixture = Fixture::new("");
+    let catalog = Catalog::parse(CATALOG).expect("the test's catalog");
+    assert_eq!(catalog.check(&fixture.sources).await.expect("SQLite"), None);
+
+    let wrong = CATALOG
+        .replace("i = { sql = \"i\"", "i = { sql = \"missing_column\"")
+        .replace(
+            "tenant = \"org\"\ntime = \"at\"\nupdated",
+            "tenant = \"organisation\"\ntime = \"at\"\nupdated",
+        );
+    let catalog = Catalog::parse(&wrong).expect("sound in itself");
+    let faults = catalog.check(&fixture.sources).await.expect("SQLite");
+    let faults: Vec<(usize, String)> = faults
+        .iter()
+        .flat_map(|faults| faults.iter())
+        .map(|fault| (fault.line, fault.setting.clone()))
+        .collect();
+    assert_eq!(
+        faults,
+        [
+            (5, "datasets.things.tenant".to_owned()),
+            (11, "datasets.things.dimensions.i".to_owned()),
+        ]
+    );
+}
