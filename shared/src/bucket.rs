@@ -263,7 +263,11 @@ where
             let code = context.err().code().unwrap_or_default();
             matches!(
                 code,
-                "InternalError" | "ServiceUnavailable" | "SlowDown" | "RequestTimeout" | "RequestTimeTooSkewed"
+                "InternalError"
+                    | "ServiceUnavailable"
+                    | "SlowDown"
+                    | "RequestTimeout"
+                    | "RequestTimeTooSkewed"
             )
         }
         _ => true,

@@ -275,7 +275,12 @@ impl Lease {
     /// Where this claim's file goes, below the prefix: short, and no other claim writes there.
     #[must_use]
     pub fn object_key(&self, format: Format) -> String {
-        format!("exports/{}/{}/{}", self.export_id, self.epoch, format.name())
+        format!(
+            "exports/{}/{}/{}",
+            self.export_id,
+            self.epoch,
+            format.name()
+        )
     }
 }
 
@@ -294,7 +299,13 @@ mod tests {
         let id = ExportId::generate();
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(id.to_string().len(), "export_".len() + 32);
-        for wrong in ["", "export_", "export_123", &id.to_string().to_uppercase(), &format!("{id}0")] {
+        for wrong in [
+            "",
+            "export_",
+            "export_123",
+            &id.to_string().to_uppercase(),
+            &format!("{id}0"),
+        ] {
             assert_eq!(wrong.parse::<ExportId>(), Err(NoExportId), "{wrong}");
         }
     }

@@ -1,1 +1,80 @@
+//! Runs exports: gets woken by the queue, claims what the ledger chooses, and takes it from the
+//! source to a published object. Knows no HTTP.
 
+mod attempt;
+mod exporter;
+mod lease;
+mod rescue;
+mod verdict;
+mod wake;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use apalis_sqlite::SqlitePool;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use waybill_shared::bucket::Bucket;
+use waybill_shared::catalog::Catalog;
+use waybill_shared::config::{ExportSettings, WorkerSettings};
+use waybill_shared::ledger::Ledger;
+use waybill_shared::source::Sources;
+
+use self::exporter::Exporter;
+use self::rescue::Rescue;
+
+/// What a worker works with.
+#[derive(Clone)]
+pub struct WorkerParts {
+    /// What may be asked.
+    pub catalog: Arc<Catalog>,
+    /// Where rows are read.
+    pub sources: Sources,
+    /// What decides.
+    pub ledger: Arc<dyn Ledger>,
+    /// The queue's tables.
+    pub queue: SqlitePool,
+    /// Where files go.
+    pub bucket: Bucket,
+    /// How many at a time, and for how long an export is leased.
+    pub worker: WorkerSettings,
+    /// Limits of one export.
+    pub exports: ExportSettings,
+    /// How long running exports may go on after the shutdown began.
+    pub grace: Duration,
+}
+
+/// Works until `shutdown`; then takes no more exports, gives running ones `grace` to finish and
+/// hands back what did not. Returns when nothing runs any more.
+pub async fn run(parts: WorkerParts, shutdown: CancellationToken) {
+    let interrupt = CancellationToken::new();
+    let running = TaskTracker::new();
+    let rescue = Arc::new(Rescue::new(Arc::clone(&parts.ledger), parts.bucket.clone()));
+    let exporter = Arc::new(Exporter::new(
+        &parts,
+        Arc::clone(&rescue),
+        interrupt.clone(),
+    ));
+    let rescuing = tokio::spawn({
+        let shutdown = shutdown.clone();
+        async move { rescue.run(shutdown).await }
+    });
+
+    wake::deliver(&parts, &exporter, &running, shutdown).await;
+
+    running.close();
+    if tokio::time::timeout(parts.grace, running.wait())
+        .await
+        .is_err()
+    {
+        tracing::info!(
+            exports = running.len(),
+            "the grace is over; handing running exports back"
+        );
+        interrupt.cancel();
+        running.wait().await;
+    }
+    if let Err(error) = rescuing.await {
+        tracing::error!(%error, "rescue ended badly");
+    }
+}

@@ -5,6 +5,8 @@
 
 mod row;
 mod sql;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,9 +21,7 @@ use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::sync::broadcast;
 
 use self::row::ExportRow;
-use super::{
-    Backlog, Claim, Enqueued, Ledger, LedgerError, NewExport, Page, UploadRecord,
-};
+use super::{Backlog, Claim, Enqueued, Ledger, LedgerError, NewExport, Page, UploadRecord};
 use crate::caller::OrgId;
 use crate::export::{Export, ExportId, ExportStatus, Failure, Lease, Progress, Receipt};
 use crate::queue;

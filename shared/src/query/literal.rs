@@ -165,7 +165,9 @@ mod tests {
         ] {
             assert_eq!(plain_decimal(given).as_deref(), Some(expected), "{given}");
         }
-        for wrong in ["", "-", ".", "1,5", "NaN", "0x10", "1e", "1e99999", "1 ", "--1"] {
+        for wrong in [
+            "", "-", ".", "1,5", "NaN", "0x10", "1e", "1e99999", "1 ", "--1",
+        ] {
             assert_eq!(plain_decimal(wrong), None, "{wrong}");
         }
     }

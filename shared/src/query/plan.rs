@@ -94,8 +94,7 @@ impl Validation<'_> {
         if let Some(dataset) = dataset {
             selection = select(dataset, &dimensions, &measures, at, faults);
         }
-        let (filters, predicates) =
-            filters(members, at, dataset.map(AsRef::as_ref), faults);
+        let (filters, predicates) = filters(members, at, dataset.map(AsRef::as_ref), faults);
         let order_by = order_by(members, at, faults);
         let order = dataset.map(|dataset| {
             let order = sort_keys(&order_by, &selection.columns, faults);
@@ -133,7 +132,10 @@ impl Validation<'_> {
             Some(Value::String(name)) => {
                 let dataset = self.catalog.dataset(name);
                 if dataset.is_none() {
-                    let detail = format!("there is no dataset {}; the catalog lists them", quoted(name));
+                    let detail = format!(
+                        "there is no dataset {}; the catalog lists them",
+                        quoted(name)
+                    );
                     faults.add(&at, FaultCode::UnknownDataset, detail);
                 }
                 dataset
@@ -218,7 +220,9 @@ fn names(
     let mut names: Vec<(Pointer, String)> = Vec::new();
     for (at, value) in faults.list(members, member, at, MAX_ITEMS) {
         match value.as_str() {
-            None => faults.wrong(&at, "expected the name of a column").unwrap_or_default(),
+            None => faults
+                .wrong(&at, "expected the name of a column")
+                .unwrap_or_default(),
             Some(name) if names.iter().any(|(_, earlier)| earlier == name) => {
                 let detail = format!("{} is selected twice", quoted(name));
                 faults.add(&at, FaultCode::DuplicateColumn, detail);
@@ -274,8 +278,13 @@ fn select(
     }
     match dataset.grain {
         Grain::Row if dimensions.is_empty() => {
-            let detail = "a dataset of grain row needs at least one dimension, the columns of its rows";
-            faults.add(&at.member("dimensions"), FaultCode::UnknownDimension, detail);
+            let detail =
+                "a dataset of grain row needs at least one dimension, the columns of its rows";
+            faults.add(
+                &at.member("dimensions"),
+                FaultCode::UnknownDimension,
+                detail,
+            );
         }
         Grain::Aggregate if measures.is_empty() => {
             selection.columns.push(Column {
@@ -559,7 +568,11 @@ impl Pointer {
     }
 
     fn member(&self, name: &str) -> Self {
-        Self(format!("{}/{}", self.0, name.replace('~', "~0").replace('/', "~1")))
+        Self(format!(
+            "{}/{}",
+            self.0,
+            name.replace('~', "~0").replace('/', "~1")
+        ))
     }
 
     fn index(&self, index: usize) -> Self {
@@ -591,7 +604,10 @@ impl Faults {
         let Some(members) = value.as_object() else {
             return self.wrong(at, "expected an object");
         };
-        for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
+        for name in members
+            .keys()
+            .filter(|name| !known.contains(&name.as_str()))
+        {
             let detail = format!("unknown member; expected {}", known.join(" "));
             self.add(&at.member(name), FaultCode::InvalidRequest, detail);
         }
@@ -610,7 +626,11 @@ impl Faults {
         match members.get(member) {
             None => Vec::new(),
             Some(Value::Array(entries)) if entries.len() > most => {
-                self.add(&at, FaultCode::TooManyItems, format!("at most {most} entries"));
+                self.add(
+                    &at,
+                    FaultCode::TooManyItems,
+                    format!("at most {most} entries"),
+                );
                 Vec::new()
             }
             Some(Value::Array(entries)) => entries

@@ -98,12 +98,18 @@ fn near(time: &str, range: TimeRange) -> String {
     let first = range.from.date_naive().checked_sub_days(Days::new(1));
     let last = range.to.date_naive().checked_add_days(Days::new(2));
     let day = |day: Option<NaiveDate>, fallback: &str| {
-        day.map_or_else(|| fallback.to_owned(), |day| day.format("%Y-%m-%d").to_string())
+        day.map_or_else(
+            || fallback.to_owned(),
+            |day| day.format("%Y-%m-%d").to_string(),
+        )
     };
     format!(
         "(({time}) >= {} AND ({time}) < {} OR ({time}) < '')",
         quoted_text(&day(first, "0000")),
-        quoted_text(&day(last.filter(|day| chrono::Datelike::year(day) < 10_000), ":")),
+        quoted_text(&day(
+            last.filter(|day| chrono::Datelike::year(day) < 10_000),
+            ":"
+        )),
     )
 }
 

@@ -6,9 +6,7 @@ use serde::Serialize;
 use super::super::LedgerError;
 use crate::caller::OrgId;
 use crate::encode::Format;
-use crate::export::{
-    Export, ExportId, ExportStatus, Failure, FailureCode, Progress, Receipt,
-};
+use crate::export::{Export, ExportId, ExportStatus, Failure, FailureCode, Progress, Receipt};
 
 #[derive(sqlx::FromRow)]
 pub(super) struct ExportRow {
@@ -55,20 +53,25 @@ impl TryFrom<ExportRow> for Export {
             row.size_bytes,
             row.sha256,
         ) {
-            (Some(object_key), Some(row_count), Some(limit_reached), Some(size_bytes), Some(sha256)) => {
-                Some(Receipt {
-                    object_key,
-                    row_count: unsigned(row_count),
-                    limit_reached,
-                    size_bytes: unsigned(size_bytes),
-                    sha256,
-                })
-            }
+            (
+                Some(object_key),
+                Some(row_count),
+                Some(limit_reached),
+                Some(size_bytes),
+                Some(sha256),
+            ) => Some(Receipt {
+                object_key,
+                row_count: unsigned(row_count),
+                limit_reached,
+                size_bytes: unsigned(size_bytes),
+                sha256,
+            }),
             _ => None,
         };
         let failure = match (row.failure_code, row.failure_detail) {
             (Some(code), Some(detail)) => Some(Failure {
-                code: FailureCode::from_name(&code).ok_or_else(|| corrupt("failure_code", &code))?,
+                code: FailureCode::from_name(&code)
+                    .ok_or_else(|| corrupt("failure_code", &code))?,
                 detail,
             }),
             _ => None,

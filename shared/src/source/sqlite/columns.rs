@@ -151,8 +151,7 @@ fn append_json(builder: &mut StringBuilder, stored: ValueRef<'_>) -> Result<(), 
     match stored {
         ValueRef::Null => builder.append_null(),
         ValueRef::Text(bytes) => {
-            let document: serde_json::Value =
-                serde_json::from_slice(bytes).map_err(|_| NO_JSON)?;
+            let document: serde_json::Value = serde_json::from_slice(bytes).map_err(|_| NO_JSON)?;
             builder.append_value(document.to_string());
         }
         ValueRef::Integer(number) => builder.append_value(itoa::Buffer::new().format(number)),

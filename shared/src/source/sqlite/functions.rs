@@ -8,7 +8,7 @@ use rusqlite::{Connection, Error};
 
 use super::value;
 
-pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
+pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
     scalar(connection, "waybill_timestamp", |context| {
         let micros = value::micros(context.get_raw(0)).map_err(refused)?;
         Ok(micros.and_then(value::comparable_instant))
@@ -104,8 +104,20 @@ mod tests {
     #[test]
     fn decimals_compare_by_value() {
         let sorted = [
-            "-Infinity", "-100", "-9.5", "-9.05", "-0.1", "0", "0.09", "0.1", "1", "1.5", "9", "10",
-            "123456789012345678901234567890", "Infinity",
+            "-Infinity",
+            "-100",
+            "-9.5",
+            "-9.05",
+            "-0.1",
+            "0",
+            "0.09",
+            "0.1",
+            "1",
+            "1.5",
+            "9",
+            "10",
+            "123456789012345678901234567890",
+            "Infinity",
         ];
         for (left_at, left) in sorted.iter().enumerate() {
             for (right_at, right) in sorted.iter().enumerate() {

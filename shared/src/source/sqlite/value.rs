@@ -19,9 +19,7 @@ pub(super) fn micros(value: ValueRef<'_>) -> Result<Option<i64>, &'static str> {
     const OUT_OF_RANGE: &str = "an instant outside the years 0001 to 9999";
     let micros = match value {
         ValueRef::Null => return Ok(None),
-        ValueRef::Integer(seconds) => seconds
-            .checked_mul(MICROS_PER_SECOND)
-            .ok_or(OUT_OF_RANGE)?,
+        ValueRef::Integer(seconds) => seconds.checked_mul(MICROS_PER_SECOND).ok_or(OUT_OF_RANGE)?,
         ValueRef::Real(day) => {
             // A double holds a Julian day to about 40 µs: milliseconds are what SQLite means by it.
             let millis = ((day - JULIAN_DAY_OF_EPOCH) * MICROS_PER_DAY / 1e3).round();
@@ -69,7 +67,10 @@ fn parse_micros(text: &[u8]) -> Option<i64> {
         micros += seconds * MICROS_PER_SECOND;
         rest = after;
         if let Some(fraction) = rest.strip_prefix(b".") {
-            let length = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let length = fraction
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit())
+                .count();
             if length == 0 {
                 return None;
             }
@@ -142,7 +143,12 @@ pub(super) fn decimal(value: ValueRef<'_>) -> Result<Option<String>, &'static st
         // Rust prints the shortest digits that round-trip, without exponent.
         ValueRef::Real(number) if number.is_finite() => Ok(Some(number.to_string())),
         ValueRef::Real(number) => Ok(Some(
-            if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned(),
+            if number > 0.0 {
+                "Infinity"
+            } else {
+                "-Infinity"
+            }
+            .to_owned(),
         )),
         ValueRef::Text(text) => std::str::from_utf8(text)
             .ok()
@@ -184,7 +190,8 @@ pub(super) fn integer(value: ValueRef<'_>) -> Result<Option<i64>, &'static str> 
     match value {
         ValueRef::Null => Ok(None),
         ValueRef::Integer(number) => Ok(Some(number)),
-        ValueRef::Real(number) if number.fract() == 0.0 && number.abs() <= EXACT => {
+        ValueRef::Real(number) if number.fract() == 0.0 && number.abs() <= EXACT =>
+        {
             #[expect(clippy::cast_possible_truncation, reason = "checked in the guard")]
             Ok(Some(number as i64))
         }
@@ -198,7 +205,10 @@ pub(super) fn integer(value: ValueRef<'_>) -> Result<Option<i64>, &'static str> 
 pub(super) fn float(value: ValueRef<'_>) -> Result<Option<f64>, &'static str> {
     match value {
         ValueRef::Null => Ok(None),
-        #[expect(clippy::cast_precision_loss, reason = "a float column is read as doubles")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a float column is read as doubles"
+        )]
         ValueRef::Integer(number) => Ok(Some(number as f64)),
         ValueRef::Real(number) => Ok(Some(number)),
         ValueRef::Text(_) => Err("text where a float is expected"),
@@ -233,7 +243,10 @@ mod tests {
             ("2026-04-24 01:02", "2026-04-24T01:02:00Z"),
             ("2026-04-24 01:02:03", "2026-04-24T01:02:03Z"),
             ("2026-04-24T01:02:03.5Z", "2026-04-24T01:02:03.500Z"),
-            ("2026-04-24T01:02:03.123456789Z", "2026-04-24T01:02:03.123456Z"),
+            (
+                "2026-04-24T01:02:03.123456789Z",
+                "2026-04-24T01:02:03.123456Z",
+            ),
             ("2026-04-24T01:02:03+02:00", "2026-04-23T23:02:03Z"),
             ("2026-04-24 01:02:03-0330", "2026-04-24T04:32:03Z"),
             ("2026-04-24 01:02:03 +02", "2026-04-23T23:02:03Z"),
@@ -242,8 +255,16 @@ mod tests {
             assert_eq!(rfc3339(stored).as_deref(), Some(expected), "{stored}");
         }
         for wrong in [
-            "", "now", "2026-4-24", "2026-02-30", "2026-04-24X01:02", "2026-04-24 24:00:00",
-            "2026-04-24 01:02:03.", "2026-04-24 01:02:03 CET", "20260424T010203Z", "0000-01-01",
+            "",
+            "now",
+            "2026-4-24",
+            "2026-02-30",
+            "2026-04-24X01:02",
+            "2026-04-24 24:00:00",
+            "2026-04-24 01:02:03.",
+            "2026-04-24 01:02:03 CET",
+            "20260424T010203Z",
+            "0000-01-01",
         ] {
             assert_eq!(rfc3339(wrong), None, "{wrong}");
         }
@@ -264,7 +285,10 @@ mod tests {
         assert!(uuid(ValueRef::Text(b"not-a-uuid")).is_err());
         assert!(decimal(ValueRef::Text(b"12,5")).is_err());
         assert_eq!(decimal(ValueRef::Real(0.1)), Ok(Some("0.1".to_owned())));
-        assert_eq!(decimal(ValueRef::Text(b"1.50")), Ok(Some("1.50".to_owned())));
+        assert_eq!(
+            decimal(ValueRef::Text(b"1.50")),
+            Ok(Some("1.50".to_owned()))
+        );
         assert!(day(ValueRef::Text(b"2026-04-24T00:00:00Z")).is_err());
     }
 }

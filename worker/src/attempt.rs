@@ -1,0 +1,141 @@
+//! One attempt at one export, from the plan to the receipt: the pipe, top to bottom.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use waybill_shared::bucket::{Bucket, BucketError, Upload};
+use waybill_shared::caller::{Caller, Role};
+use waybill_shared::catalog::Catalog;
+use waybill_shared::encode::{EncodeError, Trailer, encoder};
+use waybill_shared::export::{Export, Lease, Receipt, freshness_lag};
+use waybill_shared::ledger::{Ledger, LedgerError, UploadRecord};
+use waybill_shared::query::{Rejection, ReportPlan, ReportRequest};
+use waybill_shared::source::{Snapshot, SourceError, Sources};
+
+use crate::lease::LiveProgress;
+
+/// What every attempt works with.
+pub(crate) struct Pipeline {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) sources: Sources,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) bucket: Bucket,
+    pub(crate) max_rows: u64,
+    pub(crate) freshness_budget: Duration,
+}
+
+/// Why an attempt came to nothing. [`verdict`](crate::verdict) says what follows.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AttemptError {
+    #[error("the catalog no longer accepts the query: {0}")]
+    Plan(#[from] Rejection),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error("the rows cannot be encoded: {0}")]
+    Encode(#[from] EncodeError),
+    #[error(transparent)]
+    Store(#[from] BucketError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error("the result has more than {0} rows")]
+    TooManyRows(u64),
+    #[error("it took longer than {} s", .0.as_secs())]
+    Timeout(Duration),
+    #[error("it panicked: {0}")]
+    Panic(String),
+    #[error("this process is shutting down")]
+    Interrupted,
+}
+
+impl Pipeline {
+    /// Reads, encodes and stores a claimed export. The object exists afterwards; publishing it is
+    /// the caller's.
+    pub(crate) async fn run(
+        &self,
+        export: &Export,
+        lease: &Lease,
+        progress: &LiveProgress,
+    ) -> Result<Receipt, AttemptError> {
+        let plan = self.plan(export)?;
+        let snapshot = self
+            .sources
+            .open(
+                &plan,
+                self.max_rows.saturating_add(1),
+                self.freshness_budget,
+            )
+            .await?;
+        self.ledger
+            .record_snapshot(lease, snapshot.materialized_at, snapshot.source_updated_at)
+            .await?;
+
+        let object_key = lease.object_key(export.format);
+        let mut upload = self
+            .bucket
+            .start_upload(
+                &object_key,
+                export.format.content_type_header(),
+                &export.filename,
+            )
+            .await?;
+        let record = UploadRecord {
+            object_key: object_key.clone(),
+            upload_id: upload.id().to_owned(),
+        };
+        self.ledger.record_upload(lease, &record).await?;
+
+        let row_count = self.pour(&plan, snapshot, &mut upload, progress).await?;
+        let stored = upload.finish().await?;
+        Ok(Receipt {
+            object_key,
+            row_count,
+            limit_reached: plan.limit_reached(row_count),
+            size_bytes: stored.size_bytes,
+            sha256: stored.sha256,
+        })
+    }
+
+    /// Validated again: the catalog may have changed since the export was accepted. Permissions
+    /// were checked then.
+    fn plan(&self, export: &Export) -> Result<ReportPlan, Rejection> {
+        let caller = Caller {
+            org: export.org.clone(),
+            role: Role::Admin,
+        };
+        let request = ReportRequest::stored(&export.query, export.format);
+        self.catalog.plan(&request, &caller)
+    }
+
+    /// Batches into parts until the source ends; returns the rows.
+    async fn pour(
+        &self,
+        plan: &ReportPlan,
+        mut snapshot: Snapshot,
+        upload: &mut Upload,
+        progress: &LiveProgress,
+    ) -> Result<u64, AttemptError> {
+        let mut encoder = encoder(plan.format(), plan.columns(), snapshot.materialized_at);
+        let mut rows = 0;
+        encoder.begin(upload.buffer());
+        while let Some(batch) = snapshot.next().await {
+            let batch = batch?;
+            rows += batch.num_rows() as u64;
+            if rows > self.max_rows {
+                return Err(AttemptError::TooManyRows(self.max_rows));
+            }
+            encoder.write(&batch, upload.buffer())?;
+            upload.write().await?;
+            progress.set(rows, upload.size_bytes());
+        }
+        let lag = snapshot
+            .source_updated_at
+            .map(|updated| freshness_lag(updated, Utc::now()));
+        let trailer = Trailer {
+            limit_reached: plan.limit_reached(rows),
+            freshness_lag_ms: lag.and_then(|lag| i64::try_from(lag.as_millis()).ok()),
+        };
+        encoder.finish(&trailer, upload.buffer());
+        Ok(rows)
+    }
+}

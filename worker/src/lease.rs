@@ -1,0 +1,97 @@
+//! Keeping a claim: a renewal in the background that also reports the progress.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use waybill_shared::export::{Lease, Progress};
+use waybill_shared::ledger::{Ledger, LedgerError};
+
+/// Clients see progress at least this often.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A lease that is renewed for as long as this lives. What is lost when it lapses: nothing, until
+/// another epoch begins; then `lost` fires and nothing of this claim may be published.
+pub(crate) struct HeldLease {
+    lost: CancellationToken,
+    progress: Arc<LiveProgress>,
+    _renewal: AbortOnDropHandle<()>,
+}
+
+/// How far an attempt is, as its pipeline counts.
+#[derive(Default)]
+pub(crate) struct LiveProgress {
+    rows: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl LiveProgress {
+    pub(crate) fn set(&self, rows: u64, bytes: u64) {
+        self.rows.store(rows, Ordering::Relaxed);
+        self.bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> Progress {
+        Progress {
+            rows: self.rows.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            estimated_rows: None,
+        }
+    }
+}
+
+impl HeldLease {
+    /// Renews the lease from now on.
+    pub(crate) fn keep(ledger: Arc<dyn Ledger>, lease: Lease, lease_for: Duration) -> Self {
+        let lost = CancellationToken::new();
+        let progress = Arc::<LiveProgress>::default();
+        let renewal = tokio::spawn(renew(
+            ledger,
+            lease,
+            lease_for,
+            Arc::clone(&progress),
+            lost.clone(),
+        ));
+        Self {
+            lost,
+            progress,
+            _renewal: AbortOnDropHandle::new(renewal),
+        }
+    }
+
+    /// Where the pipeline reports how far it is.
+    pub(crate) fn progress(&self) -> &LiveProgress {
+        &self.progress
+    }
+
+    /// Ends when another epoch began.
+    pub(crate) async fn lost(&self) {
+        self.lost.cancelled().await;
+    }
+}
+
+async fn renew(
+    ledger: Arc<dyn Ledger>,
+    lease: Lease,
+    lease_for: Duration,
+    progress: Arc<LiveProgress>,
+    lost: CancellationToken,
+) {
+    let mut ticks = tokio::time::interval(REPORT_INTERVAL.min(lease_for / 3));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        match ledger.renew(&lease, lease_for, progress.read()).await {
+            Ok(()) => {}
+            Err(LedgerError::LeaseLost(_)) => return lost.cancel(),
+            // A lapse alone costs nothing; the next tick tries again.
+            Err(error) => {
+                tracing::warn!(export_id = %lease.export_id, %error, "could not renew the lease");
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What follows from a failed attempt: which failure is tried again, after how long, and which is
+//! final. Also the words that the client reads; the cause stays in the log.
+
+use std::time::Duration;
+
+use waybill_shared::bucket::BucketError;
+use waybill_shared::export::{Failure, FailureCode};
+use waybill_shared::ledger::LedgerError;
+use waybill_shared::source::SourceError;
+
+use crate::attempt::AttemptError;
+
+/// The first pause after a failure; each further one is twice as long.
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+/// The longest pause after a failure.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(120);
+/// The pause while a database or the store is away.
+const OUTAGE_PAUSE: Duration = Duration::from_secs(5);
+
+/// What follows.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Counts as a failure; another attempt after the pause, unless it was the last.
+    Retry(Failure, Duration),
+    /// The end: another attempt would fail the same way.
+    Final(Failure),
+    /// Not the export's fault: back to the queue after the pause, nothing is counted.
+    HandBack(Duration),
+    /// Another claim has it, or it ended: nothing is ours to change.
+    Nothing,
+}
+
+/// Judges an attempt of an export that has failed `failures` times before.
+pub(crate) fn judge(error: &AttemptError, failures: u32) -> Verdict {
+    let finally = |code, detail: &str| {
+        Verdict::Final(Failure {
+            code,
+            detail: detail.to_owned(),
+        })
+    };
+    let again = |code, detail: &str| {
+        let failure = Failure {
+            code,
+            detail: detail.to_owned(),
+        };
+        Verdict::Retry(failure, backoff(failures))
+    };
+    match error {
+        AttemptError::Plan(_) => finally(
+            FailureCode::InvalidQuery,
+            "The catalog has changed since this export was accepted, and no longer allows its query.",
+        ),
+        AttemptError::TooManyRows(most) => finally(
+            FailureCode::TooManyRows,
+            &format!(
+                "The result has more than {most} rows. Narrow the time range or the filters, or set a limit."
+            ),
+        ),
+        AttemptError::Store(BucketError::TooLarge) => finally(
+            FailureCode::TooLarge,
+            "The file would be larger than the store takes. Narrow the time range or the filters.",
+        ),
+        AttemptError::Timeout(most) => again(
+            FailureCode::Timeout,
+            &format!("The export took longer than {} seconds.", most.as_secs()),
+        ),
+        AttemptError::Source(SourceError::Unavailable(_))
+        | AttemptError::Store(BucketError::Unavailable(_))
+        | AttemptError::Ledger(LedgerError::Unavailable(_) | LedgerError::Queue(_)) => {
+            Verdict::HandBack(jittered(OUTAGE_PAUSE))
+        }
+        AttemptError::Interrupted => Verdict::HandBack(Duration::ZERO),
+        AttemptError::Ledger(LedgerError::LeaseLost(_)) => Verdict::Nothing,
+        AttemptError::Source(SourceError::Stopped) | AttemptError::Panic(_) => {
+            again(FailureCode::Internal, INTERNAL)
+        }
+        AttemptError::Source(
+            SourceError::Refused(_) | SourceError::Value { .. } | SourceError::NotConfigured(_),
+        )
+        | AttemptError::Store(BucketError::Refused(_))
+        | AttemptError::Encode(_)
+        | AttemptError::Ledger(LedgerError::SchemaOutdated | LedgerError::Corrupt(_)) => {
+            finally(FailureCode::Internal, INTERNAL)
+        }
+    }
+}
+
+const INTERNAL: &str =
+    "The export could not be made. The operator finds the cause in the log under this export's id.";
+
+/// Exponential with full jitter: many that failed together do not come back together.
+fn backoff(failures: u32) -> Duration {
+    let longest = FIRST_BACKOFF
+        .saturating_mul(2_u32.saturating_pow(failures))
+        .min(LONGEST_BACKOFF);
+    longest.mul_f64(rand::random_range(0.0..=1.0))
+}
+
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::random_range(0.5..=1.5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_fail_again_is_final() {
+        let refused = AttemptError::Source(SourceError::Refused("no such column: x".to_owned()));
+        let Verdict::Final(failure) = judge(&refused, 0) else {
+            panic!("expected a final verdict");
+        };
+        assert_eq!(failure.code, FailureCode::Internal);
+        assert!(
+            !failure.detail.contains("column"),
+            "internals stay in the log"
+        );
+        assert!(matches!(
+            judge(&AttemptError::TooManyRows(5), 0),
+            Verdict::Final(_)
+        ));
+    }
+
+    #[test]
+    fn outages_are_not_counted() {
+        for error in [
+            AttemptError::Source(SourceError::Unavailable(String::new())),
+            AttemptError::Store(BucketError::Unavailable(String::new())),
+            AttemptError::Interrupted,
+        ] {
+            assert!(matches!(judge(&error, 3), Verdict::HandBack(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn pauses_grow_and_are_bounded() {
+        for failures in 0..40 {
+            let pause = backoff(failures);
+            let longest = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(failures));
+            assert!(pause <= longest.min(LONGEST_BACKOFF));
+        }
+    }
+}
