@@ -4,13 +4,12 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::extract::{FromRequest, Request};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use mime::Mime;
 use waybill_shared::query::{Fault, FaultCode};
 
@@ -37,23 +36,30 @@ impl FromRequest<ApiState> for JsonBytes {
         if declared.is_none_or(|length| length > 0) && !body_is_empty(&body) {
             media_type(&parts.headers)?;
         }
+        let mut stream = body.into_data_stream();
         if declared.is_some_and(|length| length > LARGEST_BODY as u64) {
             // A client that asks first has sent nothing yet.
             if !parts.headers.contains_key(EXPECT) {
-                discard(body).await;
+                discard(stream).await;
             }
             return Err(too_large());
         }
-        let mut limited = Limited::new(body, LARGEST_BODY);
-        match (&mut limited).collect().await {
-            Ok(collected) => Ok(Self(collected.to_bytes())),
-            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-            Err(error) => {
-                let fault = Fault::new("", FaultCode::InvalidRequest, "the body ended early");
-                Err(Problem::invalid(vec![fault]).caused_by(error))
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(ended_early)?;
+            if bytes.len() + chunk.len() > LARGEST_BODY {
+                discard(stream).await;
+                return Err(too_large());
             }
+            bytes.extend_from_slice(&chunk);
         }
+        Ok(Self(bytes.freeze()))
     }
+}
+
+fn ended_early(error: axum::Error) -> Problem {
+    let fault = Fault::new("", FaultCode::InvalidRequest, "the body ended early");
+    Problem::invalid(vec![fault]).caused_by(error)
 }
 
 fn body_is_empty(body: &Body) -> bool {
@@ -96,8 +102,7 @@ fn too_large() -> Problem {
     )
 }
 
-async fn discard(body: Body) {
-    let mut stream = body.into_data_stream();
+async fn discard(mut stream: BodyDataStream) {
     let discarding = async {
         let mut discarded = 0;
         while let Some(Ok(bytes)) = stream.next().await {

@@ -114,7 +114,12 @@ fn log(method: &Method, path: &str, answer: &Response, problem: Option<&Problem>
     let status = answer.status().as_u16();
     let milliseconds = began.elapsed().as_millis();
     let Some(problem) = problem else {
-        tracing::info!(%method, path, status, milliseconds, "request answered");
+        if path.contains("/v1/") {
+            tracing::info!(%method, path, status, milliseconds, "request answered");
+        } else {
+            // Probes come every few seconds.
+            tracing::debug!(%method, path, status, milliseconds, "request answered");
+        }
         return;
     };
     let code = problem.code().name();

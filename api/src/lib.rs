@@ -22,6 +22,8 @@ mod retry_after;
 mod router;
 mod routes;
 mod state;
+#[cfg(test)]
+mod tests;
 mod wait;
 
 use std::io;

@@ -47,20 +47,19 @@ pub(crate) fn poll(export: &Export, now: DateTime<Utc>) -> Option<u64> {
     if !export.status.is_unfinished() {
         return None;
     }
-    let seconds_since = |then: DateTime<Utc>| {
-        let passed = (now - then).to_std().unwrap_or_default();
-        passed.as_secs_f64()
-    };
-    let by_age = seconds_since(export.created_at) / 4.0;
-    let by_progress = match (export.status, export.started_at, done(export)) {
-        (ExportStatus::Running, Some(started), Some(done)) if done > 0.0 => {
-            seconds_since(started) * (1.0 - done) / done
-        }
-        _ => f64::INFINITY,
-    };
-    Some(whole(
-        by_age.min(by_progress).ceil().clamp(1.0, SLOWEST_POLL),
-    ))
+    let since = |then: DateTime<Utc>| (now - then).to_std().unwrap_or_default();
+    let running_for = export.started_at.map(since).unwrap_or_default();
+    let left = done(export)
+        .filter(|done| export.status == ExportStatus::Running && *done > 0.0)
+        .map(|done| running_for.as_secs_f64() * (1.0 - done) / done);
+    Some(poll_after(since(export.created_at), left))
+}
+
+/// Seconds until a look at an export of this age is worth it, with `left` seconds to go if that is known.
+fn poll_after(age: Duration, left: Option<f64>) -> u64 {
+    let by_age = age.as_secs_f64() / 4.0;
+    let seconds = left.map_or(by_age, |left| by_age.min(left));
+    whole(seconds.ceil().clamp(1.0, SLOWEST_POLL))
 }
 
 /// How much of an export is read, from 0 to 1, where the number of its rows is estimated.
@@ -93,5 +92,14 @@ mod tests {
         assert_eq!((spread(4.2, 0.0), spread(4.2, 1.0)), (5, 7));
         assert_eq!((spread(100.0, 0.0), spread(100.0, 1.0)), (100, 110));
         assert_eq!((spread(9_999.0, 0.0), spread(9_999.0, 1.0)), (300, 330));
+    }
+
+    #[test]
+    fn polling_slows_down_with_age_and_speeds_up_towards_the_end() {
+        let poll = |age, left| poll_after(Duration::from_secs(age), left);
+        assert_eq!((poll(0, None), poll(3, None)), (1, 1));
+        assert_eq!((poll(20, None), poll(3_600, None)), (5, 10));
+        assert_eq!((poll(3_600, Some(2.5)), poll(3_600, Some(0.0))), (3, 1));
+        assert_eq!(poll(20, Some(1_000.0)), 5);
     }
 }

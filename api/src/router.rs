@@ -1,6 +1,5 @@
 //! Every route, on one screen. What a route does is in [`routes`](crate::routes).
 
-use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, map_response};
 use axum::response::Response;
 use axum::{Extension, Router};
@@ -46,7 +45,6 @@ pub(crate) fn router(state: ApiState) -> serde_json::Result<(Router, OpenApi)> {
         .merge(around)
         .fallback(nothing_here)
         .layer(Extension(published))
-        .layer(DefaultBodyLimit::disable()) // `body` bounds them, also where the declared length lies
         .layer(from_fn(boundary))
         .with_state(state);
     Ok((router, document))

@@ -26,7 +26,7 @@ pub(crate) async fn explain_problem(
     let code = code
         .ok()
         .and_then(|Path(code)| ProblemCode::from_name(&code))
-        .ok_or_else(|| Problem::new(ProblemCode::RouteNotFound, "There is no such problem."))?;
+        .ok_or_else(|| Problem::new(ProblemCode::RouteNotFound, "No problem has this code."))?;
     let title = code.explanation().title;
     html::page(title, |out| problem::page(code, out)).map_err(Problem::internal)
 }

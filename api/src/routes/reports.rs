@@ -149,7 +149,6 @@ problems!(ExportQueryProblems:
     tag = "Reports",
     params(
         ("Prefer" = Option<String>, Header, description = "`respond-async`, `wait=N` (N up to 30), or both, separated by a comma (RFC 7240).", example = "respond-async, wait=10"),
-        ("Accept" = Option<String>, Header, description = "`application/json` (the default) or, for the bare file, the type of the format: `text/csv`. It says how a small result is wrapped; a job is always JSON.", example = "text/csv"),
     ),
     request_body(
         content = ExportReportQueryRequest,

@@ -1,0 +1,457 @@
+//! One service in a folder of its own, and requests to it.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use http::header::{ALLOW, CONTENT_TYPE, HOST, RETRY_AFTER};
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt;
+use waybill_shared::bucket::Bucket;
+use waybill_shared::catalog::Catalog;
+use waybill_shared::config::{ExportSettings, InlineSettings};
+use waybill_shared::export::{Failure, FailureCode, Lease, Receipt};
+use waybill_shared::ledger::Ledger;
+use waybill_shared::ledger::sqlite::SqliteLedger;
+use waybill_shared::source::Sources;
+use waybill_shared::source::sqlite::SqliteSource;
+
+use crate::boundary::REQUEST_ID;
+use crate::{ApiParts, ApiState, router};
+
+/// Rows that the table of the tests has for `org_demo`.
+pub(super) const ROWS: usize = 30;
+
+const CATALOG: &str = r#"
+[datasets.sessions]
+description = "Sessions, grouped"
+table = "sessions"
+grain = "aggregate"
+tenant = "org_id"
+time = "started_at"
+updated = "updated_at"
+max_range_days = 370
+
+[datasets.sessions.dimensions]
+status = { sql = "status", type = "string" }
+
+[datasets.sessions.measures]
+session_count = { sql = "count(*)", type = "integer" }
+
+[datasets.sessions.filters]
+status = { sql = "status", type = "string" }
+duration_ms = { sql = "duration_ms", type = "integer", description = "Milliseconds" }
+
+[datasets.session_rows]
+table = "sessions"
+grain = "row"
+tenant = "org_id"
+time = "started_at"
+
+[datasets.session_rows.dimensions]
+session_id = { sql = "session_id", type = "integer" }
+status = { sql = "status", type = "string" }
+
+[datasets.wrong]
+table = "sessions"
+grain = "row"
+tenant = "org_id"
+time = "started_at"
+
+[datasets.wrong.dimensions]
+status = { sql = "no_such_function(status)", type = "string" }
+
+[datasets.secret]
+table = "sessions"
+grain = "row"
+tenant = "org_id"
+time = "started_at"
+roles = ["viewer"]
+
+[datasets.secret.dimensions]
+status = { sql = "status", type = "string" }
+"#;
+
+pub(super) struct Service {
+    pub(super) state: ApiState,
+    router: Router,
+    document: Value,
+    seen: Mutex<BTreeSet<(String, String, u16)>>,
+    dir: TempDir,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+impl Service {
+    pub(super) async fn start() -> Self {
+        Self::with(|_, _| {}).await
+    }
+
+    /// A service with other settings than the usual ones.
+    pub(super) async fn with(
+        change: impl FnOnce(&mut InlineSettings, &mut ExportSettings),
+    ) -> Self {
+        let dir = TempDir::new().expect("a folder");
+        let source = dir.path().join("source.sqlite");
+        make_source(&source);
+        let ledger = SqliteLedger::open(&dir.path().join("ledger.sqlite"))
+            .await
+            .expect("a ledger");
+        let storage = json!({
+            "endpoint": "http://store.invalid", "region": "us-east-1", "prefix": "",
+            "access_key_id": "id", "secret_access_key": "secret",
+            "path_style": true, "request_checksums": true,
+        });
+        let storage = serde_json::from_value(storage).expect("settings");
+        let mut inline = InlineSettings {
+            max_rows: 20,
+            max_bytes: 10_000,
+            timeout_seconds: 10,
+            slots: 2,
+            queue_wait_ms: 0,
+        };
+        let mut exports = ExportSettings {
+            max_rows: 1_000,
+            max_active_per_org: 20,
+            max_queued: 10,
+            max_attempts: 5,
+            reuse_seconds: 0,
+            retention_days: 7,
+            link_seconds: 900,
+            timeout_seconds: 60,
+            freshness_timeout_ms: 5_000,
+        };
+        change(&mut inline, &mut exports);
+        let mut sources = Sources::default();
+        sources.add("default", Arc::new(SqliteSource::new(source)));
+        let state = ApiState::new(ApiParts {
+            catalog: Arc::new(Catalog::parse(CATALOG).expect("a catalog")),
+            sources,
+            ledger: Arc::new(ledger),
+            bucket: Bucket::new("waybill", &storage).await,
+            inline,
+            exports,
+            public_url: None,
+        });
+        let (router, document) = router::router(state.clone()).expect("a router");
+        Self {
+            state,
+            router,
+            document: serde_json::to_value(document).expect("a document"),
+            seen: Mutex::default(),
+            dir,
+        }
+    }
+
+    pub(super) fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// Every answer so far to a documented operation: path, method, status.
+    pub(super) fn seen(&self) -> BTreeSet<(String, String, u16)> {
+        self.seen.lock().expect("no panic").clone()
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Answer {
+        self.send(request(Method::GET, path)).await
+    }
+
+    /// POSTs JSON with more headers.
+    pub(super) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
+        let mut request = Request::post(path)
+            .header(HOST, "waybill.test")
+            .header(CONTENT_TYPE, "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = Body::from(body.to_string());
+        self.send(request.body(body).expect("a request")).await
+    }
+
+    /// Sends a request, and holds the answer against the contract and the document.
+    pub(super) async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let response = self.router.clone().oneshot(request).await;
+        let answer = Answer::read(response.expect("a router is infallible")).await;
+        assert!(answer.headers.contains_key(REQUEST_ID), "no request id");
+        if answer.status.is_client_error() || answer.status.is_server_error() {
+            answer.check_problem(&method, &path);
+        }
+        self.check_documented(&method, &path, &answer);
+        answer
+    }
+
+    fn check_documented(&self, method: &Method, path: &str, answer: &Answer) {
+        let path = if path.starts_with("/api/v1/") {
+            &path["/api".len()..]
+        } else {
+            path
+        };
+        let paths = self.document["paths"].as_object().expect("paths");
+        let Some((template, item)) = paths.iter().find(|(template, _)| covers(template, path))
+        else {
+            assert_eq!(
+                answer.status,
+                StatusCode::NOT_FOUND,
+                "{path} is not documented"
+            );
+            return;
+        };
+        let documented = if *method == Method::HEAD {
+            "get"
+        } else {
+            &method.as_str().to_lowercase()
+        };
+        let Some(operation) = item.get(documented) else {
+            assert_eq!(
+                answer.status,
+                StatusCode::METHOD_NOT_ALLOWED,
+                "{method} {path}"
+            );
+            assert!(answer.headers.contains_key(ALLOW));
+            return;
+        };
+        let status = answer.status.as_u16();
+        let response = &operation["responses"][status.to_string()];
+        assert!(
+            response.is_object(),
+            "{method} {template} gave an undocumented {status}"
+        );
+        if let Some(content_type) = answer.header(CONTENT_TYPE.as_str()) {
+            let essence = content_type.split(';').next().unwrap_or_default();
+            let content = &response["content"][essence];
+            assert!(
+                content.is_object(),
+                "{method} {template} {status} as {essence}"
+            );
+        }
+        for header in [
+            "retry-after",
+            "location",
+            "etag",
+            "preference-applied",
+            "content-disposition",
+        ] {
+            let documented = response["headers"].as_object().is_some_and(|headers| {
+                headers.keys().any(|name| name.eq_ignore_ascii_case(header))
+            });
+            let sent = answer.headers.contains_key(header);
+            assert!(
+                documented || !sent,
+                "{method} {template} {status} sends {header}"
+            );
+        }
+        let seen = (template.clone(), documented.to_owned(), status);
+        self.seen.lock().expect("no panic").insert(seen);
+    }
+
+    /// Records an export and returns its id.
+    pub(super) async fn accept(&self) -> String {
+        let prefer = [("prefer", "respond-async")];
+        let answer = self.post(EXPORT, &prefer, &small_export()).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+        answer.json()["id"].as_str().expect("an id").to_owned()
+    }
+
+    pub(super) fn ledger(&self) -> &dyn Ledger {
+        self.state.ledger.as_ref()
+    }
+
+    /// Claims the next export, as a worker does.
+    pub(super) async fn claim(&self) -> Lease {
+        let claim = self.ledger().claim_next(Duration::from_secs(60)).await;
+        claim.expect("the ledger").expect("an export").lease
+    }
+
+    pub(super) async fn complete(&self, lease: &Lease, retention: Duration) {
+        let receipt = Receipt {
+            object_key: format!("exports/{}/1/csv", lease.export_id),
+            row_count: 3,
+            limit_reached: false,
+            size_bytes: 42,
+            sha256: "ab".repeat(32),
+        };
+        let completed = self.ledger().complete(lease, &receipt, retention).await;
+        completed.expect("the lease is good");
+    }
+
+    pub(super) async fn fail(&self, lease: &Lease) {
+        let failure = Failure {
+            code: FailureCode::TooManyRows,
+            detail: "More than 1000 rows.".to_owned(),
+        };
+        let failed = self.ledger().fail(lease, &failure, None).await;
+        failed.expect("the lease is good");
+    }
+
+    /// Takes the ledger's tables away.
+    pub(super) fn break_ledger(&self) {
+        let ledger = rusqlite::Connection::open(self.dir.path().join("ledger.sqlite"));
+        let broken = ledger
+            .expect("the file")
+            .execute_batch("DROP TABLE exports");
+        broken.expect("nobody writes");
+    }
+
+    /// Takes the source away.
+    pub(super) fn break_source(&self) {
+        std::fs::remove_file(self.dir.path().join("source.sqlite")).expect("the file");
+    }
+}
+
+pub(super) const QUERY: &str = "/v1/reports/query";
+pub(super) const EXPORT: &str = "/v1/reports/query/export";
+
+/// A query of every row.
+pub(super) fn rows_query(limit: &Value) -> Value {
+    json!({
+        "dataset": "session_rows", "time_range": range(), "dimensions": ["session_id"],
+        "order_by": [{"dimension": "session_id"}], "limit": limit,
+    })
+}
+
+/// A query of a few rows.
+pub(super) fn small_query() -> Value {
+    json!({
+        "dataset": "sessions", "time_range": range(), "dimensions": ["status"],
+        "measures": ["session_count"], "order_by": [{"dimension": "status"}],
+    })
+}
+
+pub(super) fn small_export() -> Value {
+    json!({ "query": small_query() })
+}
+
+pub(super) fn range() -> Value {
+    json!({ "from": "2026-04-24T00:00:00Z", "to": "2026-05-24T00:00:00Z" })
+}
+
+pub(super) fn request(method: Method, path: &str) -> Request<Body> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header(HOST, "waybill.test")
+        .body(Body::empty())
+        .expect("a request")
+}
+
+impl Answer {
+    pub(super) async fn read(response: Response) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("bodies are whole").to_bytes();
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.to_vec(),
+        }
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    pub(super) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("UTF-8")
+    }
+
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Status and code of a problem.
+    pub(super) fn problem(&self) -> (u16, String) {
+        let code = self.json()["code"].as_str().expect("a code").to_owned();
+        (self.status.as_u16(), code)
+    }
+
+    /// The pointers of its faults with their codes.
+    pub(super) fn faults(&self) -> Vec<(String, String)> {
+        let json = self.json();
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let faults = json["errors"].as_array().cloned().unwrap_or_default();
+        faults
+            .iter()
+            .map(|fault| (text(&fault["pointer"]), text(&fault["code"])))
+            .collect()
+    }
+
+    fn check_problem(&self, method: &Method, path: &str) {
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json")
+        );
+        if *method == Method::HEAD {
+            assert!(self.body.is_empty());
+            return;
+        }
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status.as_u16());
+        assert_eq!(problem["instance"], *path);
+        assert!(
+            problem["title"].is_string() && problem["detail"].is_string(),
+            "{problem}"
+        );
+        let code = problem["code"].as_str().expect("a code");
+        assert_eq!(problem["type"], format!("/problems/{code}"));
+        let retry_after = self.header(RETRY_AFTER.as_str());
+        let seconds = problem.get("retry_after_seconds").map(Value::to_string);
+        assert_eq!(retry_after, seconds.as_deref(), "{problem}");
+        for action in problem["allowed_actions"].as_array().into_iter().flatten() {
+            assert!(action["rel"].is_string(), "{problem}");
+        }
+        let text = problem.to_string();
+        for internal in ["sqlite", "SELECT", "no such", "panicked", "store.invalid"] {
+            assert!(!text.contains(internal), "{internal} in {text}");
+        }
+    }
+}
+
+/// Whether a path is of this template.
+fn covers(template: &str, path: &str) -> bool {
+    let (template, path): (Vec<&str>, Vec<&str>) =
+        (template.split('/').collect(), path.split('/').collect());
+    template.len() == path.len()
+        && template
+            .iter()
+            .zip(&path)
+            .all(|(part, given)| part == given || (part.starts_with('{') && !given.is_empty()))
+}
+
+fn make_source(path: &std::path::Path) {
+    let connection = rusqlite::Connection::open(path).expect("a file");
+    connection
+        .execute_batch(
+            "CREATE TABLE sessions (session_id INTEGER, org_id TEXT, status TEXT, duration_ms INTEGER,
+                                    started_at TEXT, updated_at TEXT);",
+        )
+        .expect("a table");
+    let day: DateTime<Utc> = "2026-05-01T00:00:00Z".parse().expect("an instant");
+    let mut insert = connection
+        .prepare("INSERT INTO sessions VALUES (?1, ?2, ?3, 5, ?4, ?4)")
+        .expect("a statement");
+    for id in 0..ROWS as i64 * 2 {
+        let org = if id < ROWS as i64 {
+            "org_demo"
+        } else {
+            "org_other"
+        };
+        let status = ["completed", "failed", "=run\"ning\""][id as usize % 3];
+        let at = day.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+        insert
+            .execute(rusqlite::params![id, org, status, at])
+            .expect("a row");
+    }
+}
