@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use waybill_api::ApiState;
+use waybill_api::{ApiParts, ApiState};
 use waybill_shared::bucket::Bucket;
 use waybill_shared::catalog::Catalog;
 use waybill_shared::config::{Config, Flag, Layers, StorageSettings, Value};
@@ -172,7 +172,15 @@ async fn serve(args: &UpArgs, config: Config) -> Result<(), StartFault> {
         },
         shutdown.clone(),
     ));
-    let state = ApiState::new(catalog, sources, ledger, bucket, &config);
+    let state = ApiState::new(ApiParts {
+        catalog,
+        sources,
+        ledger,
+        bucket,
+        inline: config.inline.clone(),
+        exports: config.exports.clone(),
+        public_url: config.api.public_url.clone(),
+    });
     let api = tokio::spawn(waybill_api::serve(api_listener, state, shutdown.clone()));
 
     tracing::info!(api = addresses.api, s3 = addresses.s3, "listening");
