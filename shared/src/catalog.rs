@@ -4,6 +4,7 @@
 //! mistake with its line. Expressions in it are trusted SQL; nothing that a client sends is. The
 //! catalog knows which columns exist, not how a statement is built from them.
 
+mod check;
 mod fault;
 mod parse;
 
@@ -21,6 +22,8 @@ pub use fault::{CatalogError, CatalogFault, CatalogFaults};
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     datasets: BTreeMap<String, Arc<Dataset>>,
+    /// Where each setting stands in the file.
+    lines: BTreeMap<String, usize>,
 }
 
 impl Catalog {

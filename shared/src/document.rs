@@ -3,9 +3,10 @@
 //! Owns positions and syntax faults. What the keys mean is the business of [`crate::catalog`] and
 //! [`crate::config`].
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 /// A TOML document whose tree can be judged, because its syntax is sound.
 #[derive(Debug)]
@@ -58,6 +59,28 @@ impl<'a> Document<'a> {
             broken.extend(duplicates);
             broken.sort_by_key(|fault| fault.line);
             Err(broken)
+        }
+    }
+
+    /// The 1-based line of every key, by its dotted path.
+    pub(crate) fn key_lines(&self) -> BTreeMap<String, usize> {
+        let mut found = BTreeMap::new();
+        self.collect_key_lines(&self.table, "", &mut found);
+        found
+    }
+
+    fn collect_key_lines(
+        &self,
+        table: &DeTable<'_>,
+        path: &str,
+        found: &mut BTreeMap<String, usize>,
+    ) {
+        for (key, value) in table {
+            let path = dotted(path, key.get_ref());
+            found.insert(path.clone(), self.line(&key.span()));
+            if let DeValue::Table(inner) = value.get_ref() {
+                self.collect_key_lines(inner, &path, found);
+            }
         }
     }
 

@@ -3,6 +3,8 @@
 //! The ledger decides, the queue only wakes. Every transition is one guarded UPDATE, so that any
 //! number of processes may race and one of them wins. It knows no file and no query engine.
 
+#[cfg(test)]
+pub(crate) mod conformance;
 pub mod sqlite;
 
 use std::time::Duration;
@@ -220,6 +222,13 @@ pub struct UploadRecord {
     pub object_key: String,
     /// The store's id of the upload.
     pub upload_id: String,
+}
+
+/// The precision in which a ledger keeps instants.
+#[cfg(test)]
+fn whole_micros(instant: DateTime<Utc>) -> DateTime<Utc> {
+    use chrono::SubsecRound as _;
+    instant.trunc_subsecs(6)
 }
 
 /// Why the ledger did not do what was asked.

@@ -39,6 +39,12 @@ pub trait Source: Send + Sync {
     /// [`SourceError`], also for a statement that the database refuses.
     async fn open(&self, reading: Reading) -> Result<Snapshot, SourceError>;
 
+    /// Whether the database takes this statement; it is not run.
+    ///
+    /// # Errors
+    /// [`SourceError::Refused`] when not.
+    async fn prepare(&self, sql: &str) -> Result<(), SourceError>;
+
     /// Whether the database answers.
     ///
     /// # Errors

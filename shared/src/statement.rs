@@ -8,7 +8,7 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 
-use crate::catalog::{Expression, Relation};
+use crate::catalog::{Dataset, Expression, Field, Relation};
 use crate::query::ReportPlan;
 
 /// The SQL that a source speaks.
@@ -61,6 +61,59 @@ impl Statement {
     pub fn newest(&self) -> Option<&str> {
         self.newest.as_deref()
     }
+}
+
+/// A statement that shows whether one setting of a dataset fits its source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Path of the setting below the dataset: `dimensions.day`.
+    pub setting: String,
+    /// A `SELECT` to be prepared, not run.
+    pub sql: String,
+}
+
+/// One probe for each expression of a dataset, the relation first.
+#[must_use]
+pub fn probes(dataset: &Dataset, dialect: Dialect) -> Vec<Probe> {
+    let from = from_clause(&dataset.relation);
+    let probe = |setting: String, selected: &str| Probe {
+        setting,
+        sql: format!("SELECT {selected}\nFROM {from}\nLIMIT 0"),
+    };
+    let relation = match dataset.relation {
+        Relation::Table(_) => "table",
+        Relation::Sql(_) => "sql",
+    };
+    let mut probes = vec![probe(relation.to_owned(), "1")];
+    if let Some(tenant) = &dataset.tenant {
+        probes.push(probe("tenant".to_owned(), &quoted_name(tenant)));
+    }
+    let expressions = [
+        ("time", Some(&dataset.time)),
+        ("updated", dataset.updated.as_ref()),
+    ];
+    for (setting, expression) in expressions {
+        if let Some(expression) = expression {
+            probes.push(probe(setting.to_owned(), expression.for_dialect(dialect)));
+        }
+    }
+    for (section, fields) in [
+        ("dimensions", &dataset.dimensions),
+        ("measures", &dataset.measures),
+        ("filters", &dataset.filters),
+    ] {
+        // Filters may be the dimensions over again.
+        let probed = |field: &Field| {
+            section == "filters"
+                && (dataset.dimension(&field.name))
+                    .is_some_and(|dimension| dimension.expression == field.expression)
+        };
+        for field in fields.iter().filter(|field| !probed(field)) {
+            let setting = format!("{section}.{}", field.name);
+            probes.push(probe(setting, field.expression.for_dialect(dialect)));
+        }
+    }
+    probes
 }
 
 /// Quotes a possibly qualified name, part by part.

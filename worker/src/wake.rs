@@ -7,9 +7,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apalis::prelude::{
-    BackendExt, Data, ParallelizeExt, WorkerBuilder, WorkerBuilderExt, WorkerError,
-};
+use apalis::prelude::{BackendExt, Data, WorkerBuilder, WorkerBuilderExt, WorkerError};
 use apalis_sqlite::{Config, SqliteStorage};
 use futures::stream::{BoxStream, StreamExt, unfold};
 use tokio::sync::broadcast::error::RecvError;
@@ -75,7 +73,6 @@ async fn run_once(
         .backend(storage)
         .data(deliveries)
         .concurrency(parts.worker.concurrency)
-        .parallelize(tokio::spawn)
         .build(take)
         .run_until(async move {
             stop.cancelled().await;
@@ -91,7 +88,11 @@ async fn run_once(
 async fn take(task: ExportTask, deliveries: Data<Deliveries>) -> Result<(), Infallible> {
     tracing::debug!(pushed_for = task.export_id, "woken");
     let Deliveries { exporter, running } = (*deliveries).clone();
-    running.track_future(exporter.run_next()).await;
+    // A task of its own: apalis polls its handlers and its heartbeat together, and an export that
+    // computes would hold up both.
+    if let Err(error) = running.spawn(exporter.run_next()).await {
+        tracing::error!(%error, "a delivery ended badly");
+    }
     Ok(())
 }
 

@@ -91,7 +91,10 @@ fn judge(document: &Document<'_>) -> (Catalog, Vec<CatalogFault>) {
     let mut faults = Faults::of(document);
     let root = Section::root(document);
     root.refuse_unknown(&["datasets"], &mut faults);
-    let mut catalog = Catalog::default();
+    let mut catalog = Catalog {
+        lines: document.key_lines(),
+        ..Catalog::default()
+    };
     let datasets = root.subsection("datasets", &mut faults);
     match &datasets {
         Some(datasets) if datasets.is_empty() => {

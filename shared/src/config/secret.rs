@@ -4,6 +4,7 @@
 //! [`DatabaseUrl::expose`].
 
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -54,6 +55,16 @@ impl DatabaseUrl {
     #[must_use]
     pub fn is_sqlite(&self) -> bool {
         self.0.starts_with("sqlite:")
+    }
+
+    /// The file of a SQLite URL: `sqlite:FILE`, `sqlite://FILE`, `sqlite:///absolute/FILE`.
+    /// Parameters after `?` are left out. `None` for a server.
+    #[must_use]
+    pub fn sqlite_path(&self) -> Option<PathBuf> {
+        let rest = self.0.strip_prefix("sqlite:")?;
+        let file = rest.strip_prefix("//").unwrap_or(rest);
+        let file = file.split_once('?').map_or(file, |(file, _)| file);
+        Some(PathBuf::from(file))
     }
 }
 
@@ -115,6 +126,19 @@ mod tests {
             ("sqlite:data/waybill.sqlite", "sqlite:data/waybill.sqlite"),
         ] {
             assert_eq!(shown(url), expected);
+        }
+    }
+
+    #[test]
+    fn a_sqlite_url_names_a_file() {
+        for (url, expected) in [
+            ("sqlite:app.db", Some("app.db")),
+            ("sqlite://data/app.db?mode=ro", Some("data/app.db")),
+            ("sqlite:///srv/app.db", Some("/srv/app.db")),
+            ("postgres://db/app", None),
+        ] {
+            let url = DatabaseUrl::try_from(url.to_owned()).unwrap();
+            assert_eq!(url.sqlite_path(), expected.map(PathBuf::from));
         }
     }
 

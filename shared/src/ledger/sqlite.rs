@@ -5,6 +5,8 @@
 
 mod row;
 mod sql;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,1 +1,333 @@
-//! Tests.
+//! What becomes a plan, and every way in which a request does not.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::caller::{Caller, Role};
+use crate::catalog::Catalog;
+use crate::column::ColumnKind;
+
+const CATALOG: &str = r#"
+[datasets.sessions]
+table = "sessions"
+grain = "aggregate"
+tenant = "org_id"
+time = "started_at"
+max_range_days = 60
+
+[datasets.sessions.dimensions]
+status = { sql = "status", type = "string" }
+day = { sql = "date(started_at)", type = "date" }
+
+[datasets.sessions.measures]
+session_count = { sql = "count(*)", type = "integer" }
+cost = { sql = "sum(cost)", type = "decimal" }
+
+[datasets.sessions.filters]
+status = { sql = "status", type = "string" }
+cost = { sql = "cost", type = "decimal" }
+tokens = { sql = "tokens", type = "integer" }
+ok = { sql = "ok", type = "boolean" }
+id = { sql = "id", type = "uuid" }
+raw = { sql = "raw", type = "json" }
+
+[datasets.rows]
+table = "sessions"
+grain = "row"
+tenant = "org_id"
+time = "started_at"
+roles = ["admin"]
+
+[datasets.rows.dimensions]
+status = { sql = "status", type = "string" }
+"#;
+
+fn plan_as(role: Role, body: &Value) -> Result<ReportPlan, Rejection> {
+    let catalog = Catalog::parse(CATALOG).expect("the test's catalog");
+    let caller = Caller {
+        org: OrgId::new("org_a"),
+        role,
+    };
+    let request = ReportRequest::export(body.to_string().as_bytes())?;
+    catalog.plan(&request, &caller)
+}
+
+fn query(members: Value) -> Value {
+    let mut query = json!({
+        "dataset": "sessions",
+        "time_range": { "from": "2026-04-24T00:00:00Z", "to": "2026-05-24T00:00:00Z" },
+    });
+    if let (Some(query), Value::Object(members)) = (query.as_object_mut(), members) {
+        query.extend(members);
+    }
+    json!({ "query": query })
+}
+
+fn plan(members: Value) -> ReportPlan {
+    plan_as(Role::Admin, &query(members)).expect("a valid query")
+}
+
+fn faults(body: &Value) -> Vec<(String, FaultCode)> {
+    match plan_as(Role::Admin, body) {
+        Err(Rejection::Invalid(faults)) => faults
+            .into_iter()
+            .map(|fault| (fault.pointer, fault.code))
+            .collect(),
+        other => panic!("expected faults, got {other:?}"),
+    }
+}
+
+fn one_fault(members: Value) -> (String, FaultCode) {
+    let faults = faults(&query(members));
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    faults.into_iter().next().expect("just counted")
+}
+
+#[test]
+fn a_query_of_nothing_counts_rows() {
+    let plan = plan(json!({}));
+    assert_eq!(plan.columns()[0].name, "row_count");
+    assert_eq!(plan.columns()[0].kind, ColumnKind::Measure);
+    assert_eq!(plan.limit(), Some(DEFAULT_LIMIT));
+    assert_eq!(plan.filename(), "sessions-20260424-20260524.csv");
+}
+
+#[test]
+fn columns_come_in_request_order_dimensions_first() {
+    let plan = plan(json!({
+        "measures": ["cost", "session_count"], "dimensions": ["day", "status"], "limit": null,
+    }));
+    let names: Vec<&str> = plan
+        .columns()
+        .iter()
+        .map(|column| column.name.as_str())
+        .collect();
+    assert_eq!(names, ["day", "status", "cost", "session_count"]);
+    assert_eq!(plan.limit(), None);
+}
+
+#[test]
+fn an_order_of_groups_is_made_total() {
+    let plan = plan(json!({
+        "dimensions": ["day", "status"], "measures": ["session_count"],
+        "order_by": [{ "measure": "session_count", "direction": "desc" }, { "dimension": "status" }],
+    }));
+    let keys: Vec<(usize, Direction)> = plan
+        .order()
+        .iter()
+        .map(|key| (key.column, key.direction))
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            (2, Direction::Desc),
+            (1, Direction::Asc),
+            (0, Direction::Asc)
+        ]
+    );
+}
+
+#[test]
+fn every_fault_is_reported_at_once() {
+    let body = json!({
+        "format": "xls",
+        "options": { "colour": "red" },
+        "surprise": 1,
+        "query": {
+            "dataset": "sessions",
+            "dimensions": ["status", "status", "nope", 7],
+            "measures": ["nothing"],
+            "filters": [
+                { "field": "status", "op": "like", "value": "x" },
+                { "field": "tokens", "op": "eq", "value": "many" },
+                { "field": "colour", "op": "eq", "value": 1 },
+                { "field": "status", "op": "in", "value": [] },
+                { "field": "status", "op": "gt", "value": null },
+            ],
+            "order_by": [{ "dimension": "day" }],
+            "limit": 0,
+            "time_range": { "from": "2026-05-24", "to": "2026-05-24T00:00:00Z", "zone": "UTC" },
+            "org_id": "org_b",
+        },
+    });
+    use FaultCode::*;
+    let expected = [
+        ("/surprise", InvalidRequest),
+        ("/format", UnsupportedFormat),
+        ("/options/colour", InvalidOption),
+        ("/query/org_id", InvalidRequest),
+        ("/query/time_range/zone", InvalidRequest),
+        ("/query/time_range/from", InvalidTimeRange),
+        ("/query/dimensions/1", DuplicateColumn),
+        ("/query/dimensions/3", InvalidRequest),
+        ("/query/limit", InvalidLimit),
+        ("/query/dimensions/2", UnknownDimension),
+        ("/query/measures/0", UnknownMeasure),
+        ("/query/filters/0/op", InvalidFilterOp),
+        ("/query/filters/1/value", InvalidFilterValue),
+        ("/query/filters/2/field", UnknownFilterField),
+        ("/query/filters/3/value", InvalidFilterValue),
+        ("/query/filters/4/value", InvalidFilterValue),
+        ("/query/order_by/0/dimension", InvalidOrderBy),
+    ];
+    let expected: Vec<(String, FaultCode)> = expected
+        .into_iter()
+        .map(|(pointer, code)| (pointer.to_owned(), code))
+        .collect();
+    assert_eq!(faults(&body), expected);
+}
+
+#[test]
+fn an_entry_of_the_order_names_one_selected_column() {
+    let at = |entry: Value| {
+        one_fault(json!({
+            "dimensions": ["status"], "measures": ["session_count"], "order_by": [entry],
+        }))
+    };
+    let both = json!({ "dimension": "org_id", "measure": "session_count", "direction": "asc" });
+    let whole = ("/query/order_by/0".to_owned(), FaultCode::InvalidOrderBy);
+    assert_eq!(at(both), whole, "the published example");
+    assert_eq!(at(json!({ "direction": "asc" })), whole);
+    assert_eq!(
+        at(json!({ "measure": "cost" })).0,
+        "/query/order_by/0/measure"
+    );
+    assert_eq!(
+        at(json!({ "measure": "session_count", "direction": "up" })).0,
+        "/query/order_by/0/direction"
+    );
+}
+
+#[test]
+fn ranges_and_limits_have_bounds() {
+    let range =
+        |from: &str, to: &str| one_fault(json!({ "time_range": { "from": from, "to": to } }));
+    let whole = ("/query/time_range".to_owned(), FaultCode::InvalidTimeRange);
+    assert_eq!(
+        range("2026-05-01T00:00:00Z", "2026-05-01T02:00:00+02:00"),
+        whole
+    );
+    assert_eq!(range("2026-01-01T00:00:00Z", "2026-05-01T00:00:00Z"), whole);
+    for limit in [
+        json!(0),
+        json!(-1),
+        json!(1.5),
+        json!("10"),
+        json!(true),
+        json!(1e300),
+    ] {
+        let fault = one_fault(json!({ "limit": limit }));
+        assert_eq!(fault, ("/query/limit".to_owned(), FaultCode::InvalidLimit));
+    }
+}
+
+#[test]
+fn values_fit_their_field() {
+    let test = |field: &str, op: &str, value: Value| {
+        let filter = json!({ "field": field, "op": op, "value": value });
+        plan_as(Role::Admin, &query(json!({ "filters": [filter] })))
+            .map(|plan| plan.predicates()[0].test.clone())
+    };
+    let compare = |literal| Ok(Test::Compare(FilterOp::Eq, literal));
+    let decimal = |text: &str| compare(Literal::Decimal(text.to_owned()));
+    let exact: Value = serde_json::from_str("12345678901234567890.1200").expect("a number");
+    assert_eq!(
+        test("cost", "eq", exact),
+        decimal("12345678901234567890.1200")
+    );
+    assert_eq!(test("cost", "eq", json!("0.10")), decimal("0.10"));
+    assert_eq!(
+        test("tokens", "eq", json!(i64::MIN)),
+        compare(Literal::Integer(i64::MIN))
+    );
+    assert_eq!(test("ok", "eq", json!(null)), Ok(Test::IsNull));
+    assert_eq!(test("raw", "neq", json!(null)), Ok(Test::IsNotNull));
+    for (field, op, value) in [
+        ("status", "eq", json!("a\u{0}b")),
+        ("tokens", "eq", json!(1.5)),
+        ("tokens", "eq", json!(u64::MAX)),
+        ("ok", "eq", json!(1)),
+        ("id", "eq", json!("x")),
+        ("raw", "eq", json!({})),
+        ("cost", "eq", json!("NaN")),
+        ("status", "in", json!(["a", null])),
+        ("status", "in", json!("a")),
+    ] {
+        assert!(
+            test(field, op, value.clone()).is_err(),
+            "{field} {op} {value}"
+        );
+    }
+    assert!(
+        test("ok", "gt", json!(true)).is_err(),
+        "a boolean has no order"
+    );
+    let many: Vec<usize> = (0..=MAX_IN_VALUES).collect();
+    assert_eq!(
+        one_fault(json!({ "filters": [{ "field": "tokens", "op": "in", "value": many }] })).1,
+        FaultCode::TooManyItems
+    );
+}
+
+#[test]
+fn a_role_without_the_dataset_is_forbidden() {
+    let body = json!({ "query": {
+        "dataset": "rows", "dimensions": ["status"],
+        "time_range": { "from": "2026-04-24T00:00:00Z", "to": "2026-05-24T00:00:00Z" },
+    } });
+    assert!(matches!(
+        plan_as(Role::Viewer, &body),
+        Err(Rejection::Forbidden { .. })
+    ));
+    assert!(plan_as(Role::Admin, &body).is_ok());
+}
+
+#[test]
+fn rows_are_copied_not_measured() {
+    let rows = |members: Value| {
+        let mut body = query(members);
+        body["query"]["dataset"] = json!("rows");
+        faults(&body)
+    };
+    assert_eq!(rows(json!({}))[0].0, "/query/dimensions");
+    let measured = rows(json!({ "dimensions": ["status"], "measures": ["session_count"] }));
+    assert_eq!(
+        measured[0],
+        ("/query/measures/0".to_owned(), FaultCode::UnknownMeasure)
+    );
+}
+
+#[test]
+fn a_stored_query_plans_to_the_same() {
+    let first = plan(json!({
+        "dimensions": ["status"], "limit": null,
+        "filters": [{ "field": "cost", "op": "gte", "value": "0.10" }],
+        "order_by": [{ "dimension": "status", "direction": "desc" }],
+    }));
+    let text = serde_json::to_string(first.query()).expect("a query is JSON");
+    let stored: ReportQuery = serde_json::from_str(&text).expect("what was just written");
+    assert_eq!(&stored, first.query());
+    let caller = Caller {
+        org: OrgId::new("org_a"),
+        role: Role::Admin,
+    };
+    let catalog = Catalog::parse(CATALOG).expect("the test's catalog");
+    let again = catalog
+        .plan(&ReportRequest::stored(&stored, Format::Csv), &caller)
+        .expect("a query that was planned before");
+    assert_eq!(again.query(), first.query());
+    assert_eq!(again.order(), first.order());
+}
+
+#[test]
+fn what_is_no_object_has_one_fault_at_the_root() {
+    for body in ["[]", "null", "7", "\"query\""] {
+        let body: Value = serde_json::from_str(body).expect("JSON");
+        assert_eq!(faults(&body), [(String::new(), FaultCode::InvalidRequest)]);
+    }
+    assert!(ReportRequest::export(b"{").is_err());
+    assert_eq!(
+        faults(&json!({})),
+        [("/query".to_owned(), FaultCode::InvalidRequest)]
+    );
+}

@@ -6,6 +6,8 @@
 
 mod columns;
 mod functions;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +24,9 @@ use tokio::sync::{mpsc, oneshot};
 use self::columns::BatchBuilder;
 use super::{BATCHES_AHEAD, Reading, Snapshot, Source, SourceError};
 use crate::statement::Dialect;
+
+#[cfg(test)]
+pub(crate) use self::functions::register as register_functions;
 
 /// How long a statement waits for a writer that locks the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -61,6 +66,25 @@ impl SqliteSource {
     }
 }
 
+impl SqliteSource {
+    async fn with_connection<F>(&self, work: F) -> Result<(), SourceError>
+    where
+        F: FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
+    {
+        let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
+        let connection = self.idle_connection();
+        tokio::task::spawn_blocking(move || {
+            let connection = connection.map_or_else(|| connect(&path), Ok)?;
+            work(&connection)?;
+            keep(&idle, connection);
+            Ok(())
+        })
+        .await
+        .map_err(|_| SourceError::Stopped)?
+        .map_err(source_error)
+    }
+}
+
 #[async_trait]
 impl Source for SqliteSource {
     fn dialect(&self) -> Dialect {
@@ -89,18 +113,17 @@ impl Source for SqliteSource {
         })
     }
 
+    async fn prepare(&self, sql: &str) -> Result<(), SourceError> {
+        let sql = sql.to_owned();
+        self.with_connection(move |connection| connection.prepare(&sql).map(drop))
+            .await
+    }
+
     async fn check(&self) -> Result<(), SourceError> {
-        let (path, connection) = (self.path.clone(), self.idle_connection());
-        let idle = Arc::clone(&self.idle);
-        tokio::task::spawn_blocking(move || {
-            let connection = connection.map_or_else(|| connect(&path), Ok)?;
-            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-            keep(&idle, connection);
-            Ok(())
+        self.with_connection(|connection| {
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
         })
         .await
-        .map_err(|_| SourceError::Stopped)?
-        .map_err(source_error)
     }
 }
 

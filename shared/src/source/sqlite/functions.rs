@@ -8,7 +8,7 @@ use rusqlite::{Connection, Error};
 
 use super::value;
 
-pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
+pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
     scalar(connection, "waybill_timestamp", |context| {
         let micros = value::micros(context.get_raw(0)).map_err(refused)?;
         Ok(micros.and_then(value::comparable_instant))

@@ -1,0 +1,220 @@
+//! Whether a request is answered at once, becomes a job, or is told when to come back.
+//!
+//! A report is tried at once unless its client asked for a job: no source estimates its rows, so the
+//! attempt itself shows whether a result is small. What bounds the load is the number of inline slots
+//! of this process and the number of exports that wait. Measures here are this process's own; the
+//! backlog and its drain are the ledger's.
+//!
+//! # When to come back
+//! `overloaded`: a slot becomes free every `mean hold / slots`, where the mean is an exponentially
+//! weighted one over the slots given back (weight 1/8), and before any was, `inline.timeout_seconds`: the longest hold.
+//!
+//! `queue_full`: a place becomes free every `1 / rate`, where the rate is the claims of the last minute
+//! over the span in which they fell, and the first one after `excess / rate`, where the excess is what
+//! waits beyond `exports.max_queued`, and one. Without a claim in that minute the rate is below one in a
+//! minute, so one in a minute is taken.
+//!
+//! Both go through an appointment [`Book`], then through [`retry_after::spread`].
+
+mod book;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use waybill_shared::config::InlineSettings;
+use waybill_shared::ledger::{Backlog, Ledger, LedgerError};
+
+use self::book::{Book, Drain};
+use crate::retry_after;
+
+/// Claims per second when the last minute saw none.
+const UNMEASURED_RATE: f64 = 1.0 / 60.0;
+/// What one hold of a slot weighs in the mean.
+const HOLD_WEIGHT: f64 = 1.0 / 8.0;
+/// How long a look at the backlog serves: a crowd that is turned away must not ask the database each time.
+const BACKLOG_SERVES: Duration = Duration::from_secs(1);
+
+/// What becomes of a report request.
+#[derive(Debug)]
+pub(crate) enum Admitted {
+    /// It may be tried at once, for as long as it holds the slot.
+    Inline(Slot),
+    /// It becomes a job.
+    Enqueue,
+}
+
+/// No slot became free in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Busy {
+    /// Seconds until one may be.
+    pub(crate) retry_after_seconds: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    slots: Arc<Semaphore>,
+    slot_count: usize,
+    queue_wait: Duration,
+    mean_hold: Arc<Mutex<MeanHold>>,
+    slot_book: Mutex<Book>,
+    queue_book: Mutex<Book>,
+    backlog: tokio::sync::Mutex<Option<(Instant, Backlog)>>,
+}
+
+impl Admission {
+    pub(crate) fn new(settings: &InlineSettings) -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(settings.slots)),
+            slot_count: settings.slots,
+            queue_wait: settings.queue_wait(),
+            mean_hold: Arc::new(Mutex::new(MeanHold::new(settings.timeout()))),
+            slot_book: Mutex::default(),
+            queue_book: Mutex::default(),
+            backlog: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Decides about an export request.
+    pub(crate) async fn admit(&self, respond_async: bool) -> Result<Admitted, Busy> {
+        if respond_async {
+            return Ok(Admitted::Enqueue);
+        }
+        self.slot().await.map(Admitted::Inline)
+    }
+
+    /// A slot for an answer at once, within `inline.queue_wait_ms`.
+    pub(crate) async fn slot(&self) -> Result<Slot, Busy> {
+        let free = tokio::time::timeout(self.queue_wait, Arc::clone(&self.slots).acquire_owned());
+        match free.await {
+            Ok(Ok(permit)) => Ok(Slot {
+                since: Instant::now(),
+                mean_hold: Arc::clone(&self.mean_hold),
+                _permit: permit,
+            }),
+            // The semaphore is never closed: only the wait can end without a permit.
+            Ok(Err(_)) | Err(_) => Err(self.busy()),
+        }
+    }
+
+    fn busy(&self) -> Busy {
+        let drain = Drain::of_places(self.slot_count, lock(&self.mean_hold).mean());
+        let wait = lock(&self.slot_book).appoint(Instant::now(), drain);
+        Busy {
+            retry_after_seconds: retry_after::spread(wait),
+        }
+    }
+
+    /// Seconds after which a full queue may take the caller's export.
+    pub(crate) async fn queue_full(
+        &self,
+        ledger: &dyn Ledger,
+        max_queued: u64,
+    ) -> Result<u64, LedgerError> {
+        let backlog = self.backlog(ledger).await?;
+        let excess = (backlog.queued + 1).saturating_sub(max_queued);
+        let rate = backlog.drain_rate().unwrap_or(UNMEASURED_RATE);
+        let drain = Drain::of_queue(excess, rate);
+        let wait = lock(&self.queue_book).appoint(Instant::now(), drain);
+        Ok(retry_after::spread(wait))
+    }
+
+    /// Held across the read, so that a crowd waits for one answer instead of asking many times.
+    async fn backlog(&self, ledger: &dyn Ledger) -> Result<Backlog, LedgerError> {
+        let mut seen = self.backlog.lock().await;
+        match *seen {
+            Some((at, backlog)) if at.elapsed() < BACKLOG_SERVES => Ok(backlog),
+            _ => {
+                let backlog = ledger.backlog().await?;
+                *seen = Some((Instant::now(), backlog));
+                Ok(backlog)
+            }
+        }
+    }
+}
+
+/// The right to read and encode a report at once. Given back when dropped, also when its client is gone.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    since: Instant,
+    mean_hold: Arc<Mutex<MeanHold>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        lock(&self.mean_hold).add(self.since.elapsed());
+    }
+}
+
+/// How long slots are held, lately.
+#[derive(Debug)]
+struct MeanHold {
+    seconds: Option<f64>,
+    longest: Duration,
+}
+
+impl MeanHold {
+    fn new(longest: Duration) -> Self {
+        Self {
+            seconds: None,
+            longest,
+        }
+    }
+
+    fn add(&mut self, hold: Duration) {
+        let hold = hold.as_secs_f64();
+        self.seconds = Some(
+            self.seconds
+                .map_or(hold, |mean| mean + HOLD_WEIGHT * (hold - mean)),
+        );
+    }
+
+    fn mean(&self) -> Duration {
+        self.seconds.map_or(self.longest, Duration::from_secs_f64)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mean_hold_follows_what_is_measured() {
+        let mut hold = MeanHold::new(Duration::from_secs(2));
+        assert_eq!(hold.mean(), Duration::from_secs(2), "nothing measured yet");
+        hold.add(Duration::from_millis(800));
+        assert_eq!(hold.mean(), Duration::from_millis(800));
+        hold.add(Duration::ZERO);
+        assert_eq!(hold.mean(), Duration::from_millis(700));
+        for _ in 0..100 {
+            hold.add(Duration::from_millis(10));
+        }
+        assert!(hold.mean() < Duration::from_millis(11));
+    }
+
+    #[tokio::test]
+    async fn a_slot_that_is_given_back_serves_the_next() {
+        let admission = Admission::new(&InlineSettings {
+            max_rows: 1,
+            max_bytes: 1,
+            timeout_seconds: 1,
+            slots: 1,
+            queue_wait_ms: 0,
+        });
+        let slot = admission.slot().await.expect("the first slot");
+        let busy = admission.slot().await.expect_err("there is no second");
+        assert!((1..=3).contains(&busy.retry_after_seconds));
+        assert!(matches!(admission.admit(true).await, Ok(Admitted::Enqueue)));
+        drop(slot);
+        assert!(matches!(
+            admission.admit(false).await,
+            Ok(Admitted::Inline(_))
+        ));
+    }
+}

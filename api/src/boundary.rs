@@ -1,0 +1,150 @@
+//! The outermost layer: names a request, writes every problem out, logs once, catches panics.
+//!
+//! Inside it a problem is a value; here it becomes a document with the request's path and id, and its
+//! cause goes to the log. It chooses neither a status nor a text.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderValue, Method};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::problem::Problem;
+
+/// The header that names a request, in and out.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The longest id that is taken over from a client.
+const LONGEST_REQUEST_ID: usize = 128;
+
+/// The layer itself.
+pub(crate) async fn boundary(request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let request_id = request_id(request.headers());
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let id = request_id.to_str().unwrap_or_default().to_owned();
+    let span = tracing::info_span!("request", request_id = %id);
+
+    let answer = AssertUnwindSafe(next.run(request))
+        .catch_unwind()
+        .instrument(span.clone())
+        .await;
+    let mut response = answer.unwrap_or_else(|panic| {
+        let cause = format!("a handler panicked: {}", panic_text(panic.as_ref()));
+        Problem::internal(cause).into_response()
+    });
+    let problem = problem_of(&mut response);
+    {
+        let _entered = span.enter();
+        log(&method, &path, &response, problem.as_deref(), began);
+    }
+    if let Some(problem) = problem {
+        response = written(&problem, response, &method, &path, &id);
+    }
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, request_id);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// The client's id if it is one, else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let sane = |id: &&HeaderValue| {
+        (1..=LONGEST_REQUEST_ID).contains(&id.len())
+            && id.as_bytes().iter().all(u8::is_ascii_graphic)
+    };
+    headers
+        .get(REQUEST_ID)
+        .filter(sane)
+        .cloned()
+        .unwrap_or_else(|| {
+            HeaderValue::try_from(Uuid::now_v7().to_string())
+                .unwrap_or_else(|_| HeaderValue::from_static("none"))
+        })
+}
+
+/// The problem that an answer stands for; made up for one that a library gave.
+fn problem_of(response: &mut Response) -> Option<Arc<Problem>> {
+    if let Some(problem) = response.extensions_mut().remove::<Arc<Problem>>() {
+        return Some(problem);
+    }
+    let status = response.status();
+    (status.is_client_error() || status.is_server_error())
+        .then(|| Arc::new(Problem::of_status(status)))
+}
+
+/// The answer with the problem's document in it; other headers of the answer stay.
+fn written(
+    problem: &Problem,
+    answer: Response,
+    method: &Method,
+    path: &str,
+    request_id: &str,
+) -> Response {
+    let mut written = problem.document(path, request_id).into_response();
+    for (name, value) in answer.headers() {
+        if name != CONTENT_TYPE && name != CONTENT_LENGTH {
+            written.headers_mut().append(name, value.clone());
+        }
+    }
+    if *method == Method::HEAD {
+        // The headers of a GET, without its body.
+        let (mut parts, body) = written.into_parts();
+        let length = axum::body::HttpBody::size_hint(&body).exact();
+        if let Some(length) = length {
+            parts
+                .headers
+                .insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        return Response::from_parts(parts, Body::empty());
+    }
+    written
+}
+
+fn log(method: &Method, path: &str, answer: &Response, problem: Option<&Problem>, began: Instant) {
+    let status = answer.status().as_u16();
+    let milliseconds = began.elapsed().as_millis();
+    let Some(problem) = problem else {
+        tracing::info!(%method, path, status, milliseconds, "request answered");
+        return;
+    };
+    let code = problem.code().name();
+    let cause = problem.cause().map(|error| chain(error));
+    let cause = cause.as_deref();
+    if answer.status() == http::StatusCode::INTERNAL_SERVER_ERROR {
+        tracing::error!(%method, path, status, code, cause, milliseconds, "request failed");
+    } else if answer.status().is_server_error() {
+        tracing::warn!(%method, path, status, code, cause, milliseconds, "request could not be served");
+    } else {
+        tracing::info!(%method, path, status, code, cause, milliseconds, "request refused");
+    }
+}
+
+/// An error and what caused it, in one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a text")
+}

@@ -1,0 +1,7 @@
+//! What a client asks for beside its request: media types ([`accept`]) and preferences ([`prefer`]).
+
+mod accept;
+mod prefer;
+
+pub(crate) use accept::Accept;
+pub(crate) use prefer::Preferences;

@@ -1,0 +1,153 @@
+//! The OpenAPI document: what of it is not said at a route, and how it is published.
+//!
+//! Routes describe themselves where their handlers are, and [`problems!`] lists the codes that each can
+//! give; statuses and texts of those come from the table of codes. So the document cannot say another
+//! status than the service.
+
+mod page;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use utoipa::OpenApi;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, Header, Object, Ref, RefOr, Server, ServerBuilder, Type};
+
+use crate::problem::{self, ErrorResponse, ProblemCode};
+
+/// Declares the problems of an operation, for its `responses`.
+macro_rules! problems {
+    ($name:ident: $($code:ident),+ $(,)?) => {
+        struct $name;
+
+        impl utoipa::IntoResponses for $name {
+            fn responses() -> std::collections::BTreeMap<
+                String,
+                utoipa::openapi::RefOr<utoipa::openapi::response::Response>,
+            > {
+                crate::openapi::problem_responses(&[$(crate::problem::ProblemCode::$code),+])
+            }
+        }
+    };
+}
+pub(crate) use problems;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Waybill",
+        description = "Exports the results of database queries: small ones at once, large ones as jobs whose files are downloaded from object storage.\n\nEvery answer that is neither 2xx nor 3xx is a problem document (`application/problem+json`, RFC 9457) with a stable `code`; its `type` leads to a page that explains it. Besides those listed with an operation there are two that belong to none: 404 `route_not_found` for an unknown path and 405 `method_not_allowed`, with an `Allow` header, for a path that exists with other methods.\n\nEvery answer has an `x-request-id` header: the request's own, if it has one of at most 128 visible ASCII characters, or a new one. Times are RFC 3339 in UTC. Unknown members of a request body and unknown query parameters are errors."
+    ),
+    tags(
+        (name = "Reports", description = "What can be asked, and asking it."),
+        (name = "Exports", description = "Results that are made by jobs."),
+        (name = "Operations", description = "Health and documentation."),
+    ),
+    components(schemas(ErrorResponse))
+)]
+struct Base;
+
+/// The document before any route is in it.
+pub(crate) fn base() -> utoipa::openapi::OpenApi {
+    let mut document = Base::openapi();
+    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    document.info.contact = None;
+    document.info.license = None;
+    document.servers = Some(vec![
+        server("/", "Every route."),
+        server(
+            "/api",
+            "For clients whose base URL ends in `/api`: the routes under `/v1`.",
+        ),
+    ]);
+    document
+}
+
+fn server(url: &str, description: &str) -> Server {
+    ServerBuilder::new()
+        .url(url)
+        .description(Some(description))
+        .build()
+}
+
+/// Says of every route that is not under `/v1` that it is served at one place only.
+pub(crate) fn name_servers(document: &mut utoipa::openapi::OpenApi) {
+    for (path, item) in &mut document.paths.paths {
+        if !path.starts_with("/v1/") {
+            item.servers = Some(vec![server("/", "Only here.")]);
+        }
+    }
+}
+
+/// The answers for problems of these codes, by status.
+pub(crate) fn problem_responses(codes: &[ProblemCode]) -> BTreeMap<String, RefOr<Response>> {
+    let mut by_status: BTreeMap<String, Vec<ProblemCode>> = BTreeMap::new();
+    for code in codes {
+        let status = code.status().as_str().to_owned();
+        by_status.entry(status).or_default().push(*code);
+    }
+    by_status
+        .into_iter()
+        .map(|(status, codes)| (status, RefOr::T(problem_response(&codes))))
+        .collect()
+}
+
+fn problem_response(codes: &[ProblemCode]) -> Response {
+    let described: Vec<String> = codes
+        .iter()
+        .map(|code| format!("`{}`: {}", code.name(), code.explanation().meaning))
+        .collect();
+    let schema = Ref::from_schema_name("ErrorResponse");
+    let response = ResponseBuilder::new()
+        .description(described.join("\n\n"))
+        .content(
+            problem::MEDIA_TYPE,
+            ContentBuilder::new().schema(Some(schema)).build(),
+        );
+    if codes.iter().any(|code| code.is_passing()) {
+        let seconds = header(
+            Type::Integer,
+            "Seconds to wait; equal to `retry_after_seconds`.",
+        );
+        response.header("Retry-After", seconds).build()
+    } else {
+        response.build()
+    }
+}
+
+fn header(kind: Type, description: &str) -> Header {
+    HeaderBuilder::new()
+        .schema(Some(Object::with_type(kind)))
+        .description(Some(description))
+        .build()
+}
+
+/// The document as it is served, made once.
+#[derive(Clone, Debug)]
+pub(crate) struct Published {
+    json: Bytes,
+    page: Arc<str>,
+}
+
+impl Published {
+    /// # Errors
+    /// When the document cannot be written as JSON, which its types exclude.
+    pub(crate) fn new(document: &utoipa::openapi::OpenApi) -> serde_json::Result<Self> {
+        let value = serde_json::to_value(document)?;
+        Ok(Self {
+            json: serde_json::to_vec(&value)?.into(),
+            page: page::render(&value).into(),
+        })
+    }
+
+    pub(crate) fn json(&self) -> Bytes {
+        self.json.clone()
+    }
+
+    /// Writes the page, with examples that begin with `base`.
+    pub(crate) fn page(&self, base: &str, out: &mut String) {
+        out.push_str(&self.page.replace(page::BASE, &crate::html::escape(base)));
+    }
+}

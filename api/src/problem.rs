@@ -1,0 +1,339 @@
+//! Everything that goes wrong, as a client reads it: RFC 9457 `application/problem+json`.
+//!
+//! The only place that chooses a status code. Handlers and the parts below them say what happened;
+//! here it becomes a code, a text for the client and a cause for the operator, which are never the
+//! same text. Who writes the answer and the log is the [`boundary`](crate::boundary).
+
+mod code;
+mod page;
+
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+use waybill_shared::bucket::BucketError;
+use waybill_shared::export::Failure;
+use waybill_shared::ledger::LedgerError;
+use waybill_shared::query::{Fault, FaultCode, Rejection};
+use waybill_shared::source::SourceError;
+
+use crate::actions::{Action, AllowedAction};
+use crate::inline::InlineError;
+use crate::retry_after;
+
+pub(crate) use code::ProblemCode;
+pub(crate) use page::page;
+
+/// The media type of problems.
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
+
+type Cause = Box<dyn StdError + Send + Sync>;
+
+/// What went wrong with one request.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    code: ProblemCode,
+    /// For the client; never an internal.
+    detail: String,
+    retry_after_seconds: Option<u64>,
+    allowed_actions: Vec<AllowedAction>,
+    errors: Vec<Fault>,
+    missing: Vec<String>,
+    /// For the operator; never sent.
+    cause: Option<Cause>,
+}
+
+/// A problem document (RFC 9457), the body of every answer that is neither 2xx nor 3xx.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorResponse {
+    /// What kind of problem, in words; the same for every occurrence of a `code`.
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What happened this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    /// The stable code that programs go by.
+    #[schema(required = false)]
+    code: &'static str,
+    /// A page that explains the code: `/problems/{code}`.
+    #[serde(rename = "type")]
+    #[schema(required = false, format = "uri-reference")]
+    problem_type: String,
+    /// The path of the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uri-reference")]
+    instance: Option<String>,
+    /// When to try again, in seconds; equal to the `Retry-After` header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_seconds: Option<u64>,
+    /// What can be done about it. Where the same operation is to be sent again, `href` and `method`
+    /// may be left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    allowed_actions: Vec<AllowedAction>,
+    /// Every fault of the request. A `pointer` is an RFC 6901 JSON pointer into the body, or
+    /// `/query-parameters/{name}` for a parameter of the query string.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    errors: Vec<Fault>,
+    /// What is missing when `/readyz` is not ready: `database`, `migrations`, `storage`, `source …`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    missing: Vec<String>,
+    /// For the operator, on a 500; the same as the `x-request-id` header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+}
+
+impl Problem {
+    /// A problem in the words of its code.
+    pub(crate) fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            retry_after_seconds: None,
+            allowed_actions: Vec::new(),
+            errors: Vec::new(),
+            missing: Vec::new(),
+            cause: None,
+        }
+    }
+
+    /// Faults of a request; `invalid_request` when it could not be read at all, else `invalid_query`.
+    pub(crate) fn invalid(faults: Vec<Fault>) -> Self {
+        let unreadable = faults
+            .iter()
+            .all(|fault| fault.code == FaultCode::InvalidRequest);
+        let code = if unreadable {
+            ProblemCode::InvalidRequest
+        } else {
+            ProblemCode::InvalidQuery
+        };
+        let first = faults.first().map_or_else(String::new, |fault| {
+            if fault.pointer.is_empty() {
+                fault.detail.clone()
+            } else {
+                format!("{}: {}", fault.pointer, fault.detail)
+            }
+        });
+        let detail = match faults.len() {
+            0 | 1 => first,
+            faults => format!("{faults} faults, all of them in errors; the first is {first}"),
+        };
+        Self {
+            errors: faults,
+            ..Self::new(code, detail)
+        }
+    }
+
+    /// A fault of one query parameter.
+    pub(crate) fn parameter(name: &str, detail: impl Into<String>) -> Fault {
+        let name = name.replace('~', "~0").replace('/', "~1");
+        Fault::new(
+            format!("/query-parameters/{name}"),
+            FaultCode::InvalidRequest,
+            detail,
+        )
+    }
+
+    pub(crate) fn internal(cause: impl Into<Cause>) -> Self {
+        Self::new(
+            ProblemCode::Internal,
+            "The service failed. Its operator finds the cause under the request id.",
+        )
+        .caused_by(cause)
+    }
+
+    pub(crate) fn not_ready(missing: Vec<String>, code: ProblemCode) -> Self {
+        let detail = format!("Not ready: {}.", missing.join(", "));
+        Self {
+            missing,
+            ..Self::new(code, detail).retry_after(retry_after::dependency())
+        }
+    }
+
+    pub(crate) fn caused_by(mut self, cause: impl Into<Cause>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    pub(crate) fn allow(mut self, action: AllowedAction) -> Self {
+        self.allowed_actions.push(action);
+        self
+    }
+
+    /// The same, with what to do about it: to send the operation again, later or corrected.
+    pub(crate) fn of_operation(self, operation_id: &'static str) -> Self {
+        if self.retry_after_seconds.is_some() {
+            self.allow(Action::RetryLater.of(operation_id))
+        } else if !self.errors.is_empty() {
+            let corrected = Action::Retry.of(operation_id);
+            self.allow(corrected.hint("Correct every entry of errors first."))
+        } else {
+            self
+        }
+    }
+
+    pub(crate) fn code(&self) -> ProblemCode {
+        self.code
+    }
+
+    pub(crate) fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
+        self.cause.as_deref()
+    }
+
+    /// The document, for a request to this path.
+    pub(crate) fn document(&self, instance: &str, request_id: &str) -> ErrorResponse {
+        let explanation = self.code.explanation();
+        ErrorResponse {
+            title: explanation.title,
+            status: explanation.status.as_u16(),
+            detail: Some(self.detail.clone()),
+            code: explanation.name,
+            problem_type: problem_type(self.code),
+            instance: Some(instance.to_owned()),
+            retry_after_seconds: self.retry_after_seconds,
+            allowed_actions: self.allowed_actions.clone(),
+            errors: self.errors.clone(),
+            missing: self.missing.clone(),
+            request_id: (self.code == ProblemCode::Internal).then(|| request_id.to_owned()),
+        }
+    }
+
+    /// The problem behind an answer that no handler gave: a router's or a library's own.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::new(
+                ProblemCode::RouteNotFound,
+                "Nothing is served at this path.",
+            ),
+            StatusCode::METHOD_NOT_ALLOWED => Self::new(
+                ProblemCode::MethodNotAllowed,
+                "This path takes other methods; the Allow header lists them.",
+            ),
+            StatusCode::PAYLOAD_TOO_LARGE => Self::new(
+                ProblemCode::PayloadTooLarge,
+                "The body of the request is too large.",
+            ),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::new(
+                ProblemCode::UnsupportedMediaType,
+                "The body of the request is not declared to be JSON.",
+            ),
+            status if status.is_client_error() => {
+                Self::new(ProblemCode::InvalidRequest, "The request cannot be read.")
+            }
+            status => Self::internal(format!("an answer of status {status} without a problem")),
+        }
+    }
+}
+
+impl ErrorResponse {
+    /// Why an export ended without a file; `instance` is its path.
+    pub(crate) fn of_failure(failure: &Failure, instance: String, retry: AllowedAction) -> Self {
+        let code = ProblemCode::from(failure.code);
+        let explanation = code.explanation();
+        Self {
+            title: explanation.title,
+            status: explanation.status.as_u16(),
+            detail: Some(failure.detail.clone()),
+            code: explanation.name,
+            problem_type: problem_type(code),
+            instance: Some(instance),
+            retry_after_seconds: None,
+            allowed_actions: vec![retry],
+            errors: Vec::new(),
+            missing: Vec::new(),
+            request_id: None,
+        }
+    }
+
+    /// The whole answer.
+    pub(crate) fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, axum::Json(&self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+fn problem_type(code: ProblemCode) -> String {
+    format!("/problems/{}", code.name())
+}
+
+/// Leaves the writing to the boundary, which knows the request.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.code.status().into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Invalid(faults) => Self::invalid(faults),
+            Rejection::Forbidden { dataset } => Self::new(
+                ProblemCode::Forbidden,
+                format!("This caller may not use the dataset {dataset}."),
+            ),
+        }
+    }
+}
+
+impl From<LedgerError> for Problem {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Unavailable(_) | LedgerError::Queue(_) | LedgerError::SchemaOutdated => {
+                unavailable("The database of exports does not answer.").caused_by(error)
+            }
+            LedgerError::LeaseLost(_) | LedgerError::Corrupt(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<InlineError> for Problem {
+    fn from(error: InlineError) -> Self {
+        match error {
+            InlineError::Source(SourceError::Unavailable(_)) => {
+                unavailable("The database of this dataset does not answer.").caused_by(error)
+            }
+            InlineError::Source(_) | InlineError::Encode(_) | InlineError::NotText(_) => {
+                Self::internal(error)
+            }
+        }
+    }
+}
+
+impl From<BucketError> for Problem {
+    fn from(error: BucketError) -> Self {
+        match error {
+            BucketError::Unavailable(_) => Self::new(
+                ProblemCode::StorageUnavailable,
+                "The store of files does not answer.",
+            )
+            .retry_after(retry_after::dependency())
+            .caused_by(error),
+            BucketError::Refused(_) | BucketError::TooLarge => Self::internal(error),
+        }
+    }
+}
+
+fn unavailable(detail: &str) -> Problem {
+    Problem::new(ProblemCode::DatabaseUnavailable, detail).retry_after(retry_after::dependency())
+}

@@ -1,0 +1,292 @@
+//! The stable codes of problems, and for each its status and what it means to a client.
+//!
+//! One table, read by the answers, by the OpenAPI document and by the pages under `/problems`.
+
+use http::StatusCode;
+use waybill_shared::export::FailureCode;
+
+/// A kind of problem. Its name is part of the contract and never changes its meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum ProblemCode {
+    InvalidRequest,
+    InvalidQuery,
+    Forbidden,
+    ExportNotFound,
+    RouteNotFound,
+    MethodNotAllowed,
+    NotAcceptable,
+    ExportNotReady,
+    ExportFailed,
+    ExportExpired,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    QueueFull,
+    Overloaded,
+    QueryTimeout,
+    DatabaseUnavailable,
+    StorageUnavailable,
+    Internal,
+    TooManyRows,
+    TooLarge,
+    ExportTimeout,
+    WorkerLost,
+}
+
+/// What a client may know about a code.
+pub(crate) struct Explanation {
+    /// The code itself, as it stands in answers.
+    pub(crate) name: &'static str,
+    pub(crate) status: StatusCode,
+    /// The same for every occurrence.
+    pub(crate) title: &'static str,
+    /// When it happens.
+    pub(crate) meaning: &'static str,
+    /// What a client does about it.
+    pub(crate) remedy: &'static str,
+}
+
+impl ProblemCode {
+    pub(crate) const ALL: [Self; 22] = [
+        Self::InvalidRequest,
+        Self::InvalidQuery,
+        Self::Forbidden,
+        Self::ExportNotFound,
+        Self::RouteNotFound,
+        Self::MethodNotAllowed,
+        Self::NotAcceptable,
+        Self::ExportNotReady,
+        Self::ExportFailed,
+        Self::ExportExpired,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::QueueFull,
+        Self::Overloaded,
+        Self::QueryTimeout,
+        Self::DatabaseUnavailable,
+        Self::StorageUnavailable,
+        Self::Internal,
+        Self::TooManyRows,
+        Self::TooLarge,
+        Self::ExportTimeout,
+        Self::WorkerLost,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        self.explanation().name
+    }
+
+    pub(crate) fn status(self) -> StatusCode {
+        self.explanation().status
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.name() == name)
+    }
+
+    /// Whether the same request may succeed later, which `retry_after_seconds` then says.
+    pub(crate) fn is_passing(self) -> bool {
+        matches!(
+            self,
+            Self::ExportNotReady
+                | Self::QueueFull
+                | Self::Overloaded
+                | Self::QueryTimeout
+                | Self::DatabaseUnavailable
+                | Self::StorageUnavailable
+        )
+    }
+
+    pub(crate) fn explanation(self) -> Explanation {
+        match self {
+            Self::InvalidRequest => Explanation {
+                name: "invalid_request",
+                status: StatusCode::BAD_REQUEST,
+                title: "Invalid request",
+                meaning: "The request cannot be read: its body is not JSON, a member is missing, unknown or of the wrong type, or a query parameter is unknown, repeated or out of range.",
+                remedy: "Correct every entry of `errors`; each names its place in `pointer`: a JSON pointer into the body, or `/query-parameters/{name}`.",
+            },
+            Self::InvalidQuery => Explanation {
+                name: "invalid_query",
+                status: StatusCode::BAD_REQUEST,
+                title: "Invalid query",
+                meaning: "The request can be read, but it asks for something that its dataset does not have or that the rules of queries exclude. In an export that failed it means that the catalog changed after the export was accepted.",
+                remedy: "Correct every entry of `errors`: all faults of a request are reported at once. `GET /v1/reports/catalog` lists datasets, columns and the operators of each filter field.",
+            },
+            Self::Forbidden => Explanation {
+                name: "forbidden",
+                status: StatusCode::FORBIDDEN,
+                title: "Forbidden",
+                meaning: "The dataset exists, but this caller may not use it.",
+                remedy: "Use a dataset of `GET /v1/reports/catalog`, which lists only what the caller may use, or ask the operator for access.",
+            },
+            Self::ExportNotFound => Explanation {
+                name: "export_not_found",
+                status: StatusCode::NOT_FOUND,
+                title: "Export not found",
+                meaning: "The caller has no export of this id. An export of another organisation is answered in the same way.",
+                remedy: "Check the id; `GET /v1/exports` lists the caller's exports.",
+            },
+            Self::RouteNotFound => Explanation {
+                name: "route_not_found",
+                status: StatusCode::NOT_FOUND,
+                title: "Route not found",
+                meaning: "Nothing is served at this path.",
+                remedy: "Check the path; `/docs` and `/openapi.json` list every route. A path has no slash at its end.",
+            },
+            Self::MethodNotAllowed => Explanation {
+                name: "method_not_allowed",
+                status: StatusCode::METHOD_NOT_ALLOWED,
+                title: "Method not allowed",
+                meaning: "The path exists, but not with this method.",
+                remedy: "Use one of the methods in the `Allow` header.",
+            },
+            Self::NotAcceptable => Explanation {
+                name: "not_acceptable",
+                status: StatusCode::NOT_ACCEPTABLE,
+                title: "Not acceptable",
+                meaning: "The `Accept` header excludes every media type that this operation can answer with.",
+                remedy: "Accept `application/json`; an export may also be answered as its own type, such as `text/csv`.",
+            },
+            Self::ExportNotReady => Explanation {
+                name: "export_not_ready",
+                status: StatusCode::CONFLICT,
+                title: "Export not ready",
+                meaning: "The export has no file yet: it waits or runs.",
+                remedy: "Poll the export, or hold the request with `Prefer: wait=30`, until its `status` is `completed`. `retry_after_seconds` says when to look again.",
+            },
+            Self::ExportFailed => Explanation {
+                name: "export_failed",
+                status: StatusCode::CONFLICT,
+                title: "Export failed",
+                meaning: "The export ended without a file, so there is nothing to download.",
+                remedy: "The export's `error` says why. Request a new export once that is settled.",
+            },
+            Self::ExportExpired => Explanation {
+                name: "export_expired",
+                status: StatusCode::GONE,
+                title: "Export expired",
+                meaning: "The retention of the export is over and its file is gone for good.",
+                remedy: "Request a new export.",
+            },
+            Self::PayloadTooLarge => Explanation {
+                name: "payload_too_large",
+                status: StatusCode::PAYLOAD_TOO_LARGE,
+                title: "Payload too large",
+                meaning: "The body of the request is larger than 1 MiB.",
+                remedy: "Send a smaller body. A filter takes at most 1,000 values.",
+            },
+            Self::UnsupportedMediaType => Explanation {
+                name: "unsupported_media_type",
+                status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                title: "Unsupported media type",
+                meaning: "The body of the request is not declared to be JSON.",
+                remedy: "Send `Content-Type: application/json`, and no `Content-Encoding`.",
+            },
+            Self::QueueFull => Explanation {
+                name: "queue_full",
+                status: StatusCode::TOO_MANY_REQUESTS,
+                title: "Queue full",
+                meaning: "As many exports wait for a worker as the service takes. Nothing was recorded.",
+                remedy: "Send the same request after `retry_after_seconds`, which is computed from the rate at which exports are taken from the queue.",
+            },
+            Self::Overloaded => Explanation {
+                name: "overloaded",
+                status: StatusCode::TOO_MANY_REQUESTS,
+                title: "Overloaded",
+                meaning: "Every place for reports that are answered at once is taken, and none became free in time.",
+                remedy: "Send the same request after `retry_after_seconds`, or ask for a job with `Prefer: respond-async`, which needs no such place.",
+            },
+            Self::QueryTimeout => Explanation {
+                name: "query_timeout",
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                title: "Query timeout",
+                meaning: "The report took longer than an answer at once may take, and was stopped.",
+                remedy: "Export the same query, which has the time that it needs, or narrow its time range or filters.",
+            },
+            Self::DatabaseUnavailable => Explanation {
+                name: "database_unavailable",
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                title: "Database unavailable",
+                meaning: "A database that this request or export needs does not answer at the moment.",
+                remedy: "Send the same request after `retry_after_seconds`. Exports that were accepted are not lost: they go on when the database is back.",
+            },
+            Self::StorageUnavailable => Explanation {
+                name: "storage_unavailable",
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                title: "Storage unavailable",
+                meaning: "The object store that holds the files does not answer at the moment.",
+                remedy: "Send the same request after `retry_after_seconds`.",
+            },
+            Self::Internal => Explanation {
+                name: "internal",
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                title: "Internal error",
+                meaning: "Something went wrong that is not the client's fault and that an operator has to look at.",
+                remedy: "Report the `request_id` (or the id of the export) to the operator, whose log has the cause under it.",
+            },
+            Self::TooManyRows => Explanation {
+                name: "too_many_rows",
+                status: StatusCode::BAD_REQUEST,
+                title: "Too many rows",
+                meaning: "The result has more rows than one export may have. Nothing is cut off silently, so the export failed.",
+                remedy: "Export in parts, by shorter time ranges or with filters.",
+            },
+            Self::TooLarge => Explanation {
+                name: "too_large",
+                status: StatusCode::BAD_REQUEST,
+                title: "File too large",
+                meaning: "The file is larger than the object store takes as one object.",
+                remedy: "Export in parts, by shorter time ranges, with filters or with fewer columns.",
+            },
+            Self::ExportTimeout => Explanation {
+                name: "export_timeout",
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                title: "Export timeout",
+                meaning: "Reading the data took longer than an export may take.",
+                remedy: "Export in parts, by shorter time ranges or with filters.",
+            },
+            Self::WorkerLost => Explanation {
+                name: "worker_lost",
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                title: "Worker lost",
+                meaning: "The processes that worked on the export ended before it did, each time.",
+                remedy: "Request the export again; if that happens once more, report its id to the operator.",
+            },
+        }
+    }
+}
+
+impl From<FailureCode> for ProblemCode {
+    fn from(code: FailureCode) -> Self {
+        match code {
+            FailureCode::InvalidQuery => Self::InvalidQuery,
+            FailureCode::TooManyRows => Self::TooManyRows,
+            FailureCode::TooLarge => Self::TooLarge,
+            FailureCode::DatabaseUnavailable => Self::DatabaseUnavailable,
+            FailureCode::StorageUnavailable => Self::StorageUnavailable,
+            FailureCode::Timeout => Self::ExportTimeout,
+            FailureCode::WorkerLost => Self::WorkerLost,
+            FailureCode::Internal => Self::Internal,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_distinct_and_read_back() {
+        for code in ProblemCode::ALL {
+            assert_eq!(ProblemCode::from_name(code.name()), Some(code));
+        }
+        assert_eq!(ProblemCode::from_name("nothing"), None);
+    }
+
+    #[test]
+    fn a_failed_export_has_the_code_that_the_ledger_has() {
+        for failure in FailureCode::ALL {
+            assert_eq!(ProblemCode::from(failure).name(), failure.name());
+        }
+    }
+}

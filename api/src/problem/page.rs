@@ -1,0 +1,46 @@
+//! The page that a problem's `type` leads to.
+
+use std::fmt::Write as _;
+
+use super::ProblemCode;
+use crate::html::{escape, prose};
+
+/// Writes what a code means, and links to the others.
+pub(crate) fn page(code: ProblemCode, out: &mut String) {
+    let explanation = code.explanation();
+    let status = explanation.status;
+    let kind = if status.is_server_error() {
+        "failed"
+    } else {
+        "refused"
+    };
+    let reason = status.canonical_reason().unwrap_or_default();
+    let _ = write!(
+        out,
+        "<div class=\"frame narrow\"><main><h1>{title}</h1>\
+         <p><span class=\"status {kind}\">{status} {reason}</span> <code>{name}</code></p><h2>When it happens</h2>",
+        title = escape(explanation.title),
+        status = status.as_u16(),
+        name = explanation.name,
+    );
+    prose(explanation.meaning, out);
+    out.push_str("<h2>What to do</h2>");
+    prose(explanation.remedy, out);
+    if code.is_passing() {
+        prose(
+            "This passes: the answer says in `Retry-After`, and equally in `retry_after_seconds`, after how many seconds to come back.",
+            out,
+        );
+    }
+    out.push_str("<h2>Other problems</h2><table>");
+    for other in ProblemCode::ALL.into_iter().filter(|other| *other != code) {
+        let other = other.explanation();
+        let _ = write!(
+            out,
+            "<tr><th><a href=\"{name}\"><code>{name}</code></a></th><td>{title}</td></tr>",
+            name = other.name,
+            title = escape(other.title),
+        );
+    }
+    out.push_str("</table></main></div>");
+}

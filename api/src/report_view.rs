@@ -1,0 +1,216 @@
+//! Reports and the catalog as clients see them, and the shapes of requests for the OpenAPI document.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use waybill_shared::caller::Role;
+use waybill_shared::catalog::{Catalog, Dataset, Field, Grain};
+use waybill_shared::column::{Column, ColumnType};
+use waybill_shared::encode::Format;
+use waybill_shared::query::{FilterOp, ReportPlan, ReportQuery};
+
+use crate::inline::InlineReport;
+
+/// What the caller may ask for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReportCatalog {
+    /// Sorted by name.
+    datasets: Vec<CatalogDataset>,
+}
+
+/// Something that can be reported on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CatalogDataset {
+    name: String,
+    /// What can be grouped by (`grain: aggregate`) or copied (`grain: row`).
+    dimensions: Vec<String>,
+    /// What can be computed.
+    measures: Vec<String>,
+    /// What can be filtered on.
+    filter_fields: Vec<String>,
+    #[schema(required = true)]
+    description: Option<String>,
+    grain: Grain,
+    /// The longest `time_range`; null = any.
+    #[schema(required = true)]
+    max_range_days: Option<u32>,
+    /// The columns in detail: dimensions, measures, then fields that can only be filtered on.
+    fields: Vec<CatalogField>,
+}
+
+/// A column of a dataset.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CatalogField {
+    name: String,
+    #[serde(rename = "type")]
+    column_type: ColumnType,
+    role: FieldRole,
+    #[schema(required = true)]
+    description: Option<String>,
+    /// With which operators it can be filtered on; empty = it cannot.
+    ops: Vec<FilterOp>,
+}
+
+/// What a column is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum FieldRole {
+    /// Can be selected in `dimensions`, and filtered on if it has operators.
+    Dimension,
+    /// Can be selected in `measures`.
+    Measure,
+    /// Can only be filtered on.
+    Filter,
+}
+
+impl ReportCatalog {
+    /// Of all datasets those that a role may use.
+    pub(crate) fn for_role(catalog: &Catalog, role: Role) -> Self {
+        let allowed = catalog
+            .datasets()
+            .filter(|dataset| dataset.allows_role(role.name()));
+        Self {
+            datasets: allowed.map(CatalogDataset::of).collect(),
+        }
+    }
+}
+
+impl CatalogDataset {
+    fn of(dataset: &Dataset) -> Self {
+        let names = |fields: &[Field]| fields.iter().map(|field| field.name.clone()).collect();
+        let dimensions = dataset.dimensions.iter().map(|field| {
+            let filter = dataset
+                .filter(&field.name)
+                .filter(|filter| same(field, filter));
+            CatalogField::of(field, FieldRole::Dimension, filter.is_some())
+        });
+        let measures = dataset
+            .measures
+            .iter()
+            .map(|field| CatalogField::of(field, FieldRole::Measure, false));
+        let filters = dataset
+            .filters
+            .iter()
+            .filter(|filter| {
+                !dataset
+                    .dimension(&filter.name)
+                    .is_some_and(|field| same(field, filter))
+            })
+            .map(|field| CatalogField::of(field, FieldRole::Filter, true));
+        Self {
+            name: dataset.name.clone(),
+            dimensions: names(&dataset.dimensions),
+            measures: names(&dataset.measures),
+            filter_fields: names(&dataset.filters),
+            description: dataset.description.clone(),
+            grain: dataset.grain,
+            max_range_days: dataset.max_range_days,
+            fields: dimensions.chain(measures).chain(filters).collect(),
+        }
+    }
+}
+
+/// Whether a dimension and a filter are one thing to a client.
+fn same(dimension: &Field, filter: &Field) -> bool {
+    dimension.name == filter.name && dimension.column_type == filter.column_type
+}
+
+impl CatalogField {
+    fn of(field: &Field, role: FieldRole, can_be_filtered_on: bool) -> Self {
+        let ops = if can_be_filtered_on {
+            FilterOp::for_type(field.column_type)
+        } else {
+            &[]
+        };
+        Self {
+            name: field.name.clone(),
+            column_type: field.column_type,
+            role,
+            description: field.description.clone(),
+            ops: ops.to_vec(),
+        }
+    }
+}
+
+/// A small report as a file in an envelope.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReportExport {
+    format: Format,
+    /// A name for the file.
+    filename: String,
+    /// The file's media type.
+    content_type: &'static str,
+    /// The file; with `format: json` a ReportResult, serialised.
+    content: String,
+    /// The instant of the database snapshot that was read.
+    as_of: DateTime<Utc>,
+    /// The same as `as_of`.
+    #[schema(required = false)]
+    materialized_at: DateTime<Utc>,
+    /// The newest source row of the dataset in that snapshot; absent when that is unknown or slow to find.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_updated_at: Option<DateTime<Utc>>,
+    /// Milliseconds from `source_updated_at` to the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    freshness_lag_ms: Option<i64>,
+    /// Data rows, the header not counted.
+    #[schema(required = false)]
+    row_count: u64,
+    /// Whether `row_count` equals the query's limit, so that rows may have been left out.
+    #[schema(required = false)]
+    limit_reached: bool,
+}
+
+impl ReportExport {
+    pub(crate) fn new(plan: &ReportPlan, report: InlineReport) -> Self {
+        Self {
+            format: plan.format(),
+            filename: plan.filename(),
+            content_type: plan.format().content_type(),
+            content: report.content,
+            as_of: report.as_of,
+            materialized_at: report.as_of,
+            source_updated_at: report.source_updated_at,
+            freshness_lag_ms: report.freshness_lag_ms,
+            row_count: report.row_count,
+            limit_reached: report.limit_reached,
+        }
+    }
+}
+
+/// The rows of a report.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "the JSON encoder writes it; this is its shape for the document"
+)]
+pub(crate) struct ReportResult {
+    /// The instant of the database snapshot that was read.
+    as_of: DateTime<Utc>,
+    /// Dimensions, then measures, in the order of the request.
+    columns: Vec<Column>,
+    /// One object for each row, with a member for each column. Decimals are numbers with every digit;
+    /// NaN and infinities are null.
+    #[schema(value_type = Vec<Object>)]
+    rows: Vec<()>,
+    /// Whether there are as many rows as the limit allows, so that some may have been left out.
+    limit_reached: bool,
+    /// Milliseconds from the newest source row to the answer; absent when unknown.
+    freshness_lag_ms: Option<i64>,
+}
+
+/// A query and what to make of it.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "requests are read fault by fault; this is their shape for the document"
+)]
+pub(crate) struct ExportReportQueryRequest {
+    query: ReportQuery,
+    /// The file's format.
+    #[schema(default = "csv")]
+    format: Option<Format>,
+    /// No options yet; an empty object or none.
+    #[schema(value_type = Option<Object>)]
+    options: Option<()>,
+}

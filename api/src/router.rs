@@ -1,0 +1,64 @@
+//! Every route, on one screen. What a route does is in [`routes`](crate::routes).
+
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, map_response};
+use axum::response::Response;
+use axum::{Extension, Router};
+use http::header::CACHE_CONTROL;
+use http::{HeaderValue, StatusCode};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::boundary::boundary;
+use crate::links::API_PREFIX;
+use crate::openapi::{self, Published};
+use crate::problem::Problem;
+use crate::routes::{exports, operations, problems, reports};
+use crate::state::ApiState;
+
+/// The whole service and the document that describes it.
+pub(crate) fn router(state: ApiState) -> serde_json::Result<(Router, OpenApi)> {
+    let v1 = OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(reports::get_report_catalog))
+        .routes(routes!(reports::run_report_query))
+        .routes(routes!(reports::export_report_query))
+        .routes(routes!(exports::list_exports))
+        .routes(routes!(exports::get_export))
+        .routes(routes!(exports::download_export));
+    let around = OpenApiRouter::new()
+        .routes(routes!(operations::livez))
+        .routes(routes!(operations::readyz))
+        .routes(routes!(operations::get_openapi))
+        .routes(routes!(operations::get_docs))
+        .routes(routes!(problems::explain_problem));
+
+    let (v1, mut document) = v1.split_for_parts();
+    let (around, described) = around.split_for_parts();
+    document.merge(described);
+    openapi::name_servers(&mut document);
+    let published = Published::new(&document)?;
+
+    let v1 = v1.layer(map_response(private));
+    let router = Router::new()
+        .nest(API_PREFIX, v1.clone())
+        .merge(v1)
+        .merge(around)
+        .fallback(nothing_here)
+        .layer(Extension(published))
+        .layer(DefaultBodyLimit::disable()) // `body` bounds them, also where the declared length lies
+        .layer(from_fn(boundary))
+        .with_state(state);
+    Ok((router, document))
+}
+
+async fn nothing_here() -> Problem {
+    Problem::of_status(StatusCode::NOT_FOUND)
+}
+
+/// What a caller is told is for nobody else, and old the moment after.
+async fn private(mut response: Response) -> Response {
+    let value = HeaderValue::from_static("private, no-store");
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(value);
+    response
+}

@@ -1,0 +1,32 @@
+//! Pages that explain the codes of problems: where the `type` of each leads.
+
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use axum::response::Response;
+
+use crate::html;
+use crate::openapi::problems;
+use crate::problem::{self, Problem, ProblemCode};
+
+problems!(ExplainProblems: RouteNotFound, Internal);
+
+/// What a problem means
+///
+/// A page for people about one code: when it happens and what to do.
+#[utoipa::path(
+    get,
+    path = "/problems/{code}",
+    tag = "Operations",
+    params(("code" = String, Path, description = "The `code` of a problem.", example = "invalid_query")),
+    responses((status = 200, description = "The page.", content_type = "text/html", body = String), ExplainProblems)
+)]
+pub(crate) async fn explain_problem(
+    code: Result<Path<String>, PathRejection>,
+) -> Result<Response, Problem> {
+    let code = code
+        .ok()
+        .and_then(|Path(code)| ProblemCode::from_name(&code))
+        .ok_or_else(|| Problem::new(ProblemCode::RouteNotFound, "There is no such problem."))?;
+    let title = code.explanation().title;
+    html::page(title, |out| problem::page(code, out)).map_err(Problem::internal)
+}

@@ -1,0 +1,343 @@
+//! What can be asked, and asking it: at once, or as a job where the result is not small.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER, VARY};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use waybill_shared::caller::Caller;
+use waybill_shared::encode::Format;
+use waybill_shared::ledger::{Enqueued, NewExport};
+use waybill_shared::query::{Fault, FaultCode, ReportPlan, ReportQuery, ReportRequest};
+
+use crate::actions::operation;
+use crate::admission::{Admitted, Busy};
+use crate::auth::Authenticated;
+use crate::body::JsonBytes;
+use crate::export_view::ExportView;
+use crate::inline::{self, Attempt, Bounds, InlineReport, Outgrown};
+use crate::links::Links;
+use crate::negotiate::{Accept, Preferences};
+use crate::openapi::problems;
+use crate::problem::{Problem, ProblemCode};
+use crate::report_view::{ExportReportQueryRequest, ReportCatalog, ReportExport, ReportResult};
+use crate::retry_after;
+use crate::routes::exports::presented;
+use crate::state::ApiState;
+use crate::wait::wait;
+
+/// The header in which an answer lists the preferences that it honoured (RFC 7240).
+pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+/// What a bare file says of itself, as a ReportExport does in members of the same names.
+const AS_OF: HeaderName = HeaderName::from_static("waybill-as-of");
+const ROW_COUNT: HeaderName = HeaderName::from_static("waybill-row-count");
+const LIMIT_REACHED: HeaderName = HeaderName::from_static("waybill-limit-reached");
+
+problems!(CatalogProblems: Internal);
+
+/// What can be asked
+///
+/// Lists the datasets that the caller may use, with their columns and the operators of each filter field.
+#[utoipa::path(
+    get,
+    path = "/v1/reports/catalog",
+    tag = "Reports",
+    responses(
+        (status = 200, description = "The datasets, sorted by name.", body = ReportCatalog),
+        CatalogProblems,
+    )
+)]
+pub(crate) async fn get_report_catalog(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+) -> Json<ReportCatalog> {
+    Json(ReportCatalog::for_role(&state.catalog, caller.role))
+}
+
+problems!(QueryProblems:
+    InvalidRequest, InvalidQuery, Forbidden, NotAcceptable, PayloadTooLarge, UnsupportedMediaType,
+    Overloaded, QueryTimeout, DatabaseUnavailable, Internal);
+
+/// Answer a query at once
+///
+/// Runs a query and answers with its rows as JSON: at most `inline.max_rows` of them (10,000 by default),
+/// with `limit_reached` true where that or the query's own `limit` cut the result. A query that takes
+/// longer than `inline.timeout_seconds` (2 by default) is a 503 `query_timeout`; larger results are
+/// what exports are for.
+#[utoipa::path(
+    post,
+    path = "/v1/reports/query",
+    tag = "Reports",
+    request_body(
+        content = ReportQuery,
+        example = json!({
+            "dataset": "sessions",
+            "time_range": {"from": "2026-04-24T00:00:00Z", "to": "2026-05-24T00:00:00Z"},
+            "dimensions": ["status"],
+            "measures": ["session_count", "avg_duration_ms"],
+            "order_by": [{"measure": "session_count", "direction": "desc"}]
+        })
+    ),
+    responses(
+        (status = 200, description = "The rows.", body = ReportResult),
+        QueryProblems,
+    )
+)]
+pub(crate) async fn run_report_query(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    links: Links,
+    headers: HeaderMap,
+    body: JsonBytes,
+) -> Result<Response, Problem> {
+    query(&state, &caller, &links, &headers, &body)
+        .await
+        .map_err(|problem| problem.of_operation(operation::RUN_REPORT_QUERY))
+}
+
+async fn query(
+    state: &ApiState,
+    caller: &Caller,
+    links: &Links,
+    headers: &HeaderMap,
+    JsonBytes(body): &JsonBytes,
+) -> Result<Response, Problem> {
+    acceptable(headers, &[Format::Json.content_type()])?;
+    let plan = state.catalog.plan(&ReportRequest::query(body)?, caller)?;
+
+    let bounds = Bounds::of_query(&state.inline, &state.exports);
+    let slot = state.admission.slot().await.map_err(overloaded)?;
+    let attempt = inline::attempt(&state.sources, &plan, bounds).await?;
+    drop(slot);
+
+    match attempt {
+        Attempt::Small(report) => {
+            let json = HeaderValue::from_static(Format::Json.content_type_header());
+            Ok(([(CONTENT_TYPE, json)], report.content).into_response())
+        }
+        Attempt::Outgrew(Outgrown::Time) => Err(query_timeout(state, links)),
+        Attempt::Outgrew(Outgrown::Bytes | Outgrown::Rows) => {
+            let detail = format!(
+                "the rows are more than the {} bytes that are answered at once: lower the limit, or export the query",
+                state.inline.max_bytes
+            );
+            let fault = Fault::new("/limit", FaultCode::InvalidLimit, detail);
+            let export = links
+                .export_again()
+                .hint("An export takes a result of any size.");
+            Err(Problem::invalid(vec![fault]).allow(export))
+        }
+    }
+}
+
+problems!(ExportQueryProblems:
+    InvalidRequest, InvalidQuery, Forbidden, NotAcceptable, PayloadTooLarge, UnsupportedMediaType,
+    QueueFull, Overloaded, DatabaseUnavailable, Internal);
+
+/// Export a query
+///
+/// Answers a small result at once with the file: in an envelope (ReportExport), or bare when `Accept`
+/// prefers the file's own type, such as `text/csv`. Small is what stays within `inline.max_rows`,
+/// `inline.max_bytes` and `inline.timeout_seconds` (10,000 rows, 1 MiB and 2 s by default).
+///
+/// Every other result becomes a job, an Export: the answer is a 202 whose `Location` is to be polled
+/// until its `status` is `completed`. `Prefer: respond-async` asks for a job whatever the size. With
+/// `Prefer: wait=N` the 202 comes as soon as the job ended, or after N seconds (30 at most).
+#[utoipa::path(
+    post,
+    path = "/v1/reports/query/export",
+    tag = "Reports",
+    params(
+        ("Prefer" = Option<String>, Header, description = "`respond-async`, `wait=N` (N up to 30), or both, separated by a comma (RFC 7240).", example = "respond-async, wait=10"),
+        ("Accept" = Option<String>, Header, description = "`application/json` (the default) or, for the bare file, the type of the format: `text/csv`. It says how a small result is wrapped; a job is always JSON.", example = "text/csv"),
+    ),
+    request_body(
+        content = ExportReportQueryRequest,
+        example = json!({
+            "format": "csv",
+            "query": {
+                "dataset": "sessions",
+                "time_range": {"from": "2026-04-24T00:00:00Z", "to": "2026-05-24T00:00:00Z"},
+                "dimensions": ["status"],
+                "measures": ["session_count", "avg_duration_ms"],
+                "filters": [{"field": "status", "op": "neq", "value": "cancelled"}],
+                "order_by": [{"measure": "session_count", "direction": "desc"}],
+                "limit": 100
+            }
+        })
+    ),
+    responses(
+        (
+            status = 200,
+            description = "The result is small: the file in an envelope, or the bare file.",
+            content((ReportExport = "application/json"), (String = "text/csv")),
+            headers(
+                ("Content-Disposition" = String, description = "The file's name, on a bare file."),
+                ("Waybill-As-Of" = String, description = "`as_of`, on a bare file."),
+                ("Waybill-Row-Count" = u64, description = "`row_count`, on a bare file."),
+                ("Waybill-Limit-Reached" = bool, description = "`limit_reached`, on a bare file."),
+                ("Vary" = String, description = "`Accept`."),
+            )
+        ),
+        (
+            status = 202,
+            description = "The result is made by a job.",
+            body = ExportView,
+            headers(
+                ("Location" = String, description = "Where the job is."),
+                ("Retry-After" = u64, description = "Seconds until it is worth a look; absent when the job ended already."),
+                ("Preference-Applied" = String, description = "The preferences that were honoured."),
+            )
+        ),
+        ExportQueryProblems,
+    )
+)]
+pub(crate) async fn export_report_query(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    links: Links,
+    headers: HeaderMap,
+    body: JsonBytes,
+) -> Result<Response, Problem> {
+    export(&state, &caller, &links, &headers, &body)
+        .await
+        .map_err(|problem| problem.of_operation(operation::EXPORT_REPORT_QUERY))
+}
+
+async fn export(
+    state: &ApiState,
+    caller: &Caller,
+    links: &Links,
+    headers: &HeaderMap,
+    JsonBytes(body): &JsonBytes,
+) -> Result<Response, Problem> {
+    let plan = state.catalog.plan(&ReportRequest::export(body)?, caller)?;
+    // The envelope first: it is what is meant where both are wanted alike.
+    let envelope = Format::Json.content_type();
+    let chosen = acceptable(headers, &[envelope, plan.format().content_type()])?;
+    let preferences = Preferences::of(headers);
+
+    let admitted = state.admission.admit(preferences.respond_async).await;
+    if let Admitted::Inline(slot) = admitted.map_err(overloaded)? {
+        let bounds = Bounds::of_export(&state.inline, &state.exports);
+        let attempt = inline::attempt(&state.sources, &plan, bounds).await?;
+        drop(slot);
+        match attempt {
+            Attempt::Small(report) if chosen == envelope => return Ok(enveloped(&plan, report)),
+            Attempt::Small(report) => return bare(&plan, report),
+            Attempt::Outgrew(bound) => {
+                tracing::debug!(?bound, "a result outgrew what is answered at once");
+            }
+        }
+    }
+    enqueue(state, links, &plan, preferences).await
+}
+
+/// Records the export and answers about it. Once it is recorded nothing turns the answer into an error:
+/// the client would not know that it has an export.
+async fn enqueue(
+    state: &ApiState,
+    links: &Links,
+    plan: &ReportPlan,
+    preferences: Preferences,
+) -> Result<Response, Problem> {
+    let max_queued = u64::from(state.exports.max_queued);
+    let new = NewExport {
+        org: plan.org().clone(),
+        query: plan.query().clone(),
+        format: plan.format(),
+        filename: plan.filename(),
+        max_attempts: state.exports.max_attempts,
+    };
+    let mut export = match state.ledger.enqueue(new, max_queued).await? {
+        Enqueued::Accepted(export) => *export,
+        Enqueued::QueueFull => {
+            let seconds = state
+                .admission
+                .queue_full(state.ledger.as_ref(), max_queued)
+                .await?;
+            let detail = "As many exports wait as the service takes.";
+            return Err(Problem::new(ProblemCode::QueueFull, detail).retry_after(seconds));
+        }
+    };
+    if let Some(longest) = preferences.wait() {
+        let ended = |export: &waybill_shared::export::Export| !export.status.is_unfinished();
+        match wait(state, plan.org(), export.id, Some(longest), ended).await {
+            Ok(Some(latest)) => export = latest,
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(export_id = %export.id, cause = %error, "waiting for an accepted export was cut short");
+            }
+        }
+    }
+    Ok(accepted(
+        &presented(state, links, export).await,
+        preferences,
+    ))
+}
+
+fn accepted(export: &ExportView, preferences: Preferences) -> Response {
+    let mut response = (StatusCode::ACCEPTED, Json(export)).into_response();
+    let headers = response.headers_mut();
+    if let Ok(location) = HeaderValue::try_from(&export.self_url) {
+        headers.insert(LOCATION, location);
+    }
+    if let Some(seconds) = export.retry_after_seconds {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if let Some(applied) = preferences.applied() {
+        headers.insert(PREFERENCE_APPLIED, applied);
+    }
+    response
+}
+
+fn enveloped(plan: &ReportPlan, report: InlineReport) -> Response {
+    let vary = [(VARY, HeaderValue::from_static("accept"))];
+    (vary, Json(ReportExport::new(plan, report))).into_response()
+}
+
+fn bare(plan: &ReportPlan, report: InlineReport) -> Result<Response, Problem> {
+    let text = |text: String| HeaderValue::try_from(text).map_err(Problem::internal);
+    let content_type = HeaderValue::from_static(plan.format().content_type_header());
+    let as_of = report
+        .as_of
+        .to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+    let headers = [
+        (CONTENT_TYPE, content_type),
+        (VARY, HeaderValue::from_static("accept")),
+        (
+            CONTENT_DISPOSITION,
+            text(format!("attachment; filename=\"{}\"", plan.filename()))?,
+        ),
+        (AS_OF, text(as_of)?),
+        (ROW_COUNT, HeaderValue::from(report.row_count)),
+        (LIMIT_REACHED, text(report.limit_reached.to_string())?),
+    ];
+    Ok((headers, report.content).into_response())
+}
+
+fn acceptable<'a>(headers: &HeaderMap, offered: &[&'a str]) -> Result<&'a str, Problem> {
+    Accept::of(headers).choose(offered).ok_or_else(|| {
+        let detail = format!("This can be answered as {}.", offered.join(" or "));
+        Problem::new(ProblemCode::NotAcceptable, detail)
+    })
+}
+
+fn overloaded(busy: Busy) -> Problem {
+    let detail = "Every place for reports that are answered at once is taken.";
+    Problem::new(ProblemCode::Overloaded, detail).retry_after(busy.retry_after_seconds)
+}
+
+fn query_timeout(state: &ApiState, links: &Links) -> Problem {
+    let detail = format!(
+        "The query took longer than {} s and was stopped.",
+        state.inline.timeout_seconds
+    );
+    let export = links
+        .export_again()
+        .hint("Send the same query as the member query: an export has the time that it needs.");
+    // The same query may well be fast once the database is less busy, and then a timeout has passed.
+    Problem::new(ProblemCode::QueryTimeout, detail)
+        .retry_after(retry_after::spread(state.inline.timeout()))
+        .allow(export)
+}

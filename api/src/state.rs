@@ -1,0 +1,72 @@
+//! What every handler may use. Owns nothing that outlives a request but the admission's measures.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use waybill_shared::bucket::Bucket;
+use waybill_shared::catalog::Catalog;
+use waybill_shared::config::{ExportSettings, InlineSettings};
+use waybill_shared::ledger::Ledger;
+use waybill_shared::source::Sources;
+
+use crate::admission::Admission;
+
+/// What the service is put together from.
+pub struct ApiParts {
+    /// What may be asked.
+    pub catalog: Arc<Catalog>,
+    /// Where the answers are read.
+    pub sources: Sources,
+    /// Where exports are recorded.
+    pub ledger: Arc<dyn Ledger>,
+    /// Where their files are.
+    pub bucket: Bucket,
+    /// Bounds of answers at once.
+    pub inline: InlineSettings,
+    /// Bounds of exports.
+    pub exports: ExportSettings,
+    /// What links begin with; `None` = what each request says.
+    pub public_url: Option<String>,
+}
+
+/// The state of the service; a clone is the same state.
+#[derive(Clone)]
+pub struct ApiState {
+    parts: Arc<ApiParts>,
+    pub(crate) admission: Arc<Admission>,
+    draining: CancellationToken,
+}
+
+impl ApiState {
+    /// The state of a service with these parts. Connects to nothing.
+    #[must_use]
+    pub fn new(parts: ApiParts) -> Self {
+        Self {
+            admission: Arc::new(Admission::new(&parts.inline)),
+            parts: Arc::new(parts),
+            draining: CancellationToken::new(),
+        }
+    }
+
+    /// The same state in a service that ends when the token is cancelled.
+    pub(crate) fn draining_with(self, shutdown: CancellationToken) -> Self {
+        Self {
+            draining: shutdown,
+            ..self
+        }
+    }
+
+    /// Cancelled when the service ends: nothing is held back for a client any longer.
+    pub(crate) fn draining(&self) -> &CancellationToken {
+        &self.draining
+    }
+}
+
+impl Deref for ApiState {
+    type Target = ApiParts;
+
+    fn deref(&self) -> &ApiParts {
+        &self.parts
+    }
+}

@@ -1,0 +1,43 @@
+//! What ends a process before its time, and with which exit code.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// A fault that stops the start.
+#[derive(Debug)]
+pub(crate) enum StartFault {
+    /// Bad usage or configuration; the text names the setting. Exit code 2.
+    Usage(String),
+    /// Anything else. Exit code 1.
+    Failed(anyhow::Error),
+}
+
+impl StartFault {
+    pub(crate) fn usage(text: impl fmt::Display) -> Self {
+        Self::Usage(text.to_string())
+    }
+
+    /// Tells the operator and gives the exit code.
+    #[expect(
+        clippy::print_stderr,
+        reason = "there may be no log yet, and it is for a person"
+    )]
+    pub(crate) fn report(&self) -> ExitCode {
+        match self {
+            Self::Usage(text) => {
+                eprintln!("{text}");
+                ExitCode::from(2)
+            }
+            Self::Failed(error) => {
+                eprintln!("waybill: {error:#}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+impl From<anyhow::Error> for StartFault {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}
