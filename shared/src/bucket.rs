@@ -15,7 +15,7 @@ use aws_sdk_s3::config::{Region, RequestChecksumCalculation};
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::head_bucket::HeadBucketError;
 use aws_sdk_s3::presigning::PresigningConfig;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 
 use crate::config::StorageSettings;
 
@@ -205,13 +205,13 @@ impl Bucket {
         filename: &str,
         valid_for: Duration,
     ) -> Result<Link, BucketError> {
-        let now = Utc::now();
+        // SigV4 counts whole seconds.
+        let now = Utc::now().trunc_subsecs(0);
         let mut valid_for = valid_for.clamp(Duration::from_secs(1), MAX_LINK);
         if let Some(credentials) = self.credentials_expire().await? {
             let left = (credentials - now).to_std().unwrap_or_default();
             valid_for = valid_for.min(left.max(Duration::from_secs(1)));
         }
-        // SigV4 counts whole seconds.
         let valid_for = Duration::from_secs(valid_for.as_secs());
         let presigning = PresigningConfig::expires_in(valid_for)
             .map_err(|error| BucketError::Refused(error.to_string()))?;

@@ -315,12 +315,14 @@ fn keep(idle: &Mutex<Vec<Connection>>, connection: Connection) {
     }
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "it is the argument of map_err"
-)]
 fn source_error(error: rusqlite::Error) -> SourceError {
-    match error.sqlite_error_code() {
+    let code = error.sqlite_error_code();
+    let text = match error {
+        // Without the statement, which is long and says nothing new.
+        rusqlite::Error::SqlInputError { msg, .. } => msg,
+        error => error.to_string(),
+    };
+    match code {
         Some(
             ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
@@ -330,7 +332,7 @@ fn source_error(error: rusqlite::Error) -> SourceError {
             | ErrorCode::OutOfMemory
             | ErrorCode::SchemaChanged
             | ErrorCode::FileLockingProtocolFailed,
-        ) => SourceError::Unavailable(error.to_string()),
-        _ => SourceError::Refused(error.to_string()),
+        ) => SourceError::Unavailable(text),
+        _ => SourceError::Refused(text),
     }
 }

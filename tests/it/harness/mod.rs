@@ -1,0 +1,33 @@
+//! What every test stands on: the executable, a client for it, requests to send, and an independent
+//! account of what the answer must be.
+
+pub(crate) mod executable;
+pub(crate) mod http;
+pub(crate) mod reports;
+pub(crate) mod server;
+pub(crate) mod slow;
+pub(crate) mod truth;
+
+use std::time::{Duration, Instant};
+
+/// How long a condition may take to come true. Far above what is needed: it bounds a failing test,
+/// not a passing one.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
+
+/// Between two looks at a condition.
+const INTERVAL: Duration = Duration::from_millis(25);
+
+/// Looks until there is something to see, and returns it. `what` names it in the failure.
+pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(seen) = look().await {
+            return seen;
+        }
+        assert!(
+            started.elapsed() < DEADLINE,
+            "waited {DEADLINE:?} in vain: {what}"
+        );
+        tokio::time::sleep(INTERVAL).await;
+    }
+}

@@ -1,0 +1,241 @@
+//! Starts that cannot be: exit 2 and one line on stderr that says what to change.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::harness::executable;
+use crate::harness::reports::{by_status, export_of};
+use crate::harness::server::Launch;
+
+/// Starts it and checks that it ends as a start with a mistake must, with a line that holds these.
+#[track_caller]
+fn refused(launch: Launch, named: &[&str]) {
+    let exit = launch.run_to_exit();
+    assert_eq!(exit.code, Some(2), "{exit:?}");
+    let lines: Vec<&str> = exit
+        .stderr
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    assert_eq!(lines.len(), 1, "one line on stderr, got:\n{}", exit.stderr);
+    for name in named {
+        assert!(lines[0].contains(name), "{name} in {:?}", lines[0]);
+    }
+    assert!(
+        !lines[0].contains("panicked") && !lines[0].contains(".rs:"),
+        "{:?}",
+        lines[0]
+    );
+    assert!(
+        exit.stdout.is_empty(),
+        "nothing was started: {}",
+        exit.stdout
+    );
+}
+
+fn file(folder: &TempDir, name: &str, content: &str) -> String {
+    let path = folder.path().join(name);
+    fs::write(&path, content).expect("a file is written");
+    path.display().to_string()
+}
+
+#[test]
+fn a_setting_with_a_wrong_value_is_named() {
+    refused(
+        Launch::new().env("INLINE__MAX_ROWS", "many"),
+        &["MAX_ROWS", "many"],
+    );
+    refused(Launch::new().env("INLINE__SLOTS", 0), &["SLOTS"]);
+    refused(
+        Launch::new().env("AUTH__MODE", "maybe"),
+        &["AUTH__MODE", "maybe"],
+    );
+    refused(
+        Launch::new().env("NO__SUCH_SETTING", 1),
+        &["NO__SUCH_SETTING"],
+    );
+    let source = Launch::new().env("SOURCES__DEFAULT__URL", "mysql://user:hunter2@db/app");
+    let exit = source.clone().run_to_exit();
+    assert!(
+        !exit.stderr.contains("hunter2"),
+        "no password in {}",
+        exit.stderr
+    );
+    refused(source, &["SOURCES__DEFAULT__URL"]);
+}
+
+#[test]
+fn a_mistake_in_the_configuration_file_is_named_with_its_line() {
+    let folder = TempDir::new().expect("a folder for the test");
+    for (name, content, named) in [
+        (
+            "type.toml",
+            "[inline]\n\nmax_rows = \"many\"\n",
+            &["inline.max_rows", ":3"][..],
+        ),
+        (
+            "unknown.toml",
+            "[inline]\nmax_rows = 5\nmax_rose = 5\n",
+            &["max_rose", ":3"],
+        ),
+        ("section.toml", "[outline]\nmax_rows = 5\n", &["outline"]),
+        ("broken.toml", "[inline]\nmax_rows = \n", &[":2"]),
+    ] {
+        let path = file(&folder, name, content);
+        let mut named = named.to_vec();
+        named.push(name);
+        refused(Launch::new().arg("--config").arg(&path), &named);
+    }
+    let missing = folder.path().join("missing.toml");
+    refused(
+        Launch::new().arg("--config").arg(&missing),
+        &["missing.toml"],
+    );
+}
+
+#[test]
+fn a_mistake_in_the_catalog_is_named_with_its_line() {
+    const GOOD: &str = "[datasets.items]\ntable = \"items\"\ngrain = \"row\"\ntenant = \"org_id\"\ntime = \"at\"\n";
+    let folder = TempDir::new().expect("a folder for the test");
+    for (name, content, named) in [
+        (
+            "type.toml",
+            format!(
+                "{GOOD}[datasets.items.dimensions]\nid = {{ sql = \"id\", type = \"number\" }}\n"
+            ),
+            &["type.toml", ":7", "number"][..],
+        ),
+        (
+            "tenant.toml",
+            GOOD.replace("tenant = \"org_id\"\n", "")
+                + "[datasets.items.dimensions]\nid = { sql = \"id\", type = \"integer\" }\n",
+            &["tenant.toml", "tenant"],
+        ),
+        (
+            "broken.toml",
+            format!("{GOOD}[datasets.items.dimensions\n"),
+            &["broken.toml", ":6"],
+        ),
+        (
+            "source.toml",
+            format!(
+                "{GOOD}source = \"nowhere\"\n[datasets.items.dimensions]\nid = {{ sql = \"id\", type = \"integer\" }}\n"
+            ),
+            &["nowhere"],
+        ),
+    ] {
+        let path = file(&folder, name, &content);
+        let launch = Launch::new()
+            .arg("--catalog")
+            .arg(path)
+            .env("SOURCES__DEFAULT__URL", "sqlite:///nowhere.db");
+        refused(launch, named);
+    }
+    let missing = folder.path().join("missing.toml");
+    refused(
+        Launch::new().arg("--catalog").arg(missing),
+        &["missing.toml"],
+    );
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    refused(Launch::new().listen(&address), &[&address]);
+    refused(Launch::new().s3_listen(&address), &[&address]);
+}
+
+#[test]
+fn an_address_that_is_none_is_named() {
+    refused(Launch::new().listen("localhost"), &["localhost"]);
+    refused(
+        Launch::new().listen("127.0.0.1:99999"),
+        &["127.0.0.1:99999"],
+    );
+    refused(Launch::new().s3_listen("nonsense"), &["nonsense"]);
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_written_is_named() {
+    let folder = TempDir::new().expect("a folder for the test");
+    let occupied = file(&folder, "occupied", "not a folder");
+    refused(Launch::new().data_dir(&occupied), &[&occupied]);
+    let below = Path::new(&occupied).join("data");
+    refused(Launch::new().data_dir(&below), &[&occupied]);
+    // Nobody can make a folder there, not even root.
+    refused(
+        Launch::new().data_dir("/proc/waybill-data"),
+        &["/proc/waybill-data"],
+    );
+}
+
+#[tokio::test]
+async fn a_second_process_on_a_data_directory_is_refused_and_harms_nothing() {
+    let server = Launch::new().start();
+    let http = server.http();
+    let (before, file) = http.exported(&export_of(&by_status())).await;
+    let folder = server.data_dir();
+    refused(
+        Launch::new().data_dir(&folder),
+        &[&folder.display().to_string()],
+    );
+    // Not even where the other one would make different demo data.
+    refused(
+        Launch::new().demo_rows(7).data_dir(&folder),
+        &[&folder.display().to_string()],
+    );
+    assert_eq!(http.file_of(&before).await, file);
+    let (_, again) = http.exported(&export_of(&by_status())).await;
+    assert_eq!(again, file);
+}
+
+#[test]
+fn everyone_may_call_only_on_a_loopback_address() {
+    refused(Launch::new().listen("0.0.0.0:0"), &["auth.mode"]);
+    refused(Launch::new().listen("[::]:0"), &["auth.mode"]);
+}
+
+#[test]
+fn bad_usage_is_told_in_one_line() {
+    refused(Launch::new().arg("--nonsense"), &["--nonsense"]);
+    refused(Launch::new().arg("--config"), &["--config"]);
+    refused(Launch::new().arg("surplus"), &["surplus"]);
+    let run = |arguments: &[&str]| {
+        Command::new(executable::path())
+            .args(arguments)
+            .output()
+            .expect("the executable can be started")
+    };
+    let output = run(&["up", "--demo-rows", "many"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let output = run(&["frobnicate"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+#[test]
+fn help_and_version_are_answers_and_no_mistakes() {
+    let run = |arguments: &[&str]| {
+        let output = Command::new(executable::path()).args(arguments).output();
+        let output = output.expect("the executable can be started");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let help = run(&["up", "--help"]);
+    for flag in [
+        "--listen",
+        "--s3-listen",
+        "--data-dir",
+        "--demo-rows",
+        "--catalog",
+        "--ready-file",
+    ] {
+        assert!(help.contains(flag), "{flag} in {help}");
+    }
+    assert!(run(&["--help"]).contains("up"));
+    assert!(run(&["--version"]).starts_with("waybill "));
+}

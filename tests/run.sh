@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Builds the executable and passes every test of the workspace: unit tests, property tests, and the
+# end-to-end tests that drive the executable. Arguments go to `cargo test`.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { printf 'tests/run.sh: %s\n' "$*" >&2; }
+
+# rustup installs here, also where the shell does not know it yet.
+if ! command -v cargo >/dev/null && [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]; then
+    PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+fi
+if ! command -v cargo >/dev/null; then
+    say "no Rust toolchain found; install one from https://rustup.rs and run this again"
+    exit 1
+fi
+
+# The embedded SQLite and ring are C.
+if ! command -v cc >/dev/null; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "no C compiler found; installing build-essential"
+        apt-get update -qq
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq build-essential
+    else
+        say "no C compiler found; install one (Debian: apt-get install build-essential) and run this again"
+        exit 1
+    fi
+fi
+
+# With the features of the whole workspace, so that the tests below find it built.
+cargo build --workspace --locked
+target=$(cargo metadata --format-version 1 --no-deps --locked |
+    sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+export WAYBILL_EXE="$target/debug/waybill"
+
+cargo test --workspace --locked "$@"
