@@ -47,19 +47,23 @@ pub(crate) struct AllowedAction {
     pub(crate) rel: Action,
     /// Where; left out where the request that was refused is to be sent again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = "uri-reference")]
+    #[schema(nullable = false, format = "uri-reference")]
     pub(crate) href: Option<String>,
     /// The HTTP method.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(crate) method: Option<&'static str>,
     /// The operation of the OpenAPI document.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(crate) operation_id: Option<&'static str>,
     /// What to mind, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(crate) hint: Option<&'static str>,
     /// The schema of the body to send, in the OpenAPI document.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(crate) schema_ref: Option<&'static str>,
 }
 

@@ -48,7 +48,7 @@ pub(crate) async fn boundary(request: Request, next: Next) -> Response {
         log(&method, &path, &response, problem.as_deref(), began);
     }
     if let Some(problem) = problem {
-        response = written(&problem, response, &method, &path, &id);
+        response = written(&problem, response.headers(), &method, &path, &id);
     }
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, request_id);
@@ -85,13 +85,13 @@ fn problem_of(response: &mut Response) -> Option<Arc<Problem>> {
 /// The answer with the problem's document in it; other headers of the answer stay.
 fn written(
     problem: &Problem,
-    answer: Response,
+    answered: &HeaderMap,
     method: &Method,
     path: &str,
     request_id: &str,
 ) -> Response {
     let mut written = problem.document(path, request_id).into_response();
-    for (name, value) in answer.headers() {
+    for (name, value) in answered {
         if name != CONTENT_TYPE && name != CONTENT_LENGTH {
             written.headers_mut().append(name, value.clone());
         }

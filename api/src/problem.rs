@@ -35,7 +35,10 @@ type Cause = Box<dyn StdError + Send + Sync>;
 
 /// What went wrong with one request.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub(crate) struct Problem(Box<Occurrence>);
+
+#[derive(Debug)]
+struct Occurrence {
     code: ProblemCode,
     /// For the client; never an internal.
     detail: String,
@@ -57,6 +60,7 @@ pub(crate) struct ErrorResponse {
     status: u16,
     /// What happened this time.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     detail: Option<String>,
     /// The stable code that programs go by.
     #[schema(required = false)]
@@ -67,10 +71,11 @@ pub(crate) struct ErrorResponse {
     problem_type: String,
     /// The path of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = "uri-reference")]
+    #[schema(nullable = false, format = "uri-reference")]
     instance: Option<String>,
     /// When to try again, in seconds; equal to the `Retry-After` header.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     retry_after_seconds: Option<u64>,
     /// What can be done about it. Where the same operation is to be sent again, `href` and `method`
     /// may be left out.
@@ -88,13 +93,14 @@ pub(crate) struct ErrorResponse {
     missing: Vec<String>,
     /// For the operator, on a 500; the same as the `x-request-id` header.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     request_id: Option<String>,
 }
 
 impl Problem {
     /// A problem in the words of its code.
     pub(crate) fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Occurrence {
             code,
             detail: detail.into(),
             retry_after_seconds: None,
@@ -102,7 +108,7 @@ impl Problem {
             errors: Vec::new(),
             missing: Vec::new(),
             cause: None,
-        }
+        }))
     }
 
     /// Faults of a request; `invalid_request` when it could not be read at all, else `invalid_query`.
@@ -126,10 +132,9 @@ impl Problem {
             0 | 1 => first,
             faults => format!("{faults} faults, all of them in errors; the first is {first}"),
         };
-        Self {
-            errors: faults,
-            ..Self::new(code, detail)
-        }
+        let mut problem = Self::new(code, detail);
+        problem.0.errors = faults;
+        problem
     }
 
     /// A fault of one query parameter.
@@ -152,32 +157,31 @@ impl Problem {
 
     pub(crate) fn not_ready(missing: Vec<String>, code: ProblemCode) -> Self {
         let detail = format!("Not ready: {}.", missing.join(", "));
-        Self {
-            missing,
-            ..Self::new(code, detail).retry_after(retry_after::dependency())
-        }
+        let mut problem = Self::new(code, detail).retry_after(retry_after::dependency());
+        problem.0.missing = missing;
+        problem
     }
 
     pub(crate) fn caused_by(mut self, cause: impl Into<Cause>) -> Self {
-        self.cause = Some(cause.into());
+        self.0.cause = Some(cause.into());
         self
     }
 
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after_seconds = Some(seconds);
+        self.0.retry_after_seconds = Some(seconds);
         self
     }
 
     pub(crate) fn allow(mut self, action: AllowedAction) -> Self {
-        self.allowed_actions.push(action);
+        self.0.allowed_actions.push(action);
         self
     }
 
     /// The same, with what to do about it: to send the operation again, later or corrected.
     pub(crate) fn of_operation(self, operation_id: &'static str) -> Self {
-        if self.retry_after_seconds.is_some() {
+        if self.0.retry_after_seconds.is_some() {
             self.allow(Action::RetryLater.of(operation_id))
-        } else if !self.errors.is_empty() {
+        } else if !self.0.errors.is_empty() {
             let corrected = Action::Retry.of(operation_id);
             self.allow(corrected.hint("Correct every entry of errors first."))
         } else {
@@ -186,28 +190,28 @@ impl Problem {
     }
 
     pub(crate) fn code(&self) -> ProblemCode {
-        self.code
+        self.0.code
     }
 
     pub(crate) fn cause(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
-        self.cause.as_deref()
+        self.0.cause.as_deref()
     }
 
     /// The document, for a request to this path.
     pub(crate) fn document(&self, instance: &str, request_id: &str) -> ErrorResponse {
-        let explanation = self.code.explanation();
+        let explanation = self.0.code.explanation();
         ErrorResponse {
             title: explanation.title,
             status: explanation.status.as_u16(),
-            detail: Some(self.detail.clone()),
+            detail: Some(self.0.detail.clone()),
             code: explanation.name,
-            problem_type: problem_type(self.code),
+            problem_type: problem_type(self.0.code),
             instance: Some(instance.to_owned()),
-            retry_after_seconds: self.retry_after_seconds,
-            allowed_actions: self.allowed_actions.clone(),
-            errors: self.errors.clone(),
-            missing: self.missing.clone(),
-            request_id: (self.code == ProblemCode::Internal).then(|| request_id.to_owned()),
+            retry_after_seconds: self.0.retry_after_seconds,
+            allowed_actions: self.0.allowed_actions.clone(),
+            errors: self.0.errors.clone(),
+            missing: self.0.missing.clone(),
+            request_id: (self.0.code == ProblemCode::Internal).then(|| request_id.to_owned()),
         }
     }
 
@@ -278,7 +282,7 @@ fn problem_type(code: ProblemCode) -> String {
 /// Leaves the writing to the boundary, which knows the request.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = self.code.status().into_response();
+        let mut response = self.0.code.status().into_response();
         response.extensions_mut().insert(Arc::new(self));
         response
     }

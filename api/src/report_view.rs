@@ -140,7 +140,7 @@ pub(crate) struct ReportExport {
     filename: String,
     /// The file's media type.
     content_type: &'static str,
-    /// The file; with `format: json` a ReportResult, serialised.
+    /// The file; with `format: json` a `ReportResult`, serialised.
     content: String,
     /// The instant of the database snapshot that was read.
     as_of: DateTime<Utc>,
@@ -149,9 +149,11 @@ pub(crate) struct ReportExport {
     materialized_at: DateTime<Utc>,
     /// The newest source row of the dataset in that snapshot; absent when that is unknown or slow to find.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     source_updated_at: Option<DateTime<Utc>>,
     /// Milliseconds from `source_updated_at` to the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     freshness_lag_ms: Option<i64>,
     /// Data rows, the header not counted.
     #[schema(required = false)]
@@ -196,6 +198,7 @@ pub(crate) struct ReportResult {
     /// Whether there are as many rows as the limit allows, so that some may have been left out.
     limit_reached: bool,
     /// Milliseconds from the newest source row to the answer; absent when unknown.
+    #[schema(nullable = false)]
     freshness_lag_ms: Option<i64>,
 }
 
@@ -208,9 +211,9 @@ pub(crate) struct ReportResult {
 pub(crate) struct ExportReportQueryRequest {
     query: ReportQuery,
     /// The file's format.
-    #[schema(default = "csv")]
+    #[schema(nullable = false, default = "csv")]
     format: Option<Format>,
     /// No options yet; an empty object or none.
-    #[schema(value_type = Option<Object>)]
+    #[schema(nullable = false, value_type = Option<Object>)]
     options: Option<()>,
 }

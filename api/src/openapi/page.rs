@@ -30,7 +30,7 @@ pub(super) fn render(document: &Value) -> String {
         let _ = write!(out, "<h2>{}</h2>", escape(name));
         prose(text(&tag["description"]), &mut out);
         for operation in operations(document).filter(|operation| operation.has_tag(name)) {
-            operation.render(&mut out);
+            operation.render(document, &mut out);
         }
     }
     out.push_str("<h2 id=\"schemas\">Schemas</h2>");
@@ -88,7 +88,7 @@ impl Operation<'_> {
         elements(&self.value["tags"]).any(|tag| tag == name)
     }
 
-    fn render(&self, out: &mut String) {
+    fn render(&self, document: &Value, out: &mut String) {
         let id = escape(self.id());
         let _ = write!(
             out,
@@ -101,9 +101,9 @@ impl Operation<'_> {
         );
         prose(text(&self.value["description"]), out);
         self.parameters(out);
-        self.request_body(out);
+        self.request_body(document, out);
         self.example(out);
-        self.responses(out);
+        self.responses(document, out);
         out.push_str("</section>");
     }
 
@@ -128,7 +128,7 @@ impl Operation<'_> {
         out.push_str("</table>");
     }
 
-    fn request_body(&self, out: &mut String) {
+    fn request_body(&self, document: &Value, out: &mut String) {
         for (media_type, content) in members(&self.value["requestBody"]["content"]) {
             let _ = write!(
                 out,
@@ -136,6 +136,7 @@ impl Operation<'_> {
                 type_of(&content["schema"]),
                 escape(media_type)
             );
+            properties(resolved(document, &content["schema"]), out);
         }
     }
 
@@ -177,7 +178,7 @@ impl Operation<'_> {
         );
     }
 
-    fn responses(&self, out: &mut String) {
+    fn responses(&self, document: &Value, out: &mut String) {
         out.push_str("<h4>Answers</h4><table>");
         for (status, response) in members(&self.value["responses"]) {
             let kind = match status.as_bytes().first() {
@@ -209,6 +210,15 @@ impl Operation<'_> {
                     inline(text(&header["description"]))
                 );
             }
+            for (media_type, content) in members(&response["content"]) {
+                let schema = resolved(document, &content["schema"]);
+                // A problem has the same members everywhere.
+                if schema.get("properties").is_some() && !media_type.contains("problem") {
+                    out.push_str("<details><summary>Members</summary>");
+                    properties(schema, out);
+                    out.push_str("</details>");
+                }
+            }
             out.push_str("</td></tr>");
         }
         out.push_str("</table>");
@@ -226,23 +236,7 @@ fn schema_section(name: &str, schema: &Value, out: &mut String) {
     }
     out.push_str("</header>");
     prose(text(&schema["description"]), out);
-    let mut properties = members(&schema["properties"]).peekable();
-    if properties.peek().is_some() {
-        out.push_str("<table>");
-        for (property, described) in properties {
-            let needed = elements(&schema["required"]).any(|needed| needed == property);
-            let _ = write!(
-                out,
-                "<tr><th><code>{}</code>{}</th><td><span class=\"soft\">{}</span> ",
-                escape(property),
-                required(needed),
-                type_of(described)
-            );
-            prose(text(&described["description"]), out);
-            out.push_str("</td></tr>");
-        }
-        out.push_str("</table>");
-    }
+    properties(schema, out);
     for variant in elements(&schema["oneOf"]) {
         let value = elements(&variant["enum"]).map(ToString::to_string).next();
         if let (Some(value), Some(description)) = (value, variant["description"].as_str()) {
@@ -255,6 +249,43 @@ fn schema_section(name: &str, schema: &Value, out: &mut String) {
         }
     }
     out.push_str("</section>");
+}
+
+/// The members of an object as a table; nothing for any other schema.
+fn properties(schema: &Value, out: &mut String) {
+    let mut properties = members(&schema["properties"]).peekable();
+    if properties.peek().is_none() {
+        return;
+    }
+    out.push_str("<table>");
+    for (property, described) in properties {
+        let needed = elements(&schema["required"]).any(|needed| needed == property);
+        let _ = write!(
+            out,
+            "<tr><th><code>{}</code>{}</th><td><span class=\"soft\">{}</span> ",
+            escape(property),
+            required(needed),
+            type_of(described)
+        );
+        prose(description(described), out);
+        out.push_str("</td></tr>");
+    }
+    out.push_str("</table>");
+}
+
+/// A property's description, which stands with the reference where the property may be null.
+fn description(property: &Value) -> &str {
+    let of_reference = || elements(&property["oneOf"]).find_map(|one| one["description"].as_str());
+    let own = property["description"].as_str();
+    own.or_else(of_reference).unwrap_or_default()
+}
+
+/// A schema, or the one that it refers to.
+fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    schema["$ref"]
+        .as_str()
+        .and_then(|path| document.pointer(path.strip_prefix('#')?))
+        .unwrap_or(schema)
 }
 
 fn required(required: bool) -> &'static str {

@@ -30,23 +30,20 @@ const PAGE: u32 = 20;
 /// The most exports of a page.
 const LARGEST_PAGE: u32 = 100;
 
-/// The id in the path of a request. What is no id is an export that does not exist.
+/// The id in the path of a request. What is no id, or not even text, is an export that does not exist.
 pub(crate) struct ExportPath(ExportId);
 
 impl FromRequestParts<ApiState> for ExportPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
-        let Path(id) = Path::<String>::from_request_parts(parts, state)
-            .await
-            .map_err(|error| {
-                Problem::new(ProblemCode::InvalidRequest, "The path is not UTF-8.").caused_by(error)
-            })?;
-        id.parse().map(Self).map_err(|_| not_found())
+        let id = Path::<String>::from_request_parts(parts, state).await;
+        let id = id.ok().and_then(|Path(id)| id.parse().ok());
+        id.map(Self).ok_or_else(not_found)
     }
 }
 
-problems!(GetProblems: InvalidRequest, ExportNotFound, DatabaseUnavailable, Internal);
+problems!(GetProblems: ExportNotFound, DatabaseUnavailable, Internal);
 
 /// Read an export
 ///
@@ -213,8 +210,7 @@ fn before(cursor: &str) -> Option<ExportId> {
     format!("export_{id}").parse().ok()
 }
 
-problems!(DownloadProblems:
-    InvalidRequest, ExportNotFound, ExportNotReady, ExportFailed, ExportExpired, DatabaseUnavailable,
+problems!(DownloadProblems: ExportNotFound, ExportNotReady, ExportFailed, ExportExpired, DatabaseUnavailable,
     StorageUnavailable, Internal);
 
 /// Download an export's file

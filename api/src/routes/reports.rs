@@ -28,7 +28,7 @@ use crate::wait::wait;
 
 /// The header in which an answer lists the preferences that it honoured (RFC 7240).
 pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-/// What a bare file says of itself, as a ReportExport does in members of the same names.
+/// What a bare file says of itself, as a `ReportExport` does in members of the same names.
 const AS_OF: HeaderName = HeaderName::from_static("waybill-as-of");
 const ROW_COUNT: HeaderName = HeaderName::from_static("waybill-row-count");
 const LIMIT_REACHED: HeaderName = HeaderName::from_static("waybill-limit-reached");
@@ -136,7 +136,7 @@ problems!(ExportQueryProblems:
 
 /// Export a query
 ///
-/// Answers a small result at once with the file: in an envelope (ReportExport), or bare when `Accept`
+/// Answers a small result at once with the file: in an envelope (`ReportExport`), or bare when `Accept`
 /// prefers the file's own type, such as `text/csv`. Small is what stays within `inline.max_rows`,
 /// `inline.max_bytes` and `inline.timeout_seconds` (10,000 rows, 1 MiB and 2 s by default).
 ///
@@ -184,7 +184,7 @@ problems!(ExportQueryProblems:
             body = ExportView,
             headers(
                 ("Location" = String, description = "Where the job is."),
-                ("Retry-After" = u64, description = "Seconds until it is worth a look; absent when the job ended already."),
+                ("Retry-After" = u64, description = "Seconds until it is worth a look; 0 when the job ended already."),
                 ("Preference-Applied" = String, description = "The preferences that were honoured."),
             )
         ),
@@ -281,9 +281,9 @@ fn accepted(export: &ExportView, preferences: Preferences) -> Response {
     if let Ok(location) = HeaderValue::try_from(&export.self_url) {
         headers.insert(LOCATION, location);
     }
-    if let Some(seconds) = export.retry_after_seconds {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
+    // A 202 always says when to look: at a job that ended, at once.
+    let seconds = export.retry_after_seconds.unwrap_or(0);
+    headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     if let Some(applied) = preferences.applied() {
         headers.insert(PREFERENCE_APPLIED, applied);
     }

@@ -295,7 +295,7 @@ async fn a_waiting_post_answers_with_the_ended_job() {
         answer.header("preference-applied"),
         Some("respond-async, wait=30")
     );
-    assert_eq!(answer.header("retry-after"), None);
+    assert_eq!(answer.header("retry-after"), Some("0"));
     let export = answer.json();
     assert_eq!(export["status"], "completed");
     assert!(

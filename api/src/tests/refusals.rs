@@ -51,6 +51,7 @@ async fn ids_that_are_none() {
         "nothing",
         "export_0196f0a2b8f97c3e9d51c2a4e6f80b13",
         "%20",
+        "%FF",
     ] {
         for path in [
             format!("/v1/exports/{id}"),
@@ -63,8 +64,6 @@ async fn ids_that_are_none() {
             );
         }
     }
-    let answer = service.get("/v1/exports/%FF").await;
-    assert_eq!(answer.problem(), (400, "invalid_request".to_owned()));
 }
 
 #[tokio::test]
