@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use waybill_shared::caller::OrgId;
 use waybill_shared::export::{Export, ExportId};
 use waybill_shared::ledger::LedgerError;
@@ -46,7 +46,8 @@ pub(crate) async fn wait(
                     Ok(_) => {}
                     // Some hints are lost: this export's may be among them.
                     Err(RecvError::Lagged(_)) => break,
-                    Err(RecvError::Closed) => sleep_until(read_again).await,
+                    // No more hints at all; the next read comes by the clock.
+                    Err(RecvError::Closed) => std::future::pending().await,
                 }
             }
         };
