@@ -12,6 +12,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::fault::StartFault;
+
 /// Exports as a service: small reports at once, large ones as a job with a link.
 #[derive(Parser)]
 #[command(name = "waybill", version, args_conflicts_with_subcommands = true)]
@@ -29,7 +31,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version are no errors.
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => return StartFault::usage(first_line(&error.to_string())).report(),
+    };
     let args = match cli.command {
         Some(Command::Up(args)) => args,
         None => cli.up,
@@ -38,4 +45,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => fault.report(),
     }
+}
+
+/// What is wrong; the usage that clap would print below it is a `--help` away.
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or(text)
 }

@@ -573,7 +573,7 @@ async fn weird_bodies_are_never_the_servers_fault() {
         "session_id\u{0}",
         "session_id\"",
         "session_id; --",
-        "(SELECT 1)",
+        "(select 1)",
         "*",
         "rowid",
         "SESSION_ID",

@@ -195,6 +195,26 @@ async fn a_second_process_on_a_data_directory_is_refused_and_harms_nothing() {
 }
 
 #[test]
+fn a_catalog_that_does_not_fit_its_source_is_named_with_its_line() {
+    let folder = TempDir::new().expect("a folder for the test");
+    let source = folder.path().join("own.db");
+    rusqlite::Connection::open(&source)
+        .and_then(|source| source.execute_batch("CREATE TABLE orders (id INTEGER, at TEXT)"))
+        .expect("a source");
+    let catalog = folder.path().join("catalog.toml");
+    let text = "[datasets.orders]\n\
+        table = \"orders\"\n\
+        grain = \"row\"\n\
+        shared = true\n\
+        time = \"at\"\n\
+        [datasets.orders.dimensions]\n\
+        id = { sql = \"idd\", type = \"integer\" }\n";
+    fs::write(&catalog, text).expect("a catalog");
+    let place = format!("{}:7: datasets.orders.dimensions.id", catalog.display());
+    refused(Launch::new().own_data(&source, &catalog), &[&place, "idd"]);
+}
+
+#[test]
 fn everyone_may_call_only_on_a_loopback_address() {
     refused(Launch::new().listen("0.0.0.0:0"), &["auth.mode"]);
     refused(Launch::new().listen("[::]:0"), &["auth.mode"]);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use apalis::prelude::{BackendExt, Data, WorkerBuilder, WorkerBuilderExt, WorkerError};
 use apalis_sqlite::{Config, SqliteStorage};
-use futures::stream::{BoxStream, StreamExt, unfold};
+use futures::stream::{BoxStream, Stream, StreamExt, poll_fn, unfold};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -62,7 +62,8 @@ async fn run_once(
         .queue(QUEUE)
         // More would be held back from other workers while this one is busy.
         .batch_size(1)
-        .persist_results(false);
+        // Between fetched and done a task needs no third state: leases are the ledger's.
+        .lock_tasks(false);
     let storage = SqliteStorage::<ExportTask>::new(&parts.queue)
         .with_config(config)
         .poll_with_stream(wake_ups(parts.ledger.as_ref()));
@@ -100,7 +101,7 @@ async fn take(task: ExportTask, deliveries: Data<Deliveries>) -> Result<(), Infa
 fn wake_ups(ledger: &dyn Ledger) -> BoxStream<'static, ()> {
     let mut ticks = tokio::time::interval(POLL_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    unfold(
+    let hints = unfold(
         (ledger.changes(), ticks),
         |(mut changes, mut ticks)| async {
             tokio::select! {
@@ -113,6 +114,56 @@ fn wake_ups(ledger: &dyn Ledger) -> BoxStream<'static, ()> {
             }
             Some(((), (changes, ticks)))
         },
-    )
-    .boxed()
+    );
+    asking_again(hints).boxed()
+}
+
+/// apalis polls the stream once each time it looks at the queue, and sleeps if the queue was empty.
+/// A stream that was ready has not arranged to be woken: without this, a hint that comes while the
+/// queue is being read would be the last one until the next heartbeat, 30 s later.
+fn asking_again<S: Stream<Item = ()>>(hints: S) -> impl Stream<Item = ()> {
+    let mut hints = Box::pin(hints);
+    poll_fn(move |context| {
+        let polled = hints.as_mut().poll_next(context);
+        if polled.is_ready() {
+            context.waker().wake_by_ref();
+        }
+        polled
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll, Wake, Waker};
+
+    use futures::stream::{iter, pending};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_hint_is_followed_by_another_look() {
+        let wakes = Arc::<Wakes>::default();
+        let waker = Waker::from(Arc::clone(&wakes));
+        let mut context = Context::from_waker(&waker);
+        let mut hints = Box::pin(asking_again(iter([(), ()]).chain(pending())));
+        for woken in [1, 2] {
+            assert_eq!(
+                hints.as_mut().poll_next(&mut context),
+                Poll::Ready(Some(()))
+            );
+            assert_eq!(wakes.0.load(Ordering::SeqCst), woken);
+        }
+        assert_eq!(hints.as_mut().poll_next(&mut context), Poll::Pending);
+        assert_eq!(wakes.0.load(Ordering::SeqCst), 2, "nothing to look for");
+    }
 }

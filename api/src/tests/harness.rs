@@ -59,6 +59,16 @@ time = "started_at"
 session_id = { sql = "session_id", type = "integer" }
 status = { sql = "status", type = "string" }
 
+# Ends only when it is stopped.
+[datasets.endless]
+sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, '2026-05-01' AS at FROM n WHERE i < 0"
+grain = "row"
+shared = true
+time = "at"
+
+[datasets.endless.dimensions]
+i = { sql = "i", type = "integer" }
+
 [datasets.wrong]
 table = "sessions"
 grain = "row"
@@ -324,6 +334,15 @@ pub(super) fn rows_query(limit: &Value) -> Value {
 }
 
 /// A query of a few rows.
+/// A query that outlives every bound on its time.
+pub(super) fn endless_query() -> Value {
+    json!({
+        "dataset": "endless",
+        "dimensions": ["i"],
+        "time_range": { "from": "2026-04-24T00:00:00Z", "to": "2026-05-24T00:00:00Z" },
+    })
+}
+
 pub(super) fn small_query() -> Value {
     json!({
         "dataset": "sessions", "time_range": range(), "dimensions": ["status"],

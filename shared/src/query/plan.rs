@@ -87,17 +87,21 @@ impl Validation<'_> {
         let dataset = dataset.as_ref();
 
         let time_range = time_range(members, at, dataset.map(AsRef::as_ref), faults);
+        let sound_so_far = faults.0.len();
         let dimensions = names(members, "dimensions", at, faults);
         let measures = names(members, "measures", at, faults);
+        let mut selection_is_sound = faults.0.len() == sound_so_far;
         let limit = self.limit(members, at, faults);
         let mut selection = Selection::default();
         if let Some(dataset) = dataset {
+            let sound_so_far = faults.0.len();
             selection = select(dataset, &dimensions, &measures, at, faults);
+            selection_is_sound &= faults.0.len() == sound_so_far;
         }
         let (filters, predicates) = filters(members, at, dataset.map(AsRef::as_ref), faults);
         let order_by = order_by(members, at, faults);
         let order = dataset.map(|dataset| {
-            let order = sort_keys(&order_by, &selection.columns, faults);
+            let order = sort_keys(&order_by, &selection.columns, selection_is_sound, faults);
             total_order(order, dataset.grain, &selection.columns)
         });
 
@@ -489,6 +493,7 @@ fn order_by(
 fn sort_keys(
     order: &[(Pointer, OrderBy)],
     columns: &[Column],
+    columns_are_all: bool,
     faults: &mut Faults,
 ) -> Vec<SortKey> {
     let mut keys: Vec<SortKey> = Vec::new();
@@ -510,6 +515,8 @@ fn sort_keys(
                 column,
                 direction: entry.direction,
             }),
+            // It may be meant by a name that has a fault of its own.
+            None if !columns_are_all => {}
             None => {
                 let detail = format!("the query selects no {member} {}", quoted(name));
                 faults.add(&entry_at.member(member), FaultCode::InvalidOrderBy, detail);
