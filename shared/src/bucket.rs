@@ -21,7 +21,7 @@ use crate::config::StorageSettings;
 
 pub use upload::{MAX_PARTS, PART_BYTES, Stored, Upload};
 
-/// The longest life of a presigned URL under SigV4: seven days.
+/// The longest life of a presigned URL (signature version 4): seven days.
 pub const MAX_LINK: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// One bucket, below one prefix.

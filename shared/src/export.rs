@@ -23,7 +23,7 @@ use crate::caller::OrgId;
 use crate::encode::Format;
 use crate::query::ReportQuery;
 
-/// `export_` and a UUIDv7 (RFC 9562) without dashes. Ids of one process rise with time.
+/// `export_` and a UUID of version 7 (RFC 9562) without dashes. Ids of one process rise with time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExportId(Uuid);
 

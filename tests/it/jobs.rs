@@ -508,6 +508,7 @@ async fn unknown_exports_are_not_found() {
         "export_01930000-0000-7000-8000-000000000000",
         "nonsense",
         "%00",
+        "%FF%FE",
         "%2e%2e%2fetc%2fpasswd",
         "export_' OR 1=1 --".replace(' ', "%20").as_str(),
         "x".repeat(5_000).as_str(),

@@ -107,7 +107,7 @@ impl Upload {
             let last = std::mem::take(&mut self.filling);
             self.send(last).await?;
         }
-        while self.in_flight.len() > 0 {
+        while !self.in_flight.is_empty() {
             self.await_part().await?;
         }
         let mut parts = std::mem::take(&mut self.sent);

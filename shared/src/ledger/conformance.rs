@@ -90,7 +90,7 @@ fn failure() -> Failure {
     }
 }
 
-fn is_lost<T: std::fmt::Debug>(outcome: Result<T, LedgerError>) -> bool {
+fn is_lost<T>(outcome: &Result<T, LedgerError>) -> bool {
     matches!(outcome, Err(LedgerError::LeaseLost(_)))
 }
 
@@ -192,7 +192,7 @@ async fn a_completed_export_has_its_receipt(ledger: &dyn Ledger) {
     assert_eq!(kept.to_std(), Ok(RETENTION));
     assert!(done.revision > running.revision);
     assert!(
-        is_lost(ledger.complete(&lease, &receipt, RETENTION).await),
+        is_lost(&ledger.complete(&lease, &receipt, RETENTION).await),
         "once only"
     );
 }
@@ -213,17 +213,17 @@ async fn a_lost_lease_changes_nothing(ledger: &dyn Ledger) {
         upload_id: "u".to_owned(),
     };
     assert!(is_lost(
-        ledger.renew(&old, LEASE, Progress::default()).await
+        &ledger.renew(&old, LEASE, Progress::default()).await
     ));
     assert!(is_lost(
-        ledger.record_snapshot(&old, Utc::now(), None).await
+        &ledger.record_snapshot(&old, Utc::now(), None).await
     ));
-    assert!(is_lost(ledger.record_upload(&old, &upload).await));
+    assert!(is_lost(&ledger.record_upload(&old, &upload).await));
     assert!(is_lost(
-        ledger.complete(&old, &receipt(&old), RETENTION).await
+        &ledger.complete(&old, &receipt(&old), RETENTION).await
     ));
-    assert!(is_lost(ledger.fail(&old, &failure(), None).await));
-    assert!(is_lost(ledger.hand_back(&old, Duration::ZERO).await));
+    assert!(is_lost(&ledger.fail(&old, &failure(), None).await));
+    assert!(is_lost(&ledger.hand_back(&old, Duration::ZERO).await));
     let after = read(ledger, new.export_id).await;
     assert_eq!(
         (after.revision, after.status),
@@ -364,7 +364,7 @@ async fn uploads_are_stale_once_their_claim_is_over(ledger: &dyn Ledger) {
     ledger.fail(&lease, &failure(), None).await.expect("held");
     assert_eq!(
         ledger.stale_uploads().await.expect("the ledger"),
-        [upload.clone()]
+        std::slice::from_ref(&upload)
     );
     ledger.forget_upload(&upload).await.expect("the ledger");
     assert!(ledger.stale_uploads().await.expect("the ledger").is_empty());

@@ -31,7 +31,7 @@ fn scalar(
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC
         | FunctionFlags::SQLITE_INNOCUOUS;
-    connection.create_scalar_function(name, 1, flags, move |context| function(context))
+    connection.create_scalar_function(name, 1, flags, function)
 }
 
 fn refused(reason: &'static str) -> Error {
