@@ -333,7 +333,6 @@ pub(super) fn rows_query(limit: &Value) -> Value {
     })
 }
 
-/// A query of a few rows.
 /// A query that outlives every bound on its time.
 pub(super) fn endless_query() -> Value {
     json!({
@@ -343,6 +342,7 @@ pub(super) fn endless_query() -> Value {
     })
 }
 
+/// A query of a few rows.
 pub(super) fn small_query() -> Value {
     json!({
         "dataset": "sessions", "time_range": range(), "dimensions": ["status"],
