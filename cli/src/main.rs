@@ -14,6 +14,10 @@ use clap::{Parser, Subcommand};
 
 use crate::fault::StartFault;
 
+/// Buffers of megabytes come and go on many threads; peak memory is a promise of ours.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Exports as a service: small reports at once, large ones as a job with a link.
 #[derive(Parser)]
 #[command(name = "waybill", version, args_conflicts_with_subcommands = true)]
