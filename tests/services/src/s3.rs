@@ -1,0 +1,147 @@
+//! An S3 server on a folder of one's own: s3s-fs, reached over HTTP like any other.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::thread::{self, JoinHandle};
+
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s_fs::FileSystem;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+/// The key that every server takes.
+pub const ACCESS_KEY_ID: &str = "waybill";
+/// Its other half.
+pub const SECRET_ACCESS_KEY: &str = "waybill-secret";
+/// The bucket that every server has from the start.
+pub const BUCKET: &str = "waybill";
+
+/// A running (or stopped) server. Dropped, it and its files are gone.
+#[derive(Debug)]
+pub struct S3 {
+    address: SocketAddr,
+    folder: TempDir,
+    server: Option<Server>,
+}
+
+#[derive(Debug)]
+struct Server {
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl S3 {
+    /// The server that all tests of a process share.
+    #[must_use]
+    pub fn shared() -> &'static Self {
+        static SERVER: OnceLock<S3> = OnceLock::new();
+        SERVER.get_or_init(Self::start)
+    }
+
+    /// Starts a server with one empty bucket.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start() -> Self {
+        let folder = TempDir::with_prefix("waybill-s3-").expect("a folder for the store");
+        fs::create_dir(folder.path().join(BUCKET)).expect("a folder for the bucket");
+        let (address, server) =
+            run(folder.path(), SocketAddr::from(([127, 0, 0, 1], 0))).expect("a server");
+        Self {
+            address,
+            folder,
+            server: Some(server),
+        }
+    }
+
+    /// Such as `http://127.0.0.1:40123`.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The folder that holds the buckets.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Ends the server; connections to it break.
+    pub fn stop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.end();
+        }
+    }
+
+    /// Starts the server again, at the same address and with the same files.
+    ///
+    /// # Panics
+    /// When somebody else has taken the port meanwhile.
+    pub fn start_again(&mut self) {
+        assert!(self.server.is_none(), "it was stopped before");
+        let (_, server) = run(self.folder.path(), self.address).expect("the port is still free");
+        self.server = Some(server);
+    }
+}
+
+impl Drop for S3 {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Server {
+    fn end(self) {
+        drop(self.stop.send(()));
+        self.thread.join().expect("the store does not panic");
+    }
+}
+
+/// A thread with a runtime of its own, so that a test's runtime may come and go.
+fn run(folder: &Path, address: SocketAddr) -> io::Result<(SocketAddr, Server)> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let files = FileSystem::new(folder).map_err(|error| io::Error::other(format!("{error:?}")))?;
+    let mut builder = S3ServiceBuilder::new(files);
+    builder.set_auth(SimpleAuth::from_single(ACCESS_KEY_ID, SECRET_ACCESS_KEY));
+    let service = builder.build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let (stop, stopped) = oneshot::channel();
+    let thread = thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = stopped => {}
+                ended = serve(listener, service) => ended.expect("the store can accept"),
+            }
+        });
+        // Connections break here, as they do when a server dies.
+        runtime.shutdown_background();
+    });
+    Ok((address, Server { stop, thread }))
+}
+
+async fn serve(listener: std::net::TcpListener, service: S3Service) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let server = Builder::new(TokioExecutor::new());
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let connection = server
+            .serve_connection(TokioIo::new(stream), service.clone())
+            .into_owned();
+        // A client that goes away is no concern of the store's.
+        tokio::spawn(async move { drop(connection.await) });
+    }
+}
