@@ -314,7 +314,7 @@ impl From<LedgerError> for Problem {
 impl From<InlineError> for Problem {
     fn from(error: InlineError) -> Self {
         match error {
-            InlineError::Source(SourceError::Unavailable(_)) => {
+            InlineError::Source(SourceError::Unavailable(_) | SourceError::Cancelled(_)) => {
                 unavailable("The database of this dataset does not answer.").caused_by(error)
             }
             InlineError::Source(_) | InlineError::Encode(_) | InlineError::NotText(_) => {
