@@ -15,8 +15,7 @@ use waybill_api::{ApiParts, ApiState};
 use waybill_shared::bucket::Bucket;
 use waybill_shared::catalog::Catalog;
 use waybill_shared::config::{Config, Flag, Layers, StorageSettings, Value};
-use waybill_shared::ledger::Ledger;
-use waybill_shared::ledger::sqlite::SqliteLedger;
+use waybill_shared::database::Database;
 use waybill_shared::source::Sources;
 use waybill_shared::source::sqlite::SqliteSource;
 use waybill_shared::telemetry;
@@ -145,26 +144,28 @@ async fn serve(args: &UpArgs, config: Config) -> Result<(), StartFault> {
     let bucket = Bucket::new(BUCKET, &settings).await;
     bucket.create().await.context("the embedded store")?;
 
-    let ledger = SqliteLedger::open(&data.ledger())
+    let database = Database::open_file(&data.ledger())
         .await
         .context("the ledger")?;
     // The folder is ours alone, so whoever held a lease is gone.
-    let orphaned = ledger.requeue_lapsed(true).await.context("the ledger")?;
+    let orphaned = database
+        .ledger
+        .requeue_lapsed(true)
+        .await
+        .context("the ledger")?;
     if !orphaned.is_empty() {
         tracing::info!(
             exports = orphaned.len(),
             "resuming what the last process left"
         );
     }
-    let queue = ledger.queue_pool().clone();
-    let ledger: Arc<dyn Ledger> = Arc::new(ledger);
 
     let worker = tokio::spawn(waybill_worker::run(
         WorkerParts {
             catalog: Arc::clone(&catalog),
             sources: sources.clone(),
-            ledger: Arc::clone(&ledger),
-            queue,
+            ledger: Arc::clone(&database.ledger),
+            queue: database.queue,
             bucket: bucket.clone(),
             worker: config.worker.clone(),
             exports: config.exports.clone(),
@@ -175,7 +176,7 @@ async fn serve(args: &UpArgs, config: Config) -> Result<(), StartFault> {
     let state = ApiState::new(ApiParts {
         catalog,
         sources,
-        ledger,
+        ledger: database.ledger,
         bucket,
         inline: config.inline.clone(),
         exports: config.exports.clone(),

@@ -70,9 +70,10 @@ async fn a_running_export_shows_how_far_it_is() {
     let lease = service.claim().await;
     let (at, updated) = ("2026-05-02T00:00:00Z", "2026-05-01T00:00:00Z");
     let instant = |text: &str| text.parse().expect("an instant");
-    let recorded = service
-        .ledger()
-        .record_snapshot(&lease, instant(at), Some(instant(updated)));
+    let recorded =
+        service
+            .ledger()
+            .record_snapshot(&lease, instant(at), Some(instant(updated)), None);
     recorded.await.expect("the lease is good");
     let progress = Progress {
         rows: 120_000,

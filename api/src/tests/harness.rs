@@ -17,9 +17,9 @@ use tower::ServiceExt;
 use waybill_shared::bucket::Bucket;
 use waybill_shared::catalog::Catalog;
 use waybill_shared::config::{ExportSettings, InlineSettings};
+use waybill_shared::database::Database;
 use waybill_shared::export::{Failure, FailureCode, Lease, Receipt};
 use waybill_shared::ledger::Ledger;
-use waybill_shared::ledger::sqlite::SqliteLedger;
 use waybill_shared::source::Sources;
 use waybill_shared::source::sqlite::SqliteSource;
 
@@ -117,9 +117,9 @@ impl Service {
         let dir = TempDir::new().expect("a folder");
         let source = dir.path().join("source.sqlite");
         make_source(&source);
-        let ledger = SqliteLedger::open(&dir.path().join("ledger.sqlite"))
+        let database = Database::open_file(&dir.path().join("ledger.sqlite"))
             .await
-            .expect("a ledger");
+            .expect("a database");
         let storage = json!({
             "endpoint": "http://store.invalid", "region": "us-east-1", "prefix": "",
             "access_key_id": "id", "secret_access_key": "secret",
@@ -150,7 +150,7 @@ impl Service {
         let state = ApiState::new(ApiParts {
             catalog: Arc::new(Catalog::parse(CATALOG).expect("a catalog")),
             sources,
-            ledger: Arc::new(ledger),
+            ledger: database.ledger,
             bucket: Bucket::new("waybill", &storage).await,
             inline,
             exports,

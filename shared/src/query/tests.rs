@@ -47,6 +47,8 @@ fn plan_as(role: Role, body: &Value) -> Result<ReportPlan, Rejection> {
     let caller = Caller {
         org: OrgId::new("org_a"),
         role,
+        key: None,
+        datasets: None,
     };
     let request = ReportRequest::export(body.to_string().as_bytes())?;
     catalog.plan(&request, &caller)
@@ -310,6 +312,8 @@ fn a_stored_query_plans_to_the_same() {
     let caller = Caller {
         org: OrgId::new("org_a"),
         role: Role::Admin,
+        key: None,
+        datasets: None,
     };
     let catalog = Catalog::parse(CATALOG).expect("the test's catalog");
     let again = catalog
