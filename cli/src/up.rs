@@ -124,9 +124,12 @@ async fn serve(args: &UpArgs, config: Config) -> Result<(), StartFault> {
     };
     let (catalog, sources) = reports(args, &config, &data)?;
     if let Some(path) = &config.catalog {
-        let faults = catalog.check(&sources).await.context("the catalog")?;
-        if let Some(faults) = faults {
+        let findings = catalog.check(&sources).await.context("the catalog")?;
+        if let Some(faults) = findings.faults {
             return Err(StartFault::usage(faults.lines(path).join("\n")));
+        }
+        for warning in &findings.warnings {
+            tracing::warn!(line = warning.line, "{warning}");
         }
     }
 
