@@ -134,7 +134,7 @@ async fn an_export_on_a_server_is_heard_of() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deliveries_go_on_after_an_outage() {
-    let mut cluster = Setup::new().start();
+    let cluster = Setup::new().start();
     let database = on_server(&cluster).await;
     let ledger = database.ledger.as_ref();
     let worker = Worker::on(&database).await;

@@ -76,7 +76,7 @@ async fn it_needs_the_migrations_of_this_program_and_bears_newer_ones() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_is_survived() {
-    let mut cluster = Setup::new().start();
+    let cluster = Setup::new().start();
     let at = migrated(&cluster).await;
     let ledger = connect(&at).await.ledger;
     let mut changes = ledger.changes();
@@ -105,7 +105,7 @@ async fn an_outage_is_survived() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_comes_later_is_found() {
-    let mut cluster = Setup::new().start();
+    let cluster = Setup::new().start();
     let at = migrated(&cluster).await;
     cluster.stop();
     let ledger = connect(&at).await.ledger;
