@@ -102,9 +102,9 @@ pub enum DatabaseError {
     Unavailable(#[source] sqlx::Error),
     /// The role may not make what the migrations make.
     #[error(
-        "the role of the URL may not make the schemas and extensions that are needed; let a \
-         superuser run: GRANT CREATE ON DATABASE … TO …; CREATE EXTENSION IF NOT EXISTS pgcrypto; \
-         CREATE EXTENSION IF NOT EXISTS hstore ({0})"
+        "the role of the URL may not make the schemas and the extensions hstore and pgcrypto that \
+         are needed: let it own the database, or GRANT CREATE ON DATABASE … TO …; GRANT CREATE ON \
+         SCHEMA public TO … ({0})"
     )]
     NotPermitted(#[source] MigrateError),
     /// A migration fails.

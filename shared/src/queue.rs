@@ -22,8 +22,11 @@ use crate::ledger::LedgerError;
 pub const QUEUE: &str = "waybill.exports";
 /// The most wake-ups that are pushed again at once.
 pub(crate) const MOST_WAKE_UPS: u32 = 64;
-/// Seconds for which a delivered task is kept; apalis keeps them for ever.
-const KEEP_DONE_SECONDS: i32 = 600;
+/// Seconds for which a delivered task is kept; apalis keeps them for ever. Not long: what looks for
+/// them reads all that are there.
+const KEEP_DONE_SECONDS: i32 = 60;
+/// Seconds for which a worker that fell silent is kept; apalis keeps them for ever, too.
+const KEEP_WORKER_SECONDS: i32 = 86_400;
 
 /// Where apalis' tables are, for whoever takes deliveries.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use apalis_postgres::PostgresStorage;
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 
-use super::{Due, KEEP_DONE_SECONDS, QUEUE, task};
+use super::{Due, KEEP_DONE_SECONDS, KEEP_WORKER_SECONDS, QUEUE, task};
 use crate::export::ExportId;
 use crate::ledger::LedgerError;
 
@@ -17,6 +17,12 @@ const FORGET_DONE: &str = "
 DELETE FROM apalis.jobs
 WHERE job_type = $1 AND status IN ('Done', 'Failed', 'Killed')
   AND done_at < now() - make_interval(secs => $2)";
+
+/// Each start of a delivery loop is another worker.
+const FORGET_WORKERS: &str = "
+DELETE FROM apalis.workers
+WHERE worker_type = $1 AND last_seen < now() - make_interval(secs => $2)
+  AND NOT EXISTS (SELECT 1 FROM apalis.jobs WHERE lock_by = apalis.workers.id)";
 
 /// apalis' migrations. They need CREATE on the database and the extensions pgcrypto and hstore.
 pub(crate) fn migrations() -> Migrator {
@@ -46,12 +52,17 @@ pub(crate) async fn pending(connection: &mut PgConnection) -> Result<usize, Ledg
     Ok(usize::try_from(pending).unwrap_or_default())
 }
 
-/// Drops tasks that were delivered some time ago.
+/// Drops tasks that were delivered some time ago, and workers that are long gone.
 pub(crate) async fn forget_done(connection: &mut PgConnection) -> Result<(), LedgerError> {
-    sqlx::query(FORGET_DONE)
-        .bind(QUEUE)
-        .bind(f64::from(KEEP_DONE_SECONDS))
-        .execute(connection)
-        .await?;
+    for (forget, kept_for) in [
+        (FORGET_DONE, KEEP_DONE_SECONDS),
+        (FORGET_WORKERS, KEEP_WORKER_SECONDS),
+    ] {
+        sqlx::query(forget)
+            .bind(QUEUE)
+            .bind(f64::from(kept_for))
+            .execute(&mut *connection)
+            .await?;
+    }
     Ok(())
 }

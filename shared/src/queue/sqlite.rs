@@ -4,7 +4,7 @@ use apalis_sqlite::SqliteStorage;
 use sqlx::SqliteConnection;
 use sqlx::migrate::Migrator;
 
-use super::{Due, KEEP_DONE_SECONDS, QUEUE, task};
+use super::{Due, KEEP_DONE_SECONDS, KEEP_WORKER_SECONDS, QUEUE, task};
 use crate::export::ExportId;
 use crate::ledger::LedgerError;
 
@@ -14,6 +14,12 @@ const FORGET_DONE: &str = "
 DELETE FROM Jobs
 WHERE job_type = ?1 AND status IN ('Done', 'Failed', 'Killed')
   AND done_at < CAST(strftime('%s', 'now') AS INTEGER) - ?2";
+
+/// Each start of a delivery loop is another worker.
+const FORGET_WORKERS: &str = "
+DELETE FROM Workers
+WHERE worker_type = ?1 AND last_seen < CAST(strftime('%s', 'now') AS INTEGER) - ?2
+  AND NOT EXISTS (SELECT 1 FROM Jobs WHERE lock_by = Workers.id)";
 
 /// apalis' migrations. Not to be applied by its `setup`, which turns fsync off.
 pub(crate) fn migrations() -> Migrator {
@@ -40,12 +46,17 @@ pub(crate) async fn pending(connection: &mut SqliteConnection) -> Result<usize, 
     Ok(usize::try_from(pending).unwrap_or_default())
 }
 
-/// Drops tasks that were delivered some time ago.
+/// Drops tasks that were delivered some time ago, and workers that are long gone.
 pub(crate) async fn forget_done(connection: &mut SqliteConnection) -> Result<(), LedgerError> {
-    sqlx::query(FORGET_DONE)
-        .bind(QUEUE)
-        .bind(KEEP_DONE_SECONDS)
-        .execute(connection)
-        .await?;
+    for (forget, kept_for) in [
+        (FORGET_DONE, KEEP_DONE_SECONDS),
+        (FORGET_WORKERS, KEEP_WORKER_SECONDS),
+    ] {
+        sqlx::query(forget)
+            .bind(QUEUE)
+            .bind(kept_for)
+            .execute(&mut *connection)
+            .await?;
+    }
     Ok(())
 }

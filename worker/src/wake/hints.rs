@@ -47,6 +47,7 @@ fn asking_again<S: Stream<Item = ()>>(hints: S) -> impl Stream<Item = ()> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Context, Poll, Wake, Waker};
 
