@@ -49,6 +49,9 @@ pub(crate) async fn schema(parts: &Parts) -> Result<(), StartFault> {
 
 /// Waits until the catalog was held against its sources.
 pub(crate) async fn catalog(parts: &Parts) -> Result<(), StartFault> {
+    if parts.readiness.knows_the_catalog() {
+        return Ok(());
+    }
     let mut waiting = Waiting::default();
     while let Look::Away(cause) = within(look_at_catalog(parts)).await? {
         waiting.pause("a source", cause).await;
