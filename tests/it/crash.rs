@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::harness::eventually;
 use crate::harness::http::{sha256, text};
+use crate::harness::launch::Launch;
 use crate::harness::reports::{SESSION_COLUMNS, all_sessions, by_status, export_of};
-use crate::harness::server::Launch;
 use crate::harness::slow::{SlowSource, rows_of, slow_lines};
 use crate::harness::truth::{csv, session_rows};
 

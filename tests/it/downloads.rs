@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::harness::eventually;
 use crate::harness::http::{sha256, text};
+use crate::harness::launch::Launch;
 use crate::harness::reports::{all_sessions, by_status, export_of};
-use crate::harness::server::{Launch, shared};
+use crate::harness::server::shared;
 
 #[tokio::test]
 async fn a_link_serves_the_file_under_its_name_without_any_header() {

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use crate::harness::eventually;
 use crate::harness::http::{EXPORT, QUERY, RESPOND_ASYNC, instant, sha256, text};
+use crate::harness::launch::Launch;
 use crate::harness::reports::{
     FROM, SESSION_COLUMNS, TO, all_sessions, by_status, export_of, with,
 };
-use crate::harness::server::{DEMO_ROWS, Launch, shared};
+use crate::harness::server::{DEMO_ROWS, shared};
 use crate::harness::slow::{SlowSource, rows_of, slow_lines};
 use crate::harness::truth::{csv, number, session_rows};
 

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::harness::http::{Http, text};
+use crate::harness::launch::Launch;
 use crate::harness::reports::{all_sessions, by_status, export_of};
-use crate::harness::server::{Launch, Server};
+use crate::harness::server::Server;
 
 const SMALL: usize = 15;
 const ROWS: usize = 10;

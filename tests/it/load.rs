@@ -5,8 +5,8 @@ use tokio::task::JoinSet;
 
 use crate::harness::eventually;
 use crate::harness::http::{EXPORT, Http, QUERY, RESPOND_ASYNC, text};
+use crate::harness::launch::Launch;
 use crate::harness::reports::{FROM, TO, all_sessions, by_status, export_of};
-use crate::harness::server::Launch;
 use crate::harness::slow::{SlowSource, rows_of};
 
 /// A report over every session: some work.

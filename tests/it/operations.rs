@@ -1,8 +1,9 @@
 //! What stands around the reports: health, request ids, the rendered document, what the start prints.
 
 use crate::harness::http::{EXPORT, JSON};
+use crate::harness::launch::Launch;
 use crate::harness::reports::{by_status, export_of};
-use crate::harness::server::{Launch, shared};
+use crate::harness::server::shared;
 
 #[tokio::test]
 async fn a_ready_server_is_live_and_ready() {
@@ -12,14 +13,6 @@ async fn a_ready_server_is_live_and_ready() {
     http.get("/readyz").await.expect(200);
     http.get("/livez").await.expect(200);
     assert_ne!(server.api(), server.s3());
-}
-
-#[tokio::test]
-async fn the_start_prints_where_it_is_and_what_to_paste() {
-    let server = Launch::new().start();
-    let printed = server.stdout();
-    assert!(printed.contains(server.api()), "the address in {printed}");
-    assert!(printed.contains("curl"), "a curl in {printed}");
 }
 
 #[tokio::test]

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::harness::http::{EXPORT, QUERY, RESPOND_ASYNC, text};
+use crate::harness::launch::Launch;
 use crate::harness::reports::{export_of, with};
-use crate::harness::server::{Launch, Server};
+use crate::harness::server::Server;
 use crate::harness::truth::{Cell, csv};
 
 const CATALOG: &str = r#"

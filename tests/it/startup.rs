@@ -8,8 +8,8 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::harness::executable;
+use crate::harness::launch::Launch;
 use crate::harness::reports::{by_status, export_of};
-use crate::harness::server::Launch;
 
 /// Starts it and checks that it ends as a start with a mistake must, with a line that holds these.
 #[track_caller]
@@ -258,4 +258,12 @@ fn help_and_version_are_answers_and_no_mistakes() {
     }
     assert!(run(&["--help"]).contains("up"));
     assert!(run(&["--version"]).starts_with("waybill "));
+}
+
+#[tokio::test]
+async fn the_start_prints_where_it_is_and_what_to_paste() {
+    let server = Launch::new().start();
+    let printed = server.stdout();
+    assert!(printed.contains(server.api()), "the address in {printed}");
+    assert!(printed.contains("curl"), "a curl in {printed}");
 }

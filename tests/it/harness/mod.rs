@@ -3,8 +3,11 @@
 
 pub(crate) mod executable;
 pub(crate) mod http;
+pub(crate) mod launch;
+pub(crate) mod process;
 pub(crate) mod reports;
 pub(crate) mod server;
+pub(crate) mod services;
 pub(crate) mod slow;
 pub(crate) mod truth;
 

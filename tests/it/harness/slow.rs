@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::server::Launch;
+use super::launch::Launch;
 
 /// Rows of the file; several batches, so that progress can be seen.
 pub(crate) const SLOW_ROWS: u64 = 40_000;

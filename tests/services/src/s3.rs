@@ -100,7 +100,8 @@ impl Drop for S3 {
 
 impl Server {
     fn end(self) {
-        drop(self.stop.send(()));
+        // A thread that ended by itself does not listen.
+        let _ = self.stop.send(());
         self.thread.join().expect("the store does not panic");
     }
 }

@@ -2,10 +2,14 @@
 //!
 //! Written from the contract, not from the code: nothing of the product is linked in. Tests that
 //! only read share one server; a test that fills, kills or configures one has its own.
+//!
+//! Here the server is `waybill up`, one process on SQLite. The same tests run again in
+//! `distributed.rs`.
 
 mod crash;
 mod downloads;
 mod filters;
+#[expect(dead_code, reason = "some of it serves the other deployment only")]
 mod harness;
 mod inline;
 mod jobs;
@@ -17,3 +21,6 @@ mod operations;
 mod own_data;
 mod problems;
 mod startup;
+
+/// What the servers of these tests are made of.
+const DEPLOYMENT: harness::launch::Deployment = harness::launch::Deployment::Embedded;

@@ -1,0 +1,20 @@
+//! The tests of `embedded.rs` on `waybill api` and `waybill worker` over PostgreSQL and an S3 server,
+//! and what only such a set-up can do.
+
+mod crash;
+mod downloads;
+mod filters;
+#[expect(dead_code, reason = "some of it serves the other deployment only")]
+mod harness;
+mod inline;
+mod jobs;
+mod lists;
+mod load;
+mod negotiation;
+mod openapi;
+mod operations;
+mod own_data;
+mod problems;
+
+/// What the servers of these tests are made of.
+const DEPLOYMENT: harness::launch::Deployment = harness::launch::Deployment::Distributed;
