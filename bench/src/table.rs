@@ -107,7 +107,7 @@ fn cells(figure: &Figure) -> [String; 6] {
         _ => format!("{} to {}", unit.number(lowest), unit.number(highest)),
     };
     let comparison = figure.comparison.as_ref();
-    [
+    let cells = [
         figure.what.clone(),
         format!("{} {unit}", unit.number(figure.median)),
         spread,
@@ -122,7 +122,9 @@ fn cells(figure: &Figure) -> [String; 6] {
                 false => "MISSED",
             })
             .to_owned(),
-    ]
+    ];
+    // A pipe would end the cell.
+    cells.map(|cell| cell.replace('|', "\\|"))
 }
 
 fn line(cells: &[String], widths: &[usize]) -> String {
