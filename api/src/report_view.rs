@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
-use waybill_shared::caller::Role;
+use waybill_shared::caller::Caller;
 use waybill_shared::catalog::{Catalog, Dataset, Field, Grain};
 use waybill_shared::column::{Column, ColumnType};
 use waybill_shared::encode::Format;
@@ -64,11 +64,9 @@ enum FieldRole {
 }
 
 impl ReportCatalog {
-    /// Of all datasets those that a role may use.
-    pub(crate) fn for_role(catalog: &Catalog, role: Role) -> Self {
-        let allowed = catalog
-            .datasets()
-            .filter(|dataset| dataset.allows_role(role.name()));
+    /// Of all datasets those that the caller may use.
+    pub(crate) fn of(catalog: &Catalog, caller: &Caller) -> Self {
+        let allowed = catalog.datasets().filter(|dataset| dataset.allows(caller));
         Self {
             datasets: allowed.map(CatalogDataset::of).collect(),
         }

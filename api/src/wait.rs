@@ -1,13 +1,13 @@
 //! Holding a request until an export changed, for a client that prefers to wait.
 //!
-//! Listens to the ledger's hints and reads again after each, and once a second without one: another
-//! process may have changed the export. It holds no slot and no connection while it waits.
+//! Listens to the ledger's hints and reads again after each, and once a second without one: a hint may
+//! have been lost. It holds no slot and no connection while it waits.
 
 use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
-use waybill_shared::caller::OrgId;
+use waybill_shared::caller::Scope;
 use waybill_shared::export::{Export, ExportId};
 use waybill_shared::ledger::LedgerError;
 
@@ -20,19 +20,19 @@ const READ_AGAIN: Duration = Duration::from_secs(1);
 /// `None` when there is none (any more). With no `longest`, reads once.
 pub(crate) async fn wait(
     state: &ApiState,
-    org: &OrgId,
+    scope: &Scope,
     id: ExportId,
     longest: Option<Duration>,
     mut enough: impl FnMut(&Export) -> bool,
 ) -> Result<Option<Export>, LedgerError> {
     let Some(longest) = longest else {
-        return state.ledger.get(org, id).await;
+        return state.ledger.get(scope, id).await;
     };
     let end = Instant::now() + longest;
     // Before the first read, or a change right after it would be missed.
     let mut changes = state.ledger.changes();
     loop {
-        let Some(export) = state.ledger.get(org, id).await? else {
+        let Some(export) = state.ledger.get(scope, id).await? else {
             return Ok(None);
         };
         if enough(&export) || Instant::now() >= end || state.draining().is_cancelled() {

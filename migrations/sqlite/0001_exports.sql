@@ -29,6 +29,8 @@ CREATE TABLE exports (
     sha256            TEXT,
     failure_code      TEXT,
     failure_detail    TEXT,
+    -- The API key that asked; NULL where no keys are asked for.
+    made_by           TEXT,
     CHECK ((status = 'running') = (lease_expires_at IS NOT NULL)),
     CHECK ((status IN ('completed', 'expired')) = (sha256 IS NOT NULL)),
     CHECK ((status = 'failed') = (failure_code IS NOT NULL))
@@ -49,4 +51,16 @@ CREATE TABLE uploads (
     upload_id  TEXT    NOT NULL,
     export_id  TEXT    NOT NULL,
     epoch      INTEGER NOT NULL
+) STRICT;
+
+-- Who may ask. Of a secret there is only its hash; a key without datasets may use all of them.
+CREATE TABLE api_keys (
+    id            TEXT    PRIMARY KEY NOT NULL,
+    org_id        TEXT    NOT NULL,
+    role          TEXT    NOT NULL CHECK (role IN ('viewer', 'admin')),
+    datasets      TEXT,
+    secret_sha256 BLOB    NOT NULL CHECK (length(secret_sha256) = 32),
+    created_at    INTEGER NOT NULL,
+    expires_at    INTEGER,
+    revoked_at    INTEGER
 ) STRICT;

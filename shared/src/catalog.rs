@@ -14,6 +14,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::caller::Caller;
 use crate::column::ColumnType;
 
 pub use fault::{CatalogError, CatalogFault, CatalogFaults};
@@ -89,10 +90,12 @@ impl Dataset {
         self.filters.iter().find(|field| field.name == name)
     }
 
-    /// Whether a caller with this role may use the dataset.
+    /// Whether this caller may use the dataset: by its role, and by the datasets of its key.
     #[must_use]
-    pub fn allows_role(&self, role: &str) -> bool {
-        self.roles.is_empty() || self.roles.iter().any(|allowed| allowed == role)
+    pub fn allows(&self, caller: &Caller) -> bool {
+        let role = caller.role.name();
+        let role_may = self.roles.is_empty() || self.roles.iter().any(|allowed| allowed == role);
+        role_may && caller.may_use(&self.name)
     }
 }
 

@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 pub(crate) mod conformance;
+pub mod postgres;
+mod row;
 pub mod sqlite;
 
 use std::time::Duration;
@@ -13,32 +15,39 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::broadcast;
 
-use crate::caller::OrgId;
+use crate::caller::{KeyId, OrgId, Scope};
+use crate::database;
 use crate::encode::Format;
 use crate::export::{Export, ExportId, ExportStatus, Failure, Lease, Progress, Receipt};
 use crate::query::ReportQuery;
+
+/// Changes that a slow listener may fall behind.
+const CHANGES_KEPT: usize = 1_024;
+/// The span over which the drain is measured.
+const DRAIN_SPAN: Duration = Duration::from_secs(60);
 
 /// The transitions of exports, and what is asked about them.
 #[async_trait]
 pub trait Ledger: Send + Sync {
     /// Records an export as `queued` and wakes a worker, both in one transaction, unless
-    /// `max_queued` exports wait already.
+    /// `max_queued` exports wait already. The bound is for protection, not for bookkeeping: where
+    /// many processes record at once, a few more than that may get in.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`]; then nothing was recorded, or its answer was lost.
     async fn enqueue(&self, new: NewExport, max_queued: u64) -> Result<Enqueued, LedgerError>;
 
-    /// The export of this id, if the organisation has it.
+    /// The export of this id, if it lies in the scope.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].
-    async fn get(&self, org: &OrgId, id: ExportId) -> Result<Option<Export>, LedgerError>;
+    async fn get(&self, scope: &Scope, id: ExportId) -> Result<Option<Export>, LedgerError>;
 
-    /// Exports of an organisation, newest first.
+    /// Exports of the scope, newest first.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].
-    async fn list(&self, org: &OrgId, page: &Page) -> Result<Vec<Export>, LedgerError>;
+    async fn list(&self, scope: &Scope, page: &Page) -> Result<Vec<Export>, LedgerError>;
 
     /// What waits and how fast it drains.
     ///
@@ -52,7 +61,8 @@ pub trait Ledger: Send + Sync {
     /// [`LedgerError::Unavailable`].
     async fn claim_next(&self, lease_for: Duration) -> Result<Option<Claim>, LedgerError>;
 
-    /// Prolongs a lease and records how far the work is.
+    /// Prolongs a lease and records how far the work is. An estimate of `None` leaves the one that
+    /// is recorded.
     ///
     /// # Errors
     /// [`LedgerError::LeaseLost`] once another epoch began or the export ended.
@@ -63,7 +73,8 @@ pub trait Ledger: Send + Sync {
         progress: Progress,
     ) -> Result<(), LedgerError>;
 
-    /// Records the snapshot that is being read.
+    /// Records the snapshot that is being read. An estimate of `None` leaves the one that
+    /// [`enqueue`](Self::enqueue) recorded.
     ///
     /// # Errors
     /// [`LedgerError::LeaseLost`], as [`renew`](Self::renew).
@@ -72,6 +83,7 @@ pub trait Ledger: Send + Sync {
         lease: &Lease,
         materialized_at: DateTime<Utc>,
         source_updated_at: Option<DateTime<Utc>>,
+        estimated_rows: Option<u64>,
     ) -> Result<(), LedgerError>;
 
     /// Records an upload before its first part, so that what a dead worker began can be aborted
@@ -138,10 +150,14 @@ pub trait Ledger: Send + Sync {
     /// [`LedgerError::Unavailable`].
     async fn forget_upload(&self, upload: &UploadRecord) -> Result<(), LedgerError>;
 
-    /// Hears of changed exports. A hint, not a log: after a gap, read again.
+    /// Hears of changed exports, whichever process changed them. A hint, not a log: hints that come
+    /// while the receiver lags, or while the connection that brings those of other processes is
+    /// away, are lost without a word. Who waits for a change reads again from time to time.
     fn changes(&self) -> broadcast::Receiver<ExportId>;
 
-    /// Whether the database answers and has the migrations of this program.
+    /// Whether the database answers and has the migrations of this program. Newer ones are fine:
+    /// they only add (see `migrations/README.md`), so that a database is migrated first and its
+    /// processes are replaced afterwards.
     ///
     /// # Errors
     /// [`LedgerError`] when not.
@@ -153,6 +169,8 @@ pub trait Ledger: Send + Sync {
 pub struct NewExport {
     /// Whose it is.
     pub org: OrgId,
+    /// The key that asked; `None` where no keys are asked for.
+    pub made_by: Option<KeyId>,
     /// What is asked.
     pub query: ReportQuery,
     /// In which format.
@@ -161,6 +179,8 @@ pub struct NewExport {
     pub filename: String,
     /// How many failures end it.
     pub max_attempts: u32,
+    /// Rows expected, by the planner.
+    pub estimated_rows: Option<u64>,
 }
 
 /// What became of a new export.
@@ -172,7 +192,7 @@ pub enum Enqueued {
     QueueFull,
 }
 
-/// Which exports of an organisation to list.
+/// Which exports of a scope to list.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// Only this status.
@@ -215,6 +235,17 @@ pub struct Claim {
     pub lease: Lease,
 }
 
+impl Claim {
+    /// Of an export that was claimed just now.
+    fn of(export: Export) -> Self {
+        let lease = Lease {
+            export_id: export.id,
+            epoch: export.epoch,
+        };
+        Self { export, lease }
+    }
+}
+
 /// A multipart upload that was begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadRecord {
@@ -222,6 +253,15 @@ pub struct UploadRecord {
     pub object_key: String,
     /// The store's id of the upload.
     pub upload_id: String,
+}
+
+impl From<(String, String)> for UploadRecord {
+    fn from((object_key, upload_id): (String, String)) -> Self {
+        Self {
+            object_key,
+            upload_id,
+        }
+    }
 }
 
 /// The precision in which a ledger keeps instants.
@@ -237,16 +277,26 @@ pub enum LedgerError {
     /// The lease is worth nothing any more; whatever its holder did must not be published.
     #[error("the lease on {0} is lost")]
     LeaseLost(ExportId),
-    /// The database's schema is older than this program.
-    #[error("the database has not the migrations of this program")]
+    /// The database's schema is older than this program, or not there at all.
+    #[error("the database has not the migrations of this program; run `waybill migrate`")]
     SchemaOutdated,
     /// A row that this program cannot have written.
     #[error("the ledger holds an unreadable row: {0}")]
     Corrupt(String),
     /// The database does not answer or fails.
-    #[error("the ledger's database is unavailable")]
-    Unavailable(#[from] sqlx::Error),
+    #[error("the ledger's database is unavailable: {0}")]
+    Unavailable(#[source] sqlx::Error),
     /// The queue's tables do not take the wake-up.
     #[error("the queue does not take a task")]
     Queue(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<sqlx::Error> for LedgerError {
+    fn from(error: sqlx::Error) -> Self {
+        if database::lacks_tables(&error) {
+            Self::SchemaOutdated
+        } else {
+            Self::Unavailable(error)
+        }
+    }
 }

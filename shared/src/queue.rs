@@ -1,15 +1,19 @@
 //! Wake-ups for workers, delivered by apalis. The enqueue side; a worker's side is its own crate's.
 //!
 //! A task carries no work: whoever gets one asks the ledger what to do. So a task may come twice,
-//! late or not at all, and the ledger pushes another one where it matters.
+//! late or not at all, and the ledger pushes another one where it matters. Tasks are pushed in the
+//! transaction that makes an export wait; the tables of both are in one database.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+pub(crate) mod postgres;
+pub(crate) mod sqlite;
+
+use std::time::Duration;
 
 use apalis_core::task::Task;
 use apalis_core::task::builder::TaskBuilder;
-use apalis_sqlite::SqliteStorage;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{PgPool, SqlitePool};
 
 use crate::export::ExportId;
 use crate::ledger::LedgerError;
@@ -17,9 +21,21 @@ use crate::ledger::LedgerError;
 /// The queue's name in apalis' tables.
 pub const QUEUE: &str = "waybill.exports";
 /// The most wake-ups that are pushed again at once.
-pub const MOST_WAKE_UPS: u32 = 64;
-/// Seconds for which a delivered task is kept.
-const KEEP_DONE_SECONDS: i64 = 600;
+pub(crate) const MOST_WAKE_UPS: u32 = 64;
+/// Seconds for which a delivered task is kept; apalis keeps them for ever. Not long: what looks for
+/// them reads all that are there.
+const KEEP_DONE_SECONDS: i32 = 60;
+/// Seconds for which a worker that fell silent is kept; apalis keeps them for ever, too.
+const KEEP_WORKER_SECONDS: i32 = 86_400;
+
+/// Where apalis' tables are, for whoever takes deliveries.
+#[derive(Clone, Debug)]
+pub enum Queue {
+    /// In the ledger's file, over its one writing connection.
+    Sqlite(SqlitePool),
+    /// In schema `apalis` of the ledger's database.
+    Postgres(PgPool),
+}
 
 /// A wake-up. The id says for which export it was pushed, for whoever reads the queue's tables;
 /// the ledger may well choose another one.
@@ -29,75 +45,56 @@ pub struct ExportTask {
     pub export_id: String,
 }
 
-/// Applies apalis' migrations: not by its `setup`, which turns fsync off.
-///
-/// # Errors
-/// [`LedgerError::Unavailable`].
-pub async fn migrate(pool: &SqlitePool) -> Result<(), LedgerError> {
-    let migrated = SqliteStorage::<()>::migrations().run(pool).await;
-    Ok(migrated.map_err(sqlx::Error::from)?)
+/// When a wake-up is delivered. Instants are the ledger's, so that one clock reckons.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Due {
+    /// At once; it is this time.
+    Now(DateTime<Utc>),
+    /// Not before.
+    At(DateTime<Utc>),
 }
 
-/// Pushes a wake-up as part of the caller's transaction, to be delivered after `delay`.
-///
-/// # Errors
-/// [`LedgerError::Queue`].
-pub async fn push(
-    connection: &mut SqliteConnection,
-    export_id: ExportId,
-    delay: Duration,
-) -> Result<(), LedgerError> {
+impl Due {
+    /// Of an export that waits until `run_after`, which is `delay` from now.
+    pub(crate) fn after(delay: Duration, run_after: DateTime<Utc>) -> Self {
+        if delay.is_zero() {
+            Self::Now(run_after)
+        } else {
+            Self::At(run_after)
+        }
+    }
+
+    /// apalis counts whole seconds: a delay is rounded up, so that no wake-up comes before its
+    /// export's time and is spent for nothing.
+    fn second(self) -> u64 {
+        let (Self::Now(instant) | Self::At(instant)) = self;
+        let begun = matches!(self, Self::At(_)) && instant.timestamp_subsec_nanos() > 0;
+        u64::try_from(instant.timestamp()).unwrap_or_default() + u64::from(begun)
+    }
+}
+
+fn task(export_id: ExportId, due: Due) -> Result<Task<Vec<u8>>, LedgerError> {
     let task = ExportTask {
         export_id: export_id.to_string(),
     };
     let args = serde_json::to_vec(&task).map_err(|error| LedgerError::Queue(error.into()))?;
-    let task: Task<Vec<u8>> = TaskBuilder::new(args)
+    Ok(TaskBuilder::new(args)
         // Retries are the ledger's.
         .max_attempts(1)
-        .run_at_timestamp(deliver_at(SystemTime::now(), delay))
-        .build();
-    apalis_sqlite::queries::push_tasks(connection, QUEUE, &[task])
-        .await
-        .map_err(|error| LedgerError::Queue(error.into()))
+        .run_at_timestamp(due.second())
+        .build())
 }
 
-/// apalis counts whole seconds: a delay is rounded up, so that no wake-up comes before its export's
-/// time and is spent for nothing.
-fn deliver_at(now: SystemTime, delay: Duration) -> u64 {
-    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    if delay.is_zero() {
-        return now.as_secs();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delay_is_rounded_up_and_now_is_now() {
+        let instant = DateTime::from_timestamp_millis(1_500).expect("an instant");
+        assert_eq!(Due::after(Duration::ZERO, instant).second(), 1);
+        assert_eq!(Due::after(Duration::from_millis(1), instant).second(), 2);
+        let whole = DateTime::from_timestamp_millis(2_000).expect("an instant");
+        assert_eq!(Due::after(Duration::from_secs(1), whole).second(), 2);
     }
-    let due = now + delay;
-    due.as_secs() + u64::from(due.subsec_nanos() > 0)
-}
-
-/// How many wake-ups wait for a worker.
-///
-/// # Errors
-/// [`LedgerError::Unavailable`].
-pub async fn pending(connection: &mut SqliteConnection) -> Result<usize, LedgerError> {
-    let pending: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM Jobs WHERE job_type = ?1 AND status = 'Pending'")
-            .bind(QUEUE)
-            .fetch_one(connection)
-            .await?;
-    Ok(usize::try_from(pending).unwrap_or_default())
-}
-
-/// Drops tasks that were delivered some time ago; apalis keeps them for ever.
-///
-/// # Errors
-/// [`LedgerError::Unavailable`].
-pub async fn forget_done(connection: &mut SqliteConnection) -> Result<(), LedgerError> {
-    sqlx::query(
-        "DELETE FROM Jobs
-         WHERE job_type = ?1 AND status IN ('Done', 'Failed', 'Killed')
-           AND done_at < CAST(strftime('%s', 'now') AS INTEGER) - ?2",
-    )
-    .bind(QUEUE)
-    .bind(KEEP_DONE_SECONDS)
-    .execute(connection)
-    .await?;
-    Ok(())
 }

@@ -3,6 +3,8 @@
 //! A source turns a [`Statement`] into record batches of the plan's columns. It knows its database
 //! and nothing of formats, files or jobs.
 
+mod json;
+pub mod postgres;
 pub mod sqlite;
 
 use std::collections::HashMap;
@@ -16,8 +18,12 @@ use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 
 use crate::column::Column;
+use crate::config::DatabaseUrl;
 use crate::query::ReportPlan;
 use crate::statement::{Dialect, Statement};
+
+use self::postgres::PostgresSource;
+use self::sqlite::SqliteSource;
 
 /// The most rows of one batch.
 pub const BATCH_ROWS: usize = 8_192;
@@ -36,8 +42,22 @@ pub trait Source: Send + Sync {
     /// its budget is spent; the report's own rows follow through [`Snapshot::next`].
     ///
     /// # Errors
-    /// [`SourceError`], also for a statement that the database refuses.
+    /// [`SourceError`]. A statement that the database refuses is an error here or of the first
+    /// [`Snapshot::next`].
     async fn open(&self, reading: Reading) -> Result<Snapshot, SourceError>;
+
+    /// How many rows the database expects of a statement, by its statistics; never more than the
+    /// statement can give. `None` where it has no estimate.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    async fn estimate(&self, statement: &Statement) -> Result<Option<u64>, SourceError>;
+
+    /// The indexes of a table, possibly qualified by its schema. `None` when it is no table.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    async fn indexes(&self, table: &str) -> Result<Option<Vec<Index>>, SourceError>;
 
     /// Whether the database takes this statement; it is not run.
     ///
@@ -50,6 +70,31 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// [`SourceError::Unavailable`] when it does not.
     async fn check(&self) -> Result<(), SourceError>;
+}
+
+/// The columns of an index over all rows of a table, in its order. An expression has no name, so
+/// it is the empty text.
+pub type Index = Vec<String>;
+
+/// What one source may be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceLimits {
+    /// The longest that one statement may run on the server; zero = as long as it takes.
+    pub statement_timeout: Duration,
+    /// The most connections at a time, 1 or more. Who finds none free waits.
+    pub connections: usize,
+}
+
+/// The source at a URL. Nothing is opened yet, so a database that is away is no error. A SQLite file
+/// has no server that could keep the limits: there the caller's own timeouts stop a query.
+///
+/// # Errors
+/// [`SourceError::Url`] when the URL of a server is not understood.
+pub fn connect(url: &DatabaseUrl, limits: SourceLimits) -> Result<Arc<dyn Source>, SourceError> {
+    match url.sqlite_path() {
+        Some(file) => Ok(Arc::new(SqliteSource::new(file))),
+        None => Ok(Arc::new(PostgresSource::new(url, limits)?)),
+    }
 }
 
 /// One report to be read.
@@ -103,6 +148,15 @@ pub enum SourceError {
     /// The database cannot be reached, is locked or has a passing trouble; worth another try.
     #[error("the source is unavailable: {0}")]
     Unavailable(String),
+    /// The URL cannot be a server's.
+    #[error("the URL of the source is not understood: {0}")]
+    Url(String),
+    /// The server stopped the statement at its `statement_timeout`, or a person did.
+    #[error("the source stopped the statement: {0}")]
+    Cancelled(String),
+    /// What the server sent is no whole result.
+    #[error("the source sent a malformed result: {0}")]
+    Malformed(String),
     /// The database refuses the statement; it would do so again.
     #[error("the source refused the statement: {0}")]
     Refused(String),
@@ -147,16 +201,33 @@ impl Sources {
         most_rows: u64,
         freshness_budget: Duration,
     ) -> Result<Snapshot, SourceError> {
-        let name = &plan.dataset().source;
-        let source = self
-            .get(name)
-            .ok_or_else(|| SourceError::NotConfigured(name.clone()))?;
+        let source = self.of_plan(plan)?;
         let reading = Reading {
             statement: Statement::new(plan, source.dialect(), most_rows),
             columns: plan.columns().to_vec(),
             freshness_budget,
         };
         source.open(reading).await
+    }
+
+    /// How many rows a plan is expected to give, `most_rows` at most; see [`Source::estimate`].
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub async fn estimate(
+        &self,
+        plan: &ReportPlan,
+        most_rows: u64,
+    ) -> Result<Option<u64>, SourceError> {
+        let source = self.of_plan(plan)?;
+        let statement = Statement::new(plan, source.dialect(), most_rows);
+        source.estimate(&statement).await
+    }
+
+    fn of_plan(&self, plan: &ReportPlan) -> Result<&Arc<dyn Source>, SourceError> {
+        let name = &plan.dataset().source;
+        self.get(name)
+            .ok_or_else(|| SourceError::NotConfigured(name.clone()))
     }
 
     /// Whether every source answers; the first that does not is named.

@@ -4,27 +4,32 @@
 //! parameters, so values are written for every dialect alike. Values come here typed by
 //! [`query`](crate::query), expressions from the catalog; nothing else becomes SQL.
 
+mod postgres;
 mod sqlite;
 #[cfg(test)]
 mod tests;
 
 use crate::catalog::{Dataset, Expression, Field, Relation};
-use crate::query::ReportPlan;
+use crate::query::{FilterOp, ReportPlan};
 
 /// The SQL that a source speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// SQLite 3.30 or later, with the functions that [`source::sqlite`](crate::source::sqlite) registers.
     Sqlite,
+    /// PostgreSQL 12 or later, or a server that speaks like it, in a session whose time zone is UTC.
+    Postgres,
 }
 
 impl Expression {
     /// The text for this dialect.
     #[must_use]
     pub fn for_dialect(&self, dialect: Dialect) -> &str {
-        match dialect {
-            Dialect::Sqlite => self.sqlite.as_deref().unwrap_or(&self.sql),
-        }
+        let own = match dialect {
+            Dialect::Sqlite => &self.sqlite,
+            Dialect::Postgres => &self.postgres,
+        };
+        own.as_deref().unwrap_or(&self.sql)
     }
 }
 
@@ -33,6 +38,8 @@ impl Expression {
 pub struct Statement {
     report: String,
     newest: Option<String>,
+    estimate: Option<String>,
+    most_rows: u64,
 }
 
 impl Statement {
@@ -45,6 +52,14 @@ impl Statement {
             Dialect::Sqlite => Self {
                 report: sqlite::report(plan, rows),
                 newest: sqlite::newest(plan),
+                estimate: None,
+                most_rows: rows,
+            },
+            Dialect::Postgres => Self {
+                report: postgres::report(plan, rows),
+                newest: postgres::newest(plan),
+                estimate: Some(postgres::estimate(plan)),
+                most_rows: rows,
             },
         }
     }
@@ -55,11 +70,24 @@ impl Statement {
         &self.report
     }
 
-    /// One `SELECT` of one value, the newest source row's instant; `None` when the dataset names no
-    /// update column.
+    /// One `SELECT` of one value, the newest source row's instant: on SQLite as it is stored, on
+    /// PostgreSQL in microseconds since 1970. `None` when the dataset names no update column.
     #[must_use]
     pub fn newest(&self) -> Option<&str> {
         self.newest.as_deref()
+    }
+
+    /// An `EXPLAIN` whose one value is the plan as JSON, of the report without its order and limit.
+    /// `None` where the database does not estimate.
+    #[must_use]
+    pub fn estimate(&self) -> Option<&str> {
+        self.estimate.as_deref()
+    }
+
+    /// The most rows that [`report`](Self::report) gives.
+    #[must_use]
+    pub fn most_rows(&self) -> u64 {
+        self.most_rows
     }
 }
 
@@ -72,48 +100,68 @@ pub struct Probe {
     pub sql: String,
 }
 
-/// One probe for each expression of a dataset, the relation first.
+/// What a statement makes of a setting, which is what a probe has to show.
+enum Use<'a> {
+    /// Rows come from it.
+    Relation,
+    /// Compared with the organisation.
+    Tenant(&'a str),
+    /// Compared with the ends of the range.
+    Time(&'a Expression),
+    /// Its maximum is taken.
+    Updated(&'a Expression),
+    /// Selected, and grouped by where the dataset is.
+    Dimension(&'a Field),
+    /// Selected for a group.
+    Measure(&'a Field),
+    /// Compared with literals of its type.
+    Filter(&'a Field),
+}
+
+/// Probes for every setting of a dataset, the relation first. A setting that serves twice, such as a
+/// dimension that is also a filter, may have two.
 #[must_use]
 pub fn probes(dataset: &Dataset, dialect: Dialect) -> Vec<Probe> {
-    let from = from_clause(&dataset.relation);
-    let probe = |setting: String, selected: &str| Probe {
-        setting,
-        sql: format!("SELECT {selected}\nFROM {from}\nLIMIT 0"),
-    };
     let relation = match dataset.relation {
         Relation::Table(_) => "table",
         Relation::Sql(_) => "sql",
     };
-    let mut probes = vec![probe(relation.to_owned(), "1")];
+    let mut uses = vec![(relation.to_owned(), Use::Relation)];
     if let Some(tenant) = &dataset.tenant {
-        probes.push(probe("tenant".to_owned(), &quoted_name(tenant)));
+        uses.push(("tenant".to_owned(), Use::Tenant(tenant)));
     }
-    let expressions = [
-        ("time", Some(&dataset.time)),
-        ("updated", dataset.updated.as_ref()),
-    ];
-    for (setting, expression) in expressions {
-        if let Some(expression) = expression {
-            probes.push(probe(setting.to_owned(), expression.for_dialect(dialect)));
-        }
+    uses.push(("time".to_owned(), Use::Time(&dataset.time)));
+    if let Some(updated) = &dataset.updated {
+        uses.push(("updated".to_owned(), Use::Updated(updated)));
     }
-    for (section, fields) in [
-        ("dimensions", &dataset.dimensions),
-        ("measures", &dataset.measures),
-        ("filters", &dataset.filters),
-    ] {
-        // Filters may be the dimensions over again.
-        let probed = |field: &Field| {
-            section == "filters"
-                && (dataset.dimension(&field.name))
-                    .is_some_and(|dimension| dimension.expression == field.expression)
-        };
-        for field in fields.iter().filter(|field| !probed(field)) {
-            let setting = format!("{section}.{}", field.name);
-            probes.push(probe(setting, field.expression.for_dialect(dialect)));
-        }
+    for field in &dataset.dimensions {
+        uses.push((format!("dimensions.{}", field.name), Use::Dimension(field)));
     }
-    probes
+    for field in &dataset.measures {
+        uses.push((format!("measures.{}", field.name), Use::Measure(field)));
+    }
+    for field in &dataset.filters {
+        // Filters may be the dimensions over again: then that is where the text stands.
+        let dimension = dataset.dimension(&field.name).filter(|dimension| {
+            dimension.expression == field.expression && dimension.column_type == field.column_type
+        });
+        let section = dimension.map_or("filters", |_| "dimensions");
+        uses.push((format!("{section}.{}", field.name), Use::Filter(field)));
+    }
+    let probe = |(setting, used): (String, Use<'_>)| Probe {
+        setting,
+        sql: match dialect {
+            Dialect::Sqlite => sqlite::probe(dataset, &used),
+            Dialect::Postgres => postgres::probe(dataset, &used),
+        },
+    };
+    uses.into_iter().map(probe).collect()
+}
+
+/// A `SELECT` of an array of column names for each index over all rows of a PostgreSQL table, one
+/// NULL when it has no index, nothing when it is no table.
+pub(crate) fn index_columns(table: &str) -> String {
+    postgres::index_columns(table)
 }
 
 /// Quotes a possibly qualified name, part by part.
@@ -125,7 +173,7 @@ fn quoted_name(name: &str) -> String {
     parts.join(".")
 }
 
-/// Quotes text; the same in both dialects as PostgreSQL's `standard_conforming_strings` is on.
+/// Quotes text in the way of the SQL standard: a backslash means nothing.
 fn quoted_text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
@@ -135,5 +183,16 @@ fn from_clause(relation: &Relation) -> String {
     match relation {
         Relation::Table(name) => quoted_name(name),
         Relation::Sql(select) => format!("({select}\n) AS \"dataset\""),
+    }
+}
+
+fn operator(op: FilterOp) -> &'static str {
+    match op {
+        FilterOp::Eq | FilterOp::In => "=",
+        FilterOp::Neq => "<>",
+        FilterOp::Gt => ">",
+        FilterOp::Gte => ">=",
+        FilterOp::Lt => "<",
+        FilterOp::Lte => "<=",
     }
 }

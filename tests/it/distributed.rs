@@ -1,6 +1,7 @@
 //! The tests of `embedded.rs` on `waybill api` and `waybill worker` over PostgreSQL and an S3 server,
 //! and what only such a set-up can do.
 
+mod commands;
 mod crash;
 mod downloads;
 mod filters;
@@ -8,13 +9,16 @@ mod filters;
 mod harness;
 mod inline;
 mod jobs;
+mod keys;
 mod lists;
 mod load;
 mod negotiation;
 mod openapi;
 mod operations;
+mod outages;
 mod own_data;
 mod problems;
+mod scale;
 
 /// What the servers of these tests are made of.
 const DEPLOYMENT: harness::launch::Deployment = harness::launch::Deployment::Distributed;

@@ -67,7 +67,12 @@ impl Pipeline {
             )
             .await?;
         self.ledger
-            .record_snapshot(lease, snapshot.materialized_at, snapshot.source_updated_at)
+            .record_snapshot(
+                lease,
+                snapshot.materialized_at,
+                snapshot.source_updated_at,
+                None,
+            )
             .await?;
 
         let object_key = lease.object_key(export.format);
@@ -102,6 +107,8 @@ impl Pipeline {
         let caller = Caller {
             org: export.org.clone(),
             role: Role::Admin,
+            key: None,
+            datasets: None,
         };
         let request = ReportRequest::stored(&export.query, export.format);
         self.catalog.plan(&request, &caller)

@@ -11,13 +11,13 @@ mod wake;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apalis_sqlite::SqlitePool;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use waybill_shared::bucket::Bucket;
 use waybill_shared::catalog::Catalog;
 use waybill_shared::config::{ExportSettings, WorkerSettings};
 use waybill_shared::ledger::Ledger;
+use waybill_shared::queue::Queue;
 use waybill_shared::source::Sources;
 
 use self::exporter::Exporter;
@@ -33,7 +33,7 @@ pub struct WorkerParts {
     /// What decides.
     pub ledger: Arc<dyn Ledger>,
     /// The queue's tables.
-    pub queue: SqlitePool,
+    pub queue: Queue,
     /// Where files go.
     pub bucket: Bucket,
     /// How many at a time, and for how long an export is leased.

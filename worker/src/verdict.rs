@@ -64,6 +64,10 @@ pub(crate) fn judge(error: &AttemptError, failures: u32) -> Verdict {
             FailureCode::Timeout,
             &format!("The export took longer than {} seconds.", most.as_secs()),
         ),
+        AttemptError::Source(SourceError::Cancelled(_)) => again(
+            FailureCode::Timeout,
+            "The database stopped the query, which took longer than it allows.",
+        ),
         AttemptError::Source(SourceError::Unavailable(_))
         | AttemptError::Store(BucketError::Unavailable(_))
         | AttemptError::Ledger(LedgerError::Unavailable(_) | LedgerError::Queue(_)) => {
@@ -71,11 +75,13 @@ pub(crate) fn judge(error: &AttemptError, failures: u32) -> Verdict {
         }
         AttemptError::Interrupted => Verdict::HandBack(Duration::ZERO),
         AttemptError::Ledger(LedgerError::LeaseLost(_)) => Verdict::Nothing,
-        AttemptError::Source(SourceError::Stopped) | AttemptError::Panic(_) => {
-            again(FailureCode::Internal, INTERNAL)
-        }
+        AttemptError::Source(SourceError::Stopped | SourceError::Malformed(_))
+        | AttemptError::Panic(_) => again(FailureCode::Internal, INTERNAL),
         AttemptError::Source(
-            SourceError::Refused(_) | SourceError::Value { .. } | SourceError::NotConfigured(_),
+            SourceError::Refused(_)
+            | SourceError::Value { .. }
+            | SourceError::NotConfigured(_)
+            | SourceError::Url(_),
         )
         | AttemptError::Store(BucketError::Refused(_))
         | AttemptError::Encode(_)

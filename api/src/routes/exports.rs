@@ -95,7 +95,7 @@ pub(crate) async fn get_export(
         let first = *first.get_or_insert(export.status);
         first != export.status || !export.status.is_unfinished()
     };
-    let export = wait(&state, &caller.org, id, preferences.wait(), changed)
+    let export = wait(&state, &caller.scope(), id, preferences.wait(), changed)
         .await
         .map_err(|error| Problem::from(error).of_operation(operation::GET_EXPORT))?
         .ok_or_else(not_found)?;
@@ -126,7 +126,8 @@ problems!(ListProblems: InvalidRequest, DatabaseUnavailable, Internal);
 
 /// List exports
 ///
-/// The organisation's exports, newest first. Their `download` is the route that redirects to a
+/// The exports that the caller may see, newest first: an admin's are the organisation's, a viewer's those
+/// that its key made. Their `download` is the route that redirects to a
 /// presigned URL.
 #[utoipa::path(
     get,
@@ -153,7 +154,7 @@ pub(crate) async fn list_exports(
     let limit = page.limit as usize;
     // One more than is shown tells whether there is another page.
     page.limit += 1;
-    let mut exports = state.ledger.list(&caller.org, &page).await?;
+    let mut exports = state.ledger.list(&caller.scope(), &page).await?;
     let more = exports.len() > limit;
     exports.truncate(limit);
     let next_cursor = exports.last().filter(|_| more).map(|last| cursor(last.id));
@@ -242,7 +243,7 @@ pub(crate) async fn download_export(
     let of_operation = |problem: Problem| problem.of_operation(operation::DOWNLOAD_EXPORT);
     let export = state
         .ledger
-        .get(&caller.org, id)
+        .get(&caller.scope(), id)
         .await
         .map_err(|error| of_operation(error.into()))?
         .ok_or_else(not_found)?;

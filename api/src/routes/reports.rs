@@ -33,7 +33,7 @@ const AS_OF: HeaderName = HeaderName::from_static("waybill-as-of");
 const ROW_COUNT: HeaderName = HeaderName::from_static("waybill-row-count");
 const LIMIT_REACHED: HeaderName = HeaderName::from_static("waybill-limit-reached");
 
-problems!(CatalogProblems: Internal);
+problems!(CatalogProblems: DatabaseUnavailable, Internal);
 
 /// What can be asked
 ///
@@ -51,7 +51,7 @@ pub(crate) async fn get_report_catalog(
     State(state): State<ApiState>,
     Authenticated(caller): Authenticated,
 ) -> Json<ReportCatalog> {
-    Json(ReportCatalog::for_role(&state.catalog, caller.role))
+    Json(ReportCatalog::of(&state.catalog, &caller))
 }
 
 problems!(QueryProblems:
@@ -229,13 +229,14 @@ async fn export(
             }
         }
     }
-    enqueue(state, links, &plan, preferences).await
+    enqueue(state, caller, links, &plan, preferences).await
 }
 
 /// Records the export and answers about it. Once it is recorded nothing turns the answer into an error:
 /// the client would not know that it has an export.
 async fn enqueue(
     state: &ApiState,
+    caller: &Caller,
     links: &Links,
     plan: &ReportPlan,
     preferences: Preferences,
@@ -243,10 +244,12 @@ async fn enqueue(
     let max_queued = u64::from(state.exports.max_queued);
     let new = NewExport {
         org: plan.org().clone(),
+        made_by: caller.key.clone(),
         query: plan.query().clone(),
         format: plan.format(),
         filename: plan.filename(),
         max_attempts: state.exports.max_attempts,
+        estimated_rows: None,
     };
     let mut export = match state.ledger.enqueue(new, max_queued).await? {
         Enqueued::Accepted(export) => *export,
@@ -261,7 +264,7 @@ async fn enqueue(
     };
     if let Some(longest) = preferences.wait() {
         let ended = |export: &waybill_shared::export::Export| !export.status.is_unfinished();
-        match wait(state, plan.org(), export.id, Some(longest), ended).await {
+        match wait(state, &caller.scope(), export.id, Some(longest), ended).await {
             Ok(Some(latest)) => export = latest,
             Ok(None) => {}
             Err(error) => {

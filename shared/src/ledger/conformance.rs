@@ -1,62 +1,102 @@
 //! What every ledger must do, whichever database it is on. A ledger's own tests call [`run`].
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use serde_json::json;
+use tokio::sync::broadcast;
 
 use super::{Claim, Enqueued, Ledger, LedgerError, NewExport, Page, UploadRecord};
-use crate::caller::OrgId;
+use crate::caller::{KeyId, OrgId, Scope};
+use crate::database::Database;
 use crate::encode::Format;
 use crate::export::{
     Export, ExportId, ExportStatus, Failure, FailureCode, Lease, Progress, Receipt,
 };
+use crate::queue::Queue;
 
+/// How long anything may take. Far above what is needed.
+const DEADLINE: Duration = Duration::from_secs(30);
 const LEASE: Duration = Duration::from_secs(30);
 /// So short that it has lapsed by the next statement.
 const LAPSED: Duration = Duration::ZERO;
 const RETENTION: Duration = Duration::from_secs(3_600);
 
-/// Runs the suite; `fresh` makes an empty ledger.
-pub(crate) async fn run<F, L>(fresh: F)
-where
-    F: AsyncFn() -> L,
-    L: Ledger + 'static,
-{
-    an_accepted_export_can_be_read_by_its_organisation_alone(&fresh().await).await;
-    a_full_queue_takes_nothing(&fresh().await).await;
-    exports_are_claimed_once_and_in_order(&fresh().await).await;
-    racing_claims_never_share_an_export(Arc::new(fresh().await)).await;
-    a_completed_export_has_its_receipt(&fresh().await).await;
-    a_lost_lease_changes_nothing(&fresh().await).await;
-    failures_are_counted_to_the_end(&fresh().await).await;
-    handing_back_counts_nothing(&fresh().await).await;
-    silent_workers_lose_their_exports(&fresh().await).await;
-    lists_are_newest_first_and_paged(&fresh().await).await;
-    uploads_are_stale_once_their_claim_is_over(&fresh().await).await;
-    the_backlog_is_measured(&fresh().await).await;
-    changes_are_heard(&fresh().await).await;
+/// An empty ledger on a database of its own.
+pub(crate) struct Fixture {
+    /// The ledger.
+    pub(crate) ledger: Arc<dyn Ledger>,
+    /// The same as another process has it.
+    pub(crate) other: Arc<dyn Ledger>,
+    /// The queue of both.
+    pub(crate) queue: Queue,
 }
 
-fn org(name: &str) -> OrgId {
-    OrgId::new(name)
+impl Fixture {
+    /// What two processes make of a migrated database.
+    pub(crate) fn of(database: Database, other: Database) -> Self {
+        Self {
+            ledger: database.ledger,
+            other: other.ledger,
+            queue: database.queue,
+        }
+    }
 }
 
-async fn enqueue(ledger: &dyn Ledger, org_name: &str, max_attempts: u32) -> Export {
+/// Runs the suite; `fresh` makes a database.
+pub(crate) async fn run(fresh: impl AsyncFn() -> Fixture) {
+    an_accepted_export_can_be_read_by_its_organisation_alone(fresh().await.ledger.as_ref()).await;
+    a_full_queue_takes_nothing(fresh().await.ledger.as_ref()).await;
+    exports_are_claimed_once_and_in_order(fresh().await.ledger.as_ref()).await;
+    racing_processes_never_share_an_export(&fresh().await).await;
+    a_completed_export_has_its_receipt(fresh().await.ledger.as_ref()).await;
+    a_lost_lease_changes_nothing(fresh().await.ledger.as_ref()).await;
+    failures_are_counted_to_the_end(fresh().await.ledger.as_ref()).await;
+    handing_back_counts_nothing(fresh().await.ledger.as_ref()).await;
+    silent_workers_lose_their_exports(fresh().await.ledger.as_ref()).await;
+    lists_are_newest_first_and_paged(fresh().await.ledger.as_ref()).await;
+    uploads_are_stale_once_their_claim_is_over(fresh().await.ledger.as_ref()).await;
+    the_backlog_is_measured(fresh().await.ledger.as_ref()).await;
+    changes_are_heard(fresh().await.ledger.as_ref()).await;
+    a_viewer_sees_what_its_key_made(fresh().await.ledger.as_ref()).await;
+    an_estimate_stays_until_there_is_a_better_one(fresh().await.ledger.as_ref()).await;
+    every_wait_has_one_wake_up(&fresh().await).await;
+    without_a_wake_up_nothing_happened(&fresh().await).await;
+}
+
+/// All exports of an organisation.
+fn org(name: &str) -> Scope {
+    Scope {
+        org: OrgId::new(name),
+        made_by: None,
+    }
+}
+
+/// An export to be recorded.
+pub(crate) fn new_export(org_name: &str, max_attempts: u32) -> NewExport {
     let query = serde_json::from_value(json!({
         "dataset": "sessions",
         "time_range": { "from": "2026-04-24T00:00:00Z", "to": "2026-05-24T00:00:00Z" },
         "filters": [{ "field": "status", "op": "eq", "value": "it's" }],
         "limit": null,
     }));
-    let new = NewExport {
-        org: org(org_name),
+    NewExport {
+        org: OrgId::new(org_name),
+        made_by: None,
         query: query.expect("a query"),
         format: Format::Csv,
         filename: "sessions.csv".to_owned(),
         max_attempts,
-    };
+        estimated_rows: None,
+    }
+}
+
+async fn enqueue(ledger: &dyn Ledger, org_name: &str, max_attempts: u32) -> Export {
+    record(ledger, new_export(org_name, max_attempts)).await
+}
+
+async fn record(ledger: &dyn Ledger, new: NewExport) -> Export {
     match ledger.enqueue(new, 1_000).await.expect("the ledger") {
         Enqueued::Accepted(export) => *export,
         Enqueued::QueueFull => panic!("the queue is not full"),
@@ -110,11 +150,8 @@ async fn an_accepted_export_can_be_read_by_its_organisation_alone(ledger: &dyn L
 async fn a_full_queue_takes_nothing(ledger: &dyn Ledger) {
     let first = enqueue(ledger, "a", 5).await;
     let new = NewExport {
-        org: org("a"),
         query: first.query,
-        format: Format::Json,
-        filename: "x.json".to_owned(),
-        max_attempts: 1,
+        ..new_export("a", 1)
     };
     let refused = ledger.enqueue(new.clone(), 1).await.expect("the ledger");
     assert!(matches!(refused, Enqueued::QueueFull));
@@ -140,23 +177,34 @@ async fn exports_are_claimed_once_and_in_order(ledger: &dyn Ledger) {
     assert!(none.is_none());
 }
 
-async fn racing_claims_never_share_an_export(ledger: Arc<dyn Ledger>) {
+async fn racing_processes_never_share_an_export(fixture: &Fixture) {
     const EXPORTS: usize = 20;
-    for _ in 0..EXPORTS {
-        enqueue(ledger.as_ref(), "a", 5).await;
-    }
-    let claims = (0..EXPORTS + 5).map(|_| {
-        let ledger = Arc::clone(&ledger);
+    let both = [&fixture.ledger, &fixture.other];
+    let enqueues = (0..EXPORTS).map(|turn| {
+        let ledger = Arc::clone(both[turn % 2]);
+        tokio::spawn(async move { enqueue(ledger.as_ref(), "a", 5).await.id })
+    });
+    let claims = (0..EXPORTS + 10).map(|turn| {
+        let ledger = Arc::clone(both[turn % 2]);
         tokio::spawn(async move { ledger.claim_next(LEASE).await })
     });
+    let (enqueues, claims): (Vec<_>, Vec<_>) = (enqueues.collect(), claims.collect());
+    let mut accepted = Vec::new();
+    for enqueue in enqueues {
+        accepted.push(enqueue.await.expect("no panic"));
+    }
     let mut claimed = Vec::new();
-    for claim in claims.collect::<Vec<_>>() {
+    for claim in claims {
         let claim = claim.await.expect("no panic").expect("the ledger");
         claimed.extend(claim.map(|claim| claim.export.id));
     }
+    // What was recorded after the claims went by.
+    while let Some(claim) = fixture.ledger.claim_next(LEASE).await.expect("the ledger") {
+        claimed.push(claim.export.id);
+    }
+    accepted.sort_unstable();
     claimed.sort_unstable();
-    claimed.dedup();
-    assert_eq!(claimed.len(), EXPORTS);
+    assert_eq!(claimed, accepted, "each once");
 }
 
 async fn a_completed_export_has_its_receipt(ledger: &dyn Ledger) {
@@ -169,7 +217,7 @@ async fn a_completed_export_has_its_receipt(ledger: &dyn Ledger) {
         estimated_rows: Some(3),
     };
     ledger
-        .record_snapshot(&lease, now, Some(now))
+        .record_snapshot(&lease, now, Some(now), None)
         .await
         .expect("held");
     ledger.renew(&lease, LEASE, progress).await.expect("held");
@@ -216,7 +264,7 @@ async fn a_lost_lease_changes_nothing(ledger: &dyn Ledger) {
         &ledger.renew(&old, LEASE, Progress::default()).await
     ));
     assert!(is_lost(
-        &ledger.record_snapshot(&old, Utc::now(), None).await
+        &ledger.record_snapshot(&old, Utc::now(), None, None).await
     ));
     assert!(is_lost(&ledger.record_upload(&old, &upload).await));
     assert!(is_lost(
@@ -266,7 +314,7 @@ async fn handing_back_counts_nothing(ledger: &dyn Ledger) {
     enqueue(ledger, "a", 1).await;
     let lease = claim(ledger, LEASE).await.lease;
     ledger
-        .record_snapshot(&lease, Utc::now(), None)
+        .record_snapshot(&lease, Utc::now(), None, None)
         .await
         .expect("held");
     ledger
@@ -387,9 +435,176 @@ async fn the_backlog_is_measured(ledger: &dyn Ledger) {
 
 async fn changes_are_heard(ledger: &dyn Ledger) {
     let mut changes = ledger.changes();
-    let export = enqueue(ledger, "a", 5).await;
-    assert_eq!(changes.recv().await, Ok(export.id));
+    let export = heard(ledger, &mut changes).await;
     claim(ledger, LEASE).await;
-    assert_eq!(changes.recv().await, Ok(export.id));
+    assert_eq!(next_of(&mut changes, export).await, export);
     ledger.check().await.expect("a migrated database");
+}
+
+/// Records exports until one is heard of: at first nobody may be listening yet.
+pub(crate) async fn heard(
+    writer: &dyn Ledger,
+    changes: &mut broadcast::Receiver<ExportId>,
+) -> ExportId {
+    let end = Instant::now() + DEADLINE;
+    while Instant::now() < end {
+        let export = match writer.enqueue(new_export("a", 5), 1_000).await {
+            Ok(Enqueued::Accepted(export)) => export.id,
+            // An outage may not be over yet.
+            _ => ExportId::generate(),
+        };
+        let change = tokio::time::timeout(Duration::from_millis(200), next_of(changes, export));
+        if let Ok(id) = change.await {
+            return id;
+        }
+    }
+    panic!("nothing was heard within {DEADLINE:?}");
+}
+
+async fn next_of(changes: &mut broadcast::Receiver<ExportId>, export: ExportId) -> ExportId {
+    loop {
+        match changes.recv().await {
+            Ok(id) if id == export => return id,
+            Ok(_) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+async fn a_viewer_sees_what_its_key_made(ledger: &dyn Ledger) {
+    let (mine, other) = (KeyId::generate(), KeyId::generate());
+    let made_by = |key: &KeyId| NewExport {
+        made_by: Some(key.clone()),
+        ..new_export("a", 5)
+    };
+    let export = record(ledger, made_by(&mine)).await.id;
+    record(ledger, made_by(&other)).await;
+    enqueue(ledger, "a", 5).await;
+    let page = Page {
+        status: None,
+        dataset: None,
+        before: None,
+        limit: 10,
+    };
+    let scope = |org: &str, key: Option<&KeyId>| Scope {
+        org: OrgId::new(org),
+        made_by: key.cloned(),
+    };
+    for (scope, sees, listed) in [
+        (scope("a", Some(&mine)), true, 1),
+        (scope("a", Some(&other)), false, 1),
+        (scope("a", Some(&KeyId::generate())), false, 0),
+        (scope("a", None), true, 3),
+        (scope("b", Some(&mine)), false, 0),
+    ] {
+        let found = ledger.get(&scope, export).await.expect("the ledger");
+        assert_eq!(found.is_some(), sees, "{scope:?}");
+        let exports = ledger.list(&scope, &page).await.expect("the ledger");
+        assert_eq!(exports.len(), listed, "{scope:?}");
+    }
+}
+
+async fn an_estimate_stays_until_there_is_a_better_one(ledger: &dyn Ledger) {
+    let new = NewExport {
+        estimated_rows: Some(7),
+        ..new_export("a", 5)
+    };
+    let accepted = record(ledger, new).await;
+    assert_eq!(accepted.progress.estimated_rows, Some(7));
+    let lease = claim(ledger, LEASE).await.lease;
+    let estimate = async || read(ledger, lease.export_id).await.progress.estimated_rows;
+    let now = Utc::now();
+    let snapshot = ledger.record_snapshot(&lease, now, None, None).await;
+    snapshot.expect("held");
+    let renewed = ledger.renew(&lease, LEASE, Progress::default()).await;
+    renewed.expect("held");
+    assert_eq!(estimate().await, Some(7));
+    let snapshot = ledger.record_snapshot(&lease, now, None, Some(9)).await;
+    snapshot.expect("held");
+    assert_eq!(estimate().await, Some(9));
+}
+
+async fn every_wait_has_one_wake_up(fixture: &Fixture) {
+    let ledger = fixture.ledger.as_ref();
+    enqueue(ledger, "a", 5).await;
+    assert_eq!(wake_ups(&fixture.queue).await, 1);
+    let lease = claim(ledger, LEASE).await.lease;
+    let retry = Some(Duration::from_secs(600));
+    ledger.fail(&lease, &failure(), retry).await.expect("held");
+    assert_eq!(wake_ups(&fixture.queue).await, 2);
+    enqueue(ledger, "a", 5).await;
+    let lease = claim(ledger, LEASE).await.lease;
+    let back = ledger.hand_back(&lease, Duration::ZERO).await;
+    back.expect("held");
+    assert_eq!(wake_ups(&fixture.queue).await, 4);
+    let lease = claim(ledger, LAPSED).await.lease;
+    let lapsed = ledger.requeue_lapsed(false).await.expect("the ledger");
+    assert_eq!(lapsed, [lease.export_id]);
+    assert_eq!(wake_ups(&fixture.queue).await, 5);
+
+    // Nothing to do: what waits has a wake-up on its way …
+    let again = ledger.wake_waiting(Duration::ZERO).await;
+    assert_eq!(again.expect("the ledger"), 0);
+    // … until deliveries are lost.
+    on_queue(
+        &fixture.queue,
+        "DELETE FROM Jobs",
+        "DELETE FROM apalis.jobs",
+    )
+    .await;
+    for expected in [1, 0] {
+        let again = ledger.wake_waiting(Duration::ZERO).await;
+        assert_eq!(again.expect("the ledger"), expected);
+    }
+    // What was delivered is forgotten after a while.
+    on_queue(
+        &fixture.queue,
+        "UPDATE Jobs SET status = 'Done', done_at = 1",
+        "UPDATE apalis.jobs SET status = 'Done', done_at = to_timestamp(1)",
+    )
+    .await;
+    let again = ledger.wake_waiting(Duration::ZERO).await;
+    assert_eq!(again.expect("the ledger"), 1);
+    assert_eq!(wake_ups(&fixture.queue).await, 1, "the new one alone");
+}
+
+async fn without_a_wake_up_nothing_happened(fixture: &Fixture) {
+    let ledger = fixture.ledger.as_ref();
+    enqueue(ledger, "a", 5).await;
+    let lease = claim(ledger, LEASE).await.lease;
+    on_queue(
+        &fixture.queue,
+        "ALTER TABLE Jobs RENAME TO gone",
+        "ALTER TABLE apalis.jobs RENAME TO gone",
+    )
+    .await;
+    assert!(ledger.enqueue(new_export("a", 5), 10).await.is_err());
+    let retry = Some(Duration::ZERO);
+    assert!(ledger.fail(&lease, &failure(), retry).await.is_err());
+    assert!(ledger.hand_back(&lease, Duration::ZERO).await.is_err());
+    let backlog = ledger.backlog().await.expect("the ledger");
+    assert_eq!(backlog.queued, 0, "no export waits unheard");
+    let export = read(ledger, lease.export_id).await;
+    assert_eq!((export.status, export.failures), (ExportStatus::Running, 0));
+}
+
+/// Wake-ups that were pushed and not delivered, also those that are not due.
+async fn wake_ups(queue: &Queue) -> i64 {
+    let (sqlite, postgres) = (
+        "SELECT count(*) FROM Jobs",
+        "SELECT count(*) FROM apalis.jobs",
+    );
+    let count = match queue {
+        Queue::Sqlite(pool) => sqlx::query_scalar(sqlite).fetch_one(pool).await,
+        Queue::Postgres(pool) => sqlx::query_scalar(postgres).fetch_one(pool).await,
+    };
+    count.expect("the queue's tables")
+}
+
+async fn on_queue(queue: &Queue, sqlite: &'static str, postgres: &'static str) {
+    let done = match queue {
+        Queue::Sqlite(pool) => sqlx::query(sqlite).execute(pool).await.map(drop),
+        Queue::Postgres(pool) => sqlx::query(postgres).execute(pool).await.map(drop),
+    };
+    done.expect("the queue's tables");
 }

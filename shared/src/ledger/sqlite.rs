@@ -3,84 +3,46 @@
 //! All writes go through one connection, so none ever finds the file locked; reads have connections
 //! of their own (WAL). The clock is the process's, which is the machine's.
 
-mod row;
 mod sql;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::migrate::Migrator;
-use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Sqlite, Transaction};
 use tokio::sync::broadcast;
 
-use self::row::ExportRow;
-use super::{Backlog, Claim, Enqueued, Ledger, LedgerError, NewExport, Page, UploadRecord};
-use crate::caller::OrgId;
+use super::row::{self, ExportRow};
+use super::{
+    Backlog, CHANGES_KEPT, Claim, DRAIN_SPAN, Enqueued, Ledger, LedgerError, NewExport, Page,
+    UploadRecord,
+};
+use crate::caller::{KeyId, Scope};
+use crate::database::{SqlitePools, known_sqlite_version, micros};
 use crate::export::{Export, ExportId, ExportStatus, Failure, Lease, Progress, Receipt};
-use crate::queue;
-
-/// How long a statement waits for another process that looks into the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections for reads.
-const READERS: u32 = 4;
-/// Changes that a slow listener may fall behind.
-const CHANGES_KEPT: usize = 1_024;
-/// The span over which the drain is measured.
-const DRAIN_SPAN: Duration = Duration::from_secs(60);
+use crate::queue::{self, Due};
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct SqliteLedger {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    pools: SqlitePools,
     changes: broadcast::Sender<ExportId>,
 }
 
 impl SqliteLedger {
-    /// Opens the file, makes it if need be, and applies the migrations of ledger and queue.
-    ///
-    /// # Errors
-    /// [`LedgerError::Unavailable`], also when a migration fails.
-    pub async fn open(path: &Path) -> Result<Self, LedgerError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            // An accepted export outlives a power cut.
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_TIMEOUT);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options.clone())
-            .await?;
-        queue::migrate(&writer).await?;
-        migrations().run(&writer).await.map_err(sqlx::Error::from)?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options.read_only(true))
-            .await?;
-        Ok(Self {
-            writer,
-            readers,
+    /// The ledger of a database that has the migrations.
+    pub(crate) fn new(pools: SqlitePools) -> Self {
+        Self {
+            pools,
             changes: broadcast::Sender::new(CHANGES_KEPT),
-        })
-    }
-
-    /// The connection that the queue shares.
-    #[must_use]
-    pub fn queue_pool(&self) -> &SqlitePool {
-        &self.writer
+        }
     }
 
     async fn write(&self) -> Result<Transaction<'static, Sqlite>, LedgerError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        Ok(self.pools.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
     fn changed(&self, id: ExportId) {
@@ -94,20 +56,13 @@ impl SqliteLedger {
         lease: &Lease,
         update: sqlx::query::Query<'_, Sqlite, SqliteArguments>,
     ) -> Result<(), LedgerError> {
-        let done = update.execute(&self.writer).await?;
+        let done = update.execute(&self.pools.writer).await?;
         if done.rows_affected() == 0 {
             return Err(LedgerError::LeaseLost(lease.export_id));
         }
         self.changed(lease.export_id);
         Ok(())
     }
-}
-
-/// Ours stand in a table of their own: the queue's migrations own sqlx's usual one.
-fn migrations() -> Migrator {
-    let mut migrator = sqlx::migrate!("../migrations/sqlite");
-    migrator.dangerous_set_table_name("waybill_migrations");
-    migrator
 }
 
 #[async_trait]
@@ -121,40 +76,45 @@ impl Ledger for SqliteLedger {
         if row::unsigned(queued) >= max_queued {
             return Ok(Enqueued::QueueFull);
         }
-        let row: ExportRow = sqlx::query_as(sql::INSERT)
+        let row: ExportRow<i64> = sqlx::query_as(sql::INSERT)
             .bind(id.to_string())
             .bind(new.org.as_str())
             .bind(&new.query.dataset)
-            .bind(row::json(&new.query)?)
+            .bind(row::query(&new)?)
             .bind(new.format.name())
             .bind(&new.filename)
-            .bind(new.max_attempts)
+            .bind(row::max_attempts(&new))
+            .bind(new.made_by.as_ref().map(KeyId::as_str))
+            .bind(new.estimated_rows.map(row::signed))
             .bind(micros(Utc::now()))
             .fetch_one(&mut *tx)
             .await?;
-        queue::push(&mut tx, id, Duration::ZERO).await?;
+        let export = Export::try_from(row)?;
+        queue::sqlite::push(&mut tx, id, Due::Now(export.created_at)).await?;
         tx.commit().await?;
         self.changed(id);
-        Ok(Enqueued::Accepted(Box::new(row.try_into()?)))
+        Ok(Enqueued::Accepted(Box::new(export)))
     }
 
-    async fn get(&self, org: &OrgId, id: ExportId) -> Result<Option<Export>, LedgerError> {
-        let row: Option<ExportRow> = sqlx::query_as(sql::GET)
+    async fn get(&self, scope: &Scope, id: ExportId) -> Result<Option<Export>, LedgerError> {
+        let row: Option<ExportRow<i64>> = sqlx::query_as(sql::GET)
             .bind(id.to_string())
-            .bind(org.as_str())
-            .fetch_optional(&self.readers)
+            .bind(scope.org.as_str())
+            .bind(scope.made_by.as_ref().map(KeyId::as_str))
+            .fetch_optional(&self.pools.readers)
             .await?;
         row.map(Export::try_from).transpose()
     }
 
-    async fn list(&self, org: &OrgId, page: &Page) -> Result<Vec<Export>, LedgerError> {
-        let rows: Vec<ExportRow> = sqlx::query_as(sql::LIST)
-            .bind(org.as_str())
+    async fn list(&self, scope: &Scope, page: &Page) -> Result<Vec<Export>, LedgerError> {
+        let rows: Vec<ExportRow<i64>> = sqlx::query_as(sql::LIST)
+            .bind(scope.org.as_str())
+            .bind(scope.made_by.as_ref().map(KeyId::as_str))
             .bind(page.before.map(|id| id.to_string()))
             .bind(page.status.map(ExportStatus::name))
             .bind(page.dataset.as_deref())
             .bind(page.limit)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.pools.readers)
             .await?;
         rows.into_iter().map(Export::try_from).collect()
     }
@@ -163,7 +123,7 @@ impl Ledger for SqliteLedger {
         let now = Utc::now();
         let (queued, claimed, first): (i64, i64, Option<i64>) = sqlx::query_as(sql::BACKLOG)
             .bind(micros(now - DRAIN_SPAN))
-            .fetch_one(&self.readers)
+            .fetch_one(&self.pools.readers)
             .await?;
         let span = first
             .and_then(DateTime::from_timestamp_micros)
@@ -178,21 +138,17 @@ impl Ledger for SqliteLedger {
 
     async fn claim_next(&self, lease_for: Duration) -> Result<Option<Claim>, LedgerError> {
         let now = Utc::now();
-        let row: Option<ExportRow> = sqlx::query_as(sql::CLAIM_NEXT)
+        let row: Option<ExportRow<i64>> = sqlx::query_as(sql::CLAIM_NEXT)
             .bind(micros(now))
             .bind(micros(now + lease_for))
-            .fetch_optional(&self.writer)
+            .fetch_optional(&self.pools.writer)
             .await?;
         let Some(row) = row else {
             return Ok(None);
         };
         let export = Export::try_from(row)?;
         self.changed(export.id);
-        let lease = Lease {
-            export_id: export.id,
-            epoch: export.epoch,
-        };
-        Ok(Some(Claim { export, lease }))
+        Ok(Some(Claim::of(export)))
     }
 
     async fn renew(
@@ -216,12 +172,14 @@ impl Ledger for SqliteLedger {
         lease: &Lease,
         materialized_at: DateTime<Utc>,
         source_updated_at: Option<DateTime<Utc>>,
+        estimated_rows: Option<u64>,
     ) -> Result<(), LedgerError> {
         let update = sqlx::query(sql::RECORD_SNAPSHOT)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
             .bind(micros(materialized_at))
-            .bind(source_updated_at.map(micros));
+            .bind(source_updated_at.map(micros))
+            .bind(estimated_rows.map(row::signed));
         self.guarded(lease, update).await
     }
 
@@ -273,19 +231,21 @@ impl Ledger for SqliteLedger {
         delay: Option<Duration>,
     ) -> Result<ExportStatus, LedgerError> {
         let now = Utc::now();
+        let run_after = delay.map(|delay| now + delay);
         let mut tx = self.write().await?;
         let status: Option<String> = sqlx::query_scalar(sql::FAIL)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
             .bind(micros(now))
-            .bind(delay.map(|delay| micros(now + delay)))
+            .bind(run_after.map(micros))
             .bind(failure.code.name())
             .bind(&failure.detail)
             .fetch_optional(&mut *tx)
             .await?;
         let status = row::status(&status.ok_or(LedgerError::LeaseLost(lease.export_id))?)?;
-        if status == ExportStatus::Queued {
-            queue::push(&mut tx, lease.export_id, delay.unwrap_or_default()).await?;
+        if let (ExportStatus::Queued, Some(delay), Some(run_after)) = (status, delay, run_after) {
+            let due = Due::after(delay, run_after);
+            queue::sqlite::push(&mut tx, lease.export_id, due).await?;
         }
         tx.commit().await?;
         self.changed(lease.export_id);
@@ -293,26 +253,28 @@ impl Ledger for SqliteLedger {
     }
 
     async fn hand_back(&self, lease: &Lease, delay: Duration) -> Result<(), LedgerError> {
+        let run_after = Utc::now() + delay;
         let mut tx = self.write().await?;
         let done = sqlx::query(sql::HAND_BACK)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
-            .bind(micros(Utc::now() + delay))
+            .bind(micros(run_after))
             .execute(&mut *tx)
             .await?;
         if done.rows_affected() == 0 {
             return Err(LedgerError::LeaseLost(lease.export_id));
         }
-        queue::push(&mut tx, lease.export_id, delay).await?;
+        queue::sqlite::push(&mut tx, lease.export_id, Due::after(delay, run_after)).await?;
         tx.commit().await?;
         self.changed(lease.export_id);
         Ok(())
     }
 
     async fn requeue_lapsed(&self, all: bool) -> Result<Vec<ExportId>, LedgerError> {
+        let now = Utc::now();
         let mut tx = self.write().await?;
         let lapsed: Vec<(String, String)> = sqlx::query_as(sql::REQUEUE_LAPSED)
-            .bind(micros(Utc::now()))
+            .bind(micros(now))
             .bind(all)
             .fetch_all(&mut *tx)
             .await?;
@@ -320,7 +282,7 @@ impl Ledger for SqliteLedger {
         for (id, status) in lapsed {
             let id = row::id(&id)?;
             if row::status(&status)? == ExportStatus::Queued {
-                queue::push(&mut tx, id, Duration::ZERO).await?;
+                queue::sqlite::push(&mut tx, id, Due::Now(now)).await?;
             }
             ids.push(id);
         }
@@ -332,18 +294,19 @@ impl Ledger for SqliteLedger {
     }
 
     async fn wake_waiting(&self, waiting_for: Duration) -> Result<u64, LedgerError> {
+        let now = Utc::now();
         let mut tx = self.write().await?;
         let waiting: Vec<String> = sqlx::query_scalar(sql::WAITING)
-            .bind(micros(Utc::now() - waiting_for))
+            .bind(micros(now - waiting_for))
             .bind(i64::from(queue::MOST_WAKE_UPS))
             .fetch_all(&mut *tx)
             .await?;
-        let pending = queue::pending(&mut tx).await?;
+        let pending = queue::sqlite::pending(&mut tx).await?;
         let undelivered = waiting.get(pending..).unwrap_or_default();
         for id in undelivered {
-            queue::push(&mut tx, row::id(id)?, Duration::ZERO).await?;
+            queue::sqlite::push(&mut tx, row::id(id)?, Due::Now(now)).await?;
         }
-        queue::forget_done(&mut tx).await?;
+        queue::sqlite::forget_done(&mut tx).await?;
         tx.commit().await?;
         if let Some(id) = undelivered.first() {
             self.changed(row::id(id)?);
@@ -353,19 +316,15 @@ impl Ledger for SqliteLedger {
 
     async fn stale_uploads(&self) -> Result<Vec<UploadRecord>, LedgerError> {
         let rows: Vec<(String, String)> = sqlx::query_as(sql::STALE_UPLOADS)
-            .fetch_all(&self.readers)
+            .fetch_all(&self.pools.readers)
             .await?;
-        let record = |(object_key, upload_id)| UploadRecord {
-            object_key,
-            upload_id,
-        };
-        Ok(rows.into_iter().map(record).collect())
+        Ok(rows.into_iter().map(UploadRecord::from).collect())
     }
 
     async fn forget_upload(&self, upload: &UploadRecord) -> Result<(), LedgerError> {
         sqlx::query(sql::FORGET_UPLOAD)
             .bind(&upload.object_key)
-            .execute(&self.writer)
+            .execute(&self.pools.writer)
             .await?;
         Ok(())
     }
@@ -376,16 +335,11 @@ impl Ledger for SqliteLedger {
 
     async fn check(&self) -> Result<(), LedgerError> {
         let newest: Option<i64> = sqlx::query_scalar(sql::NEWEST_MIGRATION)
-            .fetch_one(&self.readers)
+            .fetch_one(&self.pools.readers)
             .await?;
-        let known = migrations().iter().map(|migration| migration.version).max();
-        if newest < known {
+        if newest < known_sqlite_version() {
             return Err(LedgerError::SchemaOutdated);
         }
         Ok(())
     }
-}
-
-fn micros(instant: DateTime<Utc>) -> i64 {
-    instant.timestamp_micros()
 }

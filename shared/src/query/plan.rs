@@ -23,7 +23,7 @@ impl Catalog {
     ///
     /// # Errors
     /// [`Rejection::Invalid`] with every fault of the request, or [`Rejection::Forbidden`] when the
-    /// dataset exists and the caller's role may not use it.
+    /// dataset exists and the caller may not use it.
     pub fn plan(&self, request: &ReportRequest, caller: &Caller) -> Result<ReportPlan, Rejection> {
         let mut faults = Faults::default();
         let (query, at, format) = match request.shape {
@@ -78,7 +78,7 @@ impl Validation<'_> {
         let members = faults.object(query, at, &MEMBERS)?;
         let dataset = self.dataset(members, at, faults);
         if let Some(dataset) = &dataset
-            && !dataset.allows_role(self.caller.role.name())
+            && !dataset.allows(self.caller)
         {
             return Some(Err(Rejection::Forbidden {
                 dataset: dataset.name.clone(),

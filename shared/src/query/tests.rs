@@ -47,6 +47,8 @@ fn plan_as(role: Role, body: &Value) -> Result<ReportPlan, Rejection> {
     let caller = Caller {
         org: OrgId::new("org_a"),
         role,
+        key: None,
+        datasets: None,
     };
     let request = ReportRequest::export(body.to_string().as_bytes())?;
     catalog.plan(&request, &caller)
@@ -283,6 +285,30 @@ fn a_role_without_the_dataset_is_forbidden() {
 }
 
 #[test]
+fn a_key_without_the_dataset_is_forbidden() {
+    let catalog = Catalog::parse(CATALOG).expect("the test's catalog");
+    let body = query(json!({ "dimensions": ["status"] })).to_string();
+    let request = ReportRequest::export(body.as_bytes()).expect("JSON");
+    for (datasets, allowed) in [
+        (None, true),
+        (Some(vec!["sessions"]), true),
+        (Some(vec!["rows"]), false),
+        (Some(vec![]), false),
+    ] {
+        let caller = Caller {
+            org: OrgId::new("org_a"),
+            role: Role::Admin,
+            key: None,
+            datasets: datasets.map(|names| names.into_iter().map(str::to_owned).collect()),
+        };
+        let plan = catalog.plan(&request, &caller);
+        let forbidden =
+            matches!(&plan, Err(Rejection::Forbidden { dataset }) if dataset == "sessions");
+        assert_eq!((plan.is_ok(), forbidden), (allowed, !allowed));
+    }
+}
+
+#[test]
 fn rows_are_copied_not_measured() {
     let rows = |members: Value| {
         let mut body = query(members);
@@ -310,6 +336,8 @@ fn a_stored_query_plans_to_the_same() {
     let caller = Caller {
         org: OrgId::new("org_a"),
         role: Role::Admin,
+        key: None,
+        datasets: None,
     };
     let catalog = Catalog::parse(CATALOG).expect("the test's catalog");
     let again = catalog

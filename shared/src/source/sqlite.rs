@@ -22,8 +22,8 @@ use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
 use self::columns::BatchBuilder;
-use super::{BATCHES_AHEAD, Reading, Snapshot, Source, SourceError};
-use crate::statement::Dialect;
+use super::{BATCHES_AHEAD, Index, Reading, Snapshot, Source, SourceError};
+use crate::statement::{Dialect, Statement};
 
 #[cfg(test)]
 pub(crate) use self::functions::register as register_functions;
@@ -67,17 +67,18 @@ impl SqliteSource {
 }
 
 impl SqliteSource {
-    async fn with_connection<F>(&self, work: F) -> Result<(), SourceError>
+    async fn with_connection<F, T>(&self, work: F) -> Result<T, SourceError>
     where
-        F: FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        T: Send + 'static,
     {
         let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
         let connection = self.idle_connection();
         tokio::task::spawn_blocking(move || {
             let connection = connection.map_or_else(|| connect(&path), Ok)?;
-            work(&connection)?;
+            let done = work(&connection)?;
             keep(&idle, connection);
-            Ok(())
+            Ok(done)
         })
         .await
         .map_err(|_| SourceError::Stopped)?
@@ -113,6 +114,17 @@ impl Source for SqliteSource {
         })
     }
 
+    async fn estimate(&self, _statement: &Statement) -> Result<Option<u64>, SourceError> {
+        Ok(None)
+    }
+
+    async fn indexes(&self, table: &str) -> Result<Option<Vec<Index>>, SourceError> {
+        let (schema, table) = table.rsplit_once('.').unwrap_or(("main", table));
+        let (schema, table) = (schema.to_owned(), table.to_owned());
+        self.with_connection(move |connection| indexes(connection, &schema, &table))
+            .await
+    }
+
     async fn prepare(&self, sql: &str) -> Result<(), SourceError> {
         let sql = sql.to_owned();
         self.with_connection(move |connection| connection.prepare(&sql).map(drop))
@@ -125,6 +137,41 @@ impl Source for SqliteSource {
         })
         .await
     }
+}
+
+const IS_TABLE: &str = "\
+SELECT count(*) FROM pragma_table_list WHERE schema = ?1 AND name = ?2 COLLATE NOCASE AND type = 'table'";
+
+/// The name of an expression is NULL.
+const INDEX_COLUMNS: &str = "\
+SELECT indexes.name, columns.name
+FROM pragma_index_list(?2, ?1) AS indexes, pragma_index_info(indexes.name, ?1) AS columns
+WHERE NOT indexes.partial
+ORDER BY indexes.seq, columns.seqno";
+
+fn indexes(
+    connection: &Connection,
+    schema: &str,
+    table: &str,
+) -> rusqlite::Result<Option<Vec<Index>>> {
+    let tables: i64 = connection.query_row(IS_TABLE, [schema, table], |row| row.get(0))?;
+    if tables == 0 {
+        return Ok(None);
+    }
+    let mut statement = connection.prepare(INDEX_COLUMNS)?;
+    let mut rows = statement.query([schema, table])?;
+    let mut indexes: Vec<(String, Index)> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (index, column): (String, Option<String>) = (row.get(0)?, row.get(1)?);
+        let column = column.unwrap_or_default();
+        match indexes.last_mut() {
+            Some((last, columns)) if *last == index => columns.push(column),
+            _ => indexes.push((index, vec![column])),
+        }
+    }
+    Ok(Some(
+        indexes.into_iter().map(|(_, columns)| columns).collect(),
+    ))
 }
 
 /// What is known once the snapshot is taken.

@@ -7,10 +7,10 @@
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
-use super::{Dialect, from_clause, quoted_name, quoted_text};
-use crate::catalog::Grain;
+use super::{Dialect, Use, from_clause, operator, quoted_name, quoted_text};
+use crate::catalog::{Dataset, Grain};
 use crate::column::{ColumnKind, ColumnType};
-use crate::query::{Direction, FilterOp, Literal, Predicate, ReportPlan, Test, TimeRange};
+use crate::query::{Direction, Literal, Predicate, ReportPlan, Test, TimeRange};
 
 pub(super) fn report(plan: &ReportPlan, rows: u64) -> String {
     let dataset = plan.dataset();
@@ -73,6 +73,26 @@ pub(super) fn newest(plan: &ReportPlan) -> Option<String> {
     ))
 }
 
+/// SQLite has no types to be compared amiss: only that the text is an expression can be shown.
+pub(super) fn probe(dataset: &Dataset, used: &Use<'_>) -> String {
+    let tenant;
+    let selected = match used {
+        Use::Relation => "1",
+        Use::Tenant(column) => {
+            tenant = quoted_name(column);
+            &tenant
+        }
+        Use::Time(expression) | Use::Updated(expression) => expression.for_dialect(Dialect::Sqlite),
+        Use::Dimension(field) | Use::Measure(field) | Use::Filter(field) => {
+            field.expression.for_dialect(Dialect::Sqlite)
+        }
+    };
+    format!(
+        "SELECT {selected}\nFROM {}\nLIMIT 0",
+        from_clause(&dataset.relation)
+    )
+}
+
 fn conditions(plan: &ReportPlan) -> Vec<String> {
     let time = plan.dataset().time.for_dialect(Dialect::Sqlite);
     let mut conditions: Vec<String> = organisation(plan).into_iter().collect();
@@ -132,17 +152,6 @@ fn condition(predicate: &Predicate) -> String {
             let values: Vec<String> = values.iter().map(literal).collect();
             format!("{operand} IN ({})", values.join(", "))
         }
-    }
-}
-
-fn operator(op: FilterOp) -> &'static str {
-    match op {
-        FilterOp::Eq | FilterOp::In => "=",
-        FilterOp::Neq => "<>",
-        FilterOp::Gt => ">",
-        FilterOp::Gte => ">=",
-        FilterOp::Lt => "<",
-        FilterOp::Lte => "<=",
     }
 }
 

@@ -34,6 +34,8 @@ fn plan(org: &str, value: &str) -> ReportPlan {
     let caller = Caller {
         org: OrgId::new(org),
         role: Role::Admin,
+        key: None,
+        datasets: None,
     };
     let catalog = Catalog::parse(CATALOG).expect("the test's catalog");
     catalog.plan(&request, &caller).expect("a valid query")

@@ -50,6 +50,7 @@ const EXPORT_MEMBERS: [&str; 27] = [
 pub(crate) struct Http {
     client: Client,
     base: String,
+    authorization: Option<String>,
 }
 
 impl Http {
@@ -63,6 +64,15 @@ impl Http {
         Self {
             client,
             base: base.to_owned(),
+            authorization: None,
+        }
+    }
+
+    /// The same client with an API key, which it shows to this server alone.
+    pub(crate) fn with_key(self, key: &str) -> Self {
+        Self {
+            authorization: Some(format!("Bearer {key}")),
+            ..self
         }
     }
 
@@ -92,7 +102,13 @@ impl Http {
         };
         let url = Url::parse(&url).unwrap_or_else(|error| panic!("{url}: {error}"));
         let mut all = HeaderMap::new();
-        for (name, value) in headers {
+        let key = self.authorization.as_deref();
+        let key = key.filter(|_| url.as_str().starts_with(&self.base));
+        for (name, value) in headers
+            .iter()
+            .copied()
+            .chain(key.map(|key| ("authorization", key)))
+        {
             let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
             let value = HeaderValue::from_bytes(value.as_bytes()).expect("a header value");
             all.append(name, value);

@@ -28,6 +28,9 @@ pub(crate) struct Launch {
     pub(super) demo_rows: usize,
     pub(super) own_data: bool,
     pub(super) data_dir: Option<PathBuf>,
+    pub(super) own_services: bool,
+    pub(super) apis: usize,
+    pub(super) workers: usize,
     environment: Vec<(String, String)>,
     arguments: Vec<OsString>,
     listen: String,
@@ -47,6 +50,9 @@ impl Launch {
             demo_rows: 100,
             own_data: false,
             data_dir: None,
+            own_services: false,
+            apis: 1,
+            workers: 1,
             environment: Vec::new(),
             arguments: Vec::new(),
             listen: "127.0.0.1:0".to_owned(),
@@ -60,6 +66,18 @@ impl Launch {
         .env("LIMITS__BURST", 1_000_000)
     }
 
+    /// How many processes of each role a distributed server has.
+    pub(crate) fn processes(mut self, apis: usize, workers: usize) -> Self {
+        (self.apis, self.workers) = (apis, workers);
+        self
+    }
+
+    /// With a database server and a store that no other test uses, so that they may be stopped.
+    pub(crate) fn own_services(mut self) -> Self {
+        self.own_services = true;
+        self
+    }
+
     pub(crate) fn demo_rows(mut self, rows: usize) -> Self {
         self.demo_rows = rows;
         self
@@ -70,6 +88,15 @@ impl Launch {
         self.environment
             .push((format!("WAYBILL__{name}"), value.to_string()));
         self
+    }
+
+    /// Sets `WAYBILL__{name}` unless it is set already.
+    pub(super) fn default_env(self, name: &str, value: impl Display) -> Self {
+        let full = format!("WAYBILL__{name}");
+        if self.environment.iter().any(|(set, _)| *set == full) {
+            return self;
+        }
+        self.env(name, value)
     }
 
     pub(crate) fn arg(mut self, argument: impl Into<OsString>) -> Self {

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
 use super::http::Http;
-use super::launch::{Deployment, Launch};
+use super::launch::{Deployment, Exit, Launch};
 use super::process::{Log, Process};
 use super::services::Services;
 
@@ -28,7 +28,7 @@ pub(crate) struct Server {
     /// The API first.
     processes: Vec<Process>,
     logs: Vec<Log>,
-    api: String,
+    apis: Vec<String>,
     s3: String,
     folder: TempDir,
 }
@@ -39,7 +39,11 @@ impl Server {
         let services = match launch.deployment {
             Deployment::Embedded => None,
             Deployment::Distributed => {
-                let services = Services::new();
+                let services = if launch.own_services {
+                    Services::own()
+                } else {
+                    Services::shared()
+                };
                 launch = services.prepare(services.joined_to(launch), folder.path());
                 Some(services)
             }
@@ -49,7 +53,7 @@ impl Server {
             services,
             processes: Vec::new(),
             logs: Vec::new(),
-            api: String::new(),
+            apis: Vec::new(),
             s3: String::new(),
             folder,
         };
@@ -60,20 +64,25 @@ impl Server {
     fn run(&mut self) -> Result<(), String> {
         let folder = self.folder.path().to_owned();
         let programs = match self.launch.deployment {
-            Deployment::Embedded => vec![("up", self.launch.up(&folder))],
-            Deployment::Distributed => vec![
-                ("api", self.launch.api(&folder)),
-                ("worker", self.launch.worker(&folder)),
-            ],
+            Deployment::Embedded => vec![("up".to_owned(), self.launch.up(&folder))],
+            Deployment::Distributed => {
+                let apis = (0..self.launch.apis)
+                    .map(|number| (format!("api-{number}"), self.launch.api(&folder)));
+                let workers = (0..self.launch.workers)
+                    .map(|number| (format!("worker-{number}"), self.launch.worker(&folder)));
+                apis.chain(workers).collect()
+            }
         };
+        self.apis.clear();
+        self.logs.clear();
         let starting: Vec<_> = programs
             .into_iter()
-            .map(|(name, command)| start(name, command, &folder))
+            .map(|(name, command)| start(&name, command, &folder))
             .collect();
         for (ready_file, mut process) in starting {
             let ready = process.ready(&ready_file)?;
             if let Some(api) = ready["api"].as_str() {
-                self.api = api.trim_end_matches('/').to_owned();
+                self.apis.push(api.trim_end_matches('/').to_owned());
             }
             if let Some(s3) = ready["s3"].as_str() {
                 self.s3 = s3.trim_end_matches('/').to_owned();
@@ -82,7 +91,7 @@ impl Server {
             self.processes.push(process);
         }
         if let Some(services) = &self.services {
-            self.s3 = services.s3();
+            self.s3 = services.store().endpoint();
         }
         Ok(())
     }
@@ -114,9 +123,32 @@ impl Server {
         self.run().unwrap_or_else(|why| panic!("{why}"));
     }
 
-    /// The address of the API, without a slash at the end.
+    /// The address of the (first) API, without a slash at the end.
     pub(crate) fn api(&self) -> &str {
-        &self.api
+        &self.apis[0]
+    }
+
+    /// A client of each API.
+    pub(crate) fn each_http(&self) -> Vec<Http> {
+        self.apis.iter().map(|api| Http::new(api)).collect()
+    }
+
+    /// Runs a subcommand with the settings of this server to its end.
+    pub(crate) fn run_command(&self, subcommand: &str, arguments: &[&str]) -> Exit {
+        let mut command = self.launch.command(subcommand, self.folder.path());
+        command.args(arguments);
+        Exit::of(command, self.folder.path())
+    }
+
+    /// What a distributed server stands on.
+    pub(crate) fn services(&self) -> &Services {
+        let services = self.services.as_ref();
+        services.expect("a distributed server has services")
+    }
+
+    /// Everything that its processes logged.
+    pub(crate) fn logged(&self) -> String {
+        self.logs.iter().map(Log::stderr).collect()
     }
 
     /// The address of S3, without a slash at the end.
@@ -165,7 +197,7 @@ impl Server {
     /// The files of the store that belong to this export.
     pub(crate) fn objects_of(&self, export_id: &str) -> Vec<PathBuf> {
         let store = match &self.services {
-            Some(services) => services.objects(),
+            Some(services) => services.store().folder().to_owned(),
             None => self.data_dir(),
         };
         files_under(&store)

@@ -1,40 +1,55 @@
 //! What a distributed server stands on: a database and an S3 prefix of its own, and the demo's data.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tempfile::TempDir;
-use waybill_test_services::postgres::{Cluster, Database};
+use waybill_test_services::postgres::{Cluster, Database, Setup};
 use waybill_test_services::s3::{ACCESS_KEY_ID, BUCKET, S3, SECRET_ACCESS_KEY};
 
 use super::launch::{Exit, Launch, command};
 
-/// A database and a store.
+/// A database and a store. Servers live as long as the tests, so that whoever needs one may hold it.
 pub(crate) struct Services {
+    cluster: &'static Cluster,
+    store: &'static S3,
     database: Database<'static>,
 }
 
 impl Services {
     /// Of the servers that all tests share.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn shared() -> Self {
+        Self::of(Cluster::shared(), S3::shared())
+    }
+
+    /// Of servers that no other test has, so that they may be stopped.
+    pub(crate) fn own() -> Self {
+        let cluster = Box::leak(Box::new(Setup::new().start()));
+        let store = Box::leak(Box::new(S3::start()));
+        Self::of(cluster, store)
+    }
+
+    fn of(cluster: &'static Cluster, store: &'static S3) -> Self {
         Self {
-            database: Cluster::shared().database(),
+            cluster,
+            store,
+            database: cluster.database(),
         }
     }
 
     /// The launch with these services.
     pub(crate) fn joined_to(&self, launch: Launch) -> Launch {
         let launch = launch
-            .env("DATABASE__URL", self.database.url())
-            .env("STORAGE__ENDPOINT", S3::shared().endpoint())
-            .env("STORAGE__BUCKET", BUCKET)
-            .env("STORAGE__ACCESS_KEY_ID", ACCESS_KEY_ID)
-            .env("STORAGE__SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
-            .env("AUTH__MODE", "none");
+            .default_env("DATABASE__URL", self.database.url())
+            .default_env("STORAGE__ENDPOINT", self.store.endpoint())
+            .default_env("STORAGE__BUCKET", BUCKET)
+            .default_env("STORAGE__ACCESS_KEY_ID", ACCESS_KEY_ID)
+            .default_env("STORAGE__SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
+            .default_env("AUTH__MODE", "none");
         if launch.own_data {
             launch
         } else {
-            launch.env("SOURCES__DEFAULT__URL", self.database.url())
+            launch.default_env("SOURCES__DEFAULT__URL", self.database.url())
         }
     }
 
@@ -51,21 +66,21 @@ impl Services {
         succeeded(Exit::of(demo, folder));
         let catalog = folder.join("demo.toml");
         fs::write(&catalog, demo_catalog()).expect("the catalog is written");
-        launch.env("CATALOG", catalog.display())
+        launch.default_env("CATALOG", catalog.display())
+    }
+
+    /// The server of the database.
+    pub(crate) fn cluster(&self) -> &'static Cluster {
+        self.cluster
+    }
+
+    /// The server of the store.
+    pub(crate) fn store(&self) -> &'static S3 {
+        self.store
     }
 
     pub(crate) fn database(&self) -> &Database<'static> {
         &self.database
-    }
-
-    /// Where S3 is.
-    pub(crate) fn s3(&self) -> String {
-        S3::shared().endpoint()
-    }
-
-    /// The folder of all objects.
-    pub(crate) fn objects(&self) -> PathBuf {
-        S3::shared().folder().to_owned()
     }
 }
 

@@ -6,8 +6,8 @@ use std::os::unix::fs::{MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -103,11 +103,13 @@ impl Setup {
             programs,
             owner,
             port: 0,
-            server: None,
+            server: Mutex::default(),
             folder,
             databases: AtomicU32::new(0),
         };
-        cluster.run();
+        let (port, server) = cluster.run(None);
+        cluster.port = port;
+        *cluster.server() = Some(server);
         cluster
     }
 }
@@ -119,7 +121,7 @@ pub struct Cluster {
     programs: PathBuf,
     owner: Owner,
     port: u16,
-    server: Option<Server>,
+    server: Mutex<Option<Server>>,
     folder: TempDir,
     databases: AtomicU32,
 }
@@ -182,27 +184,31 @@ impl Cluster {
     }
 
     /// Ends the server as a crash of its machine would.
-    pub fn stop(&mut self) {
-        self.server = None;
+    pub fn stop(&self) {
+        *self.server() = None;
     }
 
     /// Starts the server again, on the same port.
-    pub fn start_again(&mut self) {
-        assert!(self.server.is_none(), "it was stopped before");
-        self.run();
+    pub fn start_again(&self) {
+        let mut running = self.server();
+        assert!(running.is_none(), "it was stopped before");
+        *running = Some(self.run(Some(self.port)).1);
     }
 
-    fn run(&mut self) {
-        let fixed_port = (self.port != 0).then_some(self.port);
+    fn server(&self) -> MutexGuard<'_, Option<Server>> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Launches the server on this port, or any, and waits until it answers there.
+    fn run(&self, fixed_port: Option<u16>) -> (u16, Server) {
         let started = Instant::now();
         while started.elapsed() < DEADLINE {
             // Another process may take the port in between: then the next one is tried.
-            self.port = fixed_port.unwrap_or_else(free_port);
-            let mut server = self.launch();
+            let port = fixed_port.unwrap_or_else(free_port);
+            let mut server = self.launch(port);
             while started.elapsed() < DEADLINE {
-                if self.answers() {
-                    self.server = Some(server);
-                    return;
+                if self.answers(port) {
+                    return (port, server);
                 }
                 if let Ok(Some(_)) = server.postmaster.try_wait() {
                     break;
@@ -214,12 +220,12 @@ impl Cluster {
         panic!("PostgreSQL did not start within {DEADLINE:?}\n{log}");
     }
 
-    fn launch(&self) -> Server {
+    fn launch(&self, port: u16) -> Server {
         let mut command = self.owner.command(&self.programs.join("postgres"));
         command.arg("-D").arg(self.folder.path().join("data"));
         let mut settings = vec![
             "listen_addresses=127.0.0.1".to_owned(),
-            format!("port={}", self.port),
+            format!("port={port}"),
             format!("unix_socket_directories={}", self.folder.path().display()),
             "max_connections=200".to_owned(),
         ];
@@ -247,11 +253,11 @@ impl Cluster {
         Server { postmaster, watch }
     }
 
-    fn answers(&self) -> bool {
+    fn answers(&self, port: u16) -> bool {
         let status = Command::new(self.programs.join("pg_isready"))
             .args(["--quiet", "--timeout=1", "--host"])
             .arg(self.folder.path())
-            .args(["--port", &self.port.to_string()])
+            .args(["--port", &port.to_string()])
             .status();
         status.is_ok_and(|status| status.success())
     }
@@ -401,7 +407,7 @@ mod tests {
 
     #[test]
     fn databases_are_apart_and_outlive_a_crash() {
-        let mut cluster = Setup::new().setting("work_mem", "5MB").start();
+        let cluster = Setup::new().setting("work_mem", "5MB").start();
         let (one, other) = {
             let (one, other) = (cluster.database(), cluster.database());
             one.psql("CREATE TABLE t AS SELECT 7 AS n; CHECKPOINT");

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -28,7 +28,7 @@ pub const BUCKET: &str = "waybill";
 pub struct S3 {
     address: SocketAddr,
     folder: TempDir,
-    server: Option<Server>,
+    server: Mutex<Option<Server>>,
 }
 
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl S3 {
         Self {
             address,
             folder,
-            server: Some(server),
+            server: Mutex::new(Some(server)),
         }
     }
 
@@ -75,8 +75,8 @@ impl S3 {
     }
 
     /// Ends the server; connections to it break.
-    pub fn stop(&mut self) {
-        if let Some(server) = self.server.take() {
+    pub fn stop(&self) {
+        if let Some(server) = self.server().take() {
             server.end();
         }
     }
@@ -85,10 +85,15 @@ impl S3 {
     ///
     /// # Panics
     /// When somebody else has taken the port meanwhile.
-    pub fn start_again(&mut self) {
-        assert!(self.server.is_none(), "it was stopped before");
+    pub fn start_again(&self) {
+        let mut running = self.server();
+        assert!(running.is_none(), "it was stopped before");
         let (_, server) = run(self.folder.path(), self.address).expect("the port is still free");
-        self.server = Some(server);
+        *running = Some(server);
+    }
+
+    fn server(&self) -> MutexGuard<'_, Option<Server>> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

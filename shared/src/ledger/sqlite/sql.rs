@@ -5,20 +5,24 @@ pub(super) const COUNT_QUEUED: &str = "SELECT count(*) FROM exports WHERE status
 
 pub(super) const INSERT: &str = "
 INSERT INTO exports
-    (id, org_id, status, dataset, query, format, filename, max_attempts, created_at, run_after)
-VALUES (?1, ?2, 'queued', ?3, ?4, ?5, ?6, ?7, ?8, ?8)
+    (id, org_id, status, dataset, query, format, filename, max_attempts, made_by, estimated_rows,
+     created_at, run_after)
+VALUES (?1, ?2, 'queued', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)
 RETURNING *";
 
-pub(super) const GET: &str = "SELECT * FROM exports WHERE id = ?1 AND org_id = ?2";
+pub(super) const GET: &str = "
+SELECT * FROM exports
+WHERE id = ?1 AND org_id = ?2 AND (?3 IS NULL OR made_by = ?3)";
 
 pub(super) const LIST: &str = "
 SELECT * FROM exports
 WHERE org_id = ?1
-  AND (?2 IS NULL OR id < ?2)
-  AND (?3 IS NULL OR status = ?3)
-  AND (?4 IS NULL OR dataset = ?4)
+  AND (?2 IS NULL OR made_by = ?2)
+  AND (?3 IS NULL OR id < ?3)
+  AND (?4 IS NULL OR status = ?4)
+  AND (?5 IS NULL OR dataset = ?5)
 ORDER BY id DESC
-LIMIT ?5";
+LIMIT ?6";
 
 pub(super) const BACKLOG: &str = "
 SELECT (SELECT count(*) FROM exports WHERE status = 'queued'), count(*), min(started_at)
@@ -42,13 +46,16 @@ RETURNING *";
 
 pub(super) const RENEW: &str = "
 UPDATE exports
-SET lease_expires_at = ?3, progress_rows = ?4, progress_bytes = ?5, estimated_rows = ?6,
+SET lease_expires_at = ?3, progress_rows = ?4, progress_bytes = ?5,
+    estimated_rows = coalesce(?6, estimated_rows),
     revision = revision + 1
 WHERE id = ?1 AND epoch = ?2 AND status = 'running'";
 
 pub(super) const RECORD_SNAPSHOT: &str = "
 UPDATE exports
-SET materialized_at = ?3, source_updated_at = ?4, revision = revision + 1
+SET materialized_at = ?3, source_updated_at = ?4,
+    estimated_rows = coalesce(?5, estimated_rows),
+    revision = revision + 1
 WHERE id = ?1 AND epoch = ?2 AND status = 'running'";
 
 pub(super) const RECORD_UPLOAD: &str = "

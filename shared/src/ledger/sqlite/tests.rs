@@ -1,18 +1,16 @@
 //! The suite on SQLite, and what only an embedded ledger does.
 
-use std::time::Duration;
-
-use serde_json::json;
 use tempfile::TempDir;
 
-use super::*;
-use crate::encode::Format;
-use crate::ledger::conformance;
+use crate::caller::Scope;
+use crate::database::Database;
+use crate::ledger::Enqueued;
+use crate::ledger::conformance::{self, Fixture, new_export};
 
-async fn open(dir: &TempDir) -> SqliteLedger {
-    SqliteLedger::open(&dir.path().join("ledger.sqlite"))
+async fn open(dir: &TempDir) -> Database {
+    Database::open_file(&dir.path().join("ledger.sqlite"))
         .await
-        .expect("a ledger")
+        .expect("a database")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,75 +18,28 @@ async fn it_conforms() {
     let root = TempDir::new().expect("a folder");
     conformance::run(async || {
         let dir = TempDir::new_in(root.path()).expect("a folder");
-        let ledger = open(&dir).await;
+        let fixture = Fixture::of(open(&dir).await, open(&dir).await);
         // The root goes at the end, with everything in it.
         drop(dir.keep());
-        ledger
+        fixture
     })
     .await;
-}
-
-fn new_export() -> NewExport {
-    let query = json!({
-        "dataset": "sessions",
-        "time_range": { "from": "2026-04-24T00:00:00Z", "to": "2026-05-24T00:00:00Z" },
-    });
-    NewExport {
-        org: OrgId::new("a"),
-        query: serde_json::from_value(query).expect("a query"),
-        format: Format::Csv,
-        filename: "x.csv".to_owned(),
-        max_attempts: 5,
-    }
 }
 
 #[tokio::test]
 async fn it_survives_being_closed() {
     let dir = TempDir::new().expect("a folder");
-    let ledger = open(&dir).await;
-    let accepted = ledger.enqueue(new_export(), 10).await.expect("accepted");
-    let Enqueued::Accepted(export) = accepted else {
+    let database = open(&dir).await;
+    let accepted = database.ledger.enqueue(new_export("a", 5), 10).await;
+    let Enqueued::Accepted(export) = accepted.expect("the ledger") else {
         panic!("the queue is empty");
     };
-    drop(ledger);
-    let ledger = open(&dir).await;
-    let found = ledger
-        .get(&export.org, export.id)
-        .await
-        .expect("the ledger");
+    drop(database);
+    let scope = Scope {
+        org: export.org,
+        made_by: None,
+    };
+    let found = open(&dir).await.ledger.get(&scope, export.id).await;
+    let found = found.expect("the ledger");
     assert_eq!(found.map(|found| found.id), Some(export.id));
-}
-
-#[tokio::test]
-async fn every_waiting_export_has_a_wake_up_again() {
-    let dir = TempDir::new().expect("a folder");
-    let ledger = open(&dir).await;
-    for _ in 0..3 {
-        ledger.enqueue(new_export(), 10).await.expect("accepted");
-    }
-    assert_eq!(
-        ledger
-            .wake_waiting(Duration::ZERO)
-            .await
-            .expect("the ledger"),
-        0
-    );
-    sqlx::query("DELETE FROM Jobs")
-        .execute(ledger.queue_pool())
-        .await
-        .expect("deliveries are lost");
-    assert_eq!(
-        ledger
-            .wake_waiting(Duration::ZERO)
-            .await
-            .expect("the ledger"),
-        3
-    );
-    assert_eq!(
-        ledger
-            .wake_waiting(Duration::ZERO)
-            .await
-            .expect("the ledger"),
-        0
-    );
 }

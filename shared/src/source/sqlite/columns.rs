@@ -10,8 +10,9 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
+use serde::de::IgnoredAny;
 
-use super::super::{BATCH_BYTES, BATCH_ROWS, SourceError};
+use super::super::{BATCH_BYTES, BATCH_ROWS, SourceError, json};
 use super::value;
 use crate::column::{Column, ColumnType, arrow_schema};
 
@@ -151,8 +152,10 @@ fn append_json(builder: &mut StringBuilder, stored: ValueRef<'_>) -> Result<(), 
     match stored {
         ValueRef::Null => builder.append_null(),
         ValueRef::Text(bytes) => {
-            let document: serde_json::Value = serde_json::from_slice(bytes).map_err(|_| NO_JSON)?;
-            builder.append_value(document.to_string());
+            serde_json::from_slice::<IgnoredAny>(bytes).map_err(|_| NO_JSON)?;
+            let mut document = Vec::with_capacity(bytes.len());
+            json::compact(bytes, &mut document);
+            builder.append_value(String::from_utf8(document).map_err(|_| NO_JSON)?);
         }
         ValueRef::Integer(number) => builder.append_value(itoa::Buffer::new().format(number)),
         ValueRef::Real(number) if number.is_finite() => builder.append_value(number.to_string()),

@@ -109,6 +109,8 @@ fn plan(mut query: Value) -> ReportPlan {
     let caller = Caller {
         org: OrgId::new("a"),
         role: Role::Admin,
+        key: None,
+        datasets: None,
     };
     let catalog = Catalog::parse(CATALOG).expect("the test's catalog");
     catalog.plan(&request, &caller).expect("a valid query")

@@ -1,15 +1,16 @@
-//! A row of the exports table, and how it becomes an [`Export`].
+//! A row of the exports table, whichever the database, and how it becomes an [`Export`].
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 
-use super::super::LedgerError;
+use super::{LedgerError, NewExport};
 use crate::caller::OrgId;
+use crate::database::StoredInstant;
 use crate::encode::Format;
 use crate::export::{Export, ExportId, ExportStatus, Failure, FailureCode, Progress, Receipt};
 
+/// `T` is what the database keeps instants in.
 #[derive(sqlx::FromRow)]
-pub(super) struct ExportRow {
+pub(super) struct ExportRow<T> {
     id: String,
     org_id: String,
     status: String,
@@ -18,14 +19,14 @@ pub(super) struct ExportRow {
     filename: String,
     revision: i64,
     epoch: i64,
-    failures: u32,
-    max_attempts: u32,
-    created_at: i64,
-    started_at: Option<i64>,
-    completed_at: Option<i64>,
-    expires_at: Option<i64>,
-    materialized_at: Option<i64>,
-    source_updated_at: Option<i64>,
+    failures: i32,
+    max_attempts: i32,
+    created_at: T,
+    started_at: Option<T>,
+    completed_at: Option<T>,
+    expires_at: Option<T>,
+    materialized_at: Option<T>,
+    source_updated_at: Option<T>,
     progress_rows: i64,
     progress_bytes: i64,
     estimated_rows: Option<i64>,
@@ -38,10 +39,10 @@ pub(super) struct ExportRow {
     failure_detail: Option<String>,
 }
 
-impl TryFrom<ExportRow> for Export {
+impl<T: StoredInstant> TryFrom<ExportRow<T>> for Export {
     type Error = LedgerError;
 
-    fn try_from(row: ExportRow) -> Result<Self, LedgerError> {
+    fn try_from(row: ExportRow<T>) -> Result<Self, LedgerError> {
         let format = Format::ALL
             .into_iter()
             .find(|format| format.name() == row.format)
@@ -85,8 +86,8 @@ impl TryFrom<ExportRow> for Export {
             filename: row.filename,
             revision: row.revision,
             epoch: row.epoch,
-            failures: row.failures,
-            max_attempts: row.max_attempts,
+            failures: row.failures.unsigned_abs(),
+            max_attempts: row.max_attempts.unsigned_abs(),
             created_at: instant(row.created_at)?,
             started_at: row.started_at.map(instant).transpose()?,
             completed_at: row.completed_at.map(instant).transpose()?,
@@ -112,8 +113,14 @@ pub(super) fn status(name: &str) -> Result<ExportStatus, LedgerError> {
     ExportStatus::from_name(name).ok_or_else(|| corrupt("status", name))
 }
 
-pub(super) fn json(value: &impl Serialize) -> Result<String, LedgerError> {
-    serde_json::to_string(value).map_err(|error| LedgerError::Corrupt(error.to_string()))
+/// The query as it is stored, JSON.
+pub(super) fn query(new: &NewExport) -> Result<String, LedgerError> {
+    serde_json::to_string(&new.query).map_err(|error| LedgerError::Corrupt(error.to_string()))
+}
+
+/// Some attempts at most: nobody sets more than a hundred.
+pub(super) fn max_attempts(new: &NewExport) -> i32 {
+    i32::try_from(new.max_attempts).unwrap_or(i32::MAX)
 }
 
 /// Counts are written by `signed` and never negative.
@@ -125,8 +132,10 @@ pub(super) fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-fn instant(micros: i64) -> Result<DateTime<Utc>, LedgerError> {
-    DateTime::from_timestamp_micros(micros).ok_or_else(|| corrupt("instant", &micros.to_string()))
+pub(super) fn instant(stored: impl StoredInstant) -> Result<DateTime<Utc>, LedgerError> {
+    stored
+        .utc()
+        .map_err(|stored| corrupt("instant", &stored.to_string()))
 }
 
 fn corrupt(column: &str, value: &str) -> LedgerError {

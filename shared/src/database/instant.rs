@@ -1,0 +1,31 @@
+//! What instants are kept in: `timestamptz` on PostgreSQL, microseconds since 1970 on SQLite.
+
+use std::fmt::Display;
+
+use chrono::{DateTime, Utc};
+
+/// An instant as a database gave it.
+pub(crate) trait StoredInstant: Display + Sized {
+    /// The instant.
+    ///
+    /// # Errors
+    /// What was stored, if it is none that can be reckoned with.
+    fn utc(self) -> Result<DateTime<Utc>, Self>;
+}
+
+impl StoredInstant for DateTime<Utc> {
+    fn utc(self) -> Result<DateTime<Utc>, Self> {
+        Ok(self)
+    }
+}
+
+impl StoredInstant for i64 {
+    fn utc(self) -> Result<DateTime<Utc>, Self> {
+        DateTime::from_timestamp_micros(self).ok_or(self)
+    }
+}
+
+/// An instant as SQLite keeps it.
+pub(crate) fn micros(instant: DateTime<Utc>) -> i64 {
+    instant.timestamp_micros()
+}

@@ -1,0 +1,106 @@
+//! A PostgreSQL server: its connections and its migrations.
+//!
+//! The database may be somebody's own: our tables are in a schema of their own, `waybill`, the
+//! queue's in `apalis`, and every statement names them in full, whatever the search path is.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::migrate::Migrate as _;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
+
+use super::DatabaseError;
+use super::migrations::Migrations;
+use crate::config::DatabaseUrl;
+use crate::queue;
+
+/// Connections of one process, besides the one that listens.
+const CONNECTIONS: u32 = 16;
+/// How long a call waits for a connection, also while the server is away.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// A connection that lay idle for longer is tried before it is used. One that was used just now
+/// need not be: that would cost every statement another round trip.
+const TRIED_AFTER: Duration = Duration::from_secs(1);
+/// What ends a statement that hangs, on the server. All of ours take milliseconds.
+const STATEMENT_TIMEOUT: &str = "10s";
+const OUR_SCHEMA: &str = "waybill";
+/// Keeps processes that migrate at once apart; sqlx's own lock is taken within, for each set.
+const MIGRATION_LOCK: &str = "SELECT pg_advisory_lock(hashtextextended('waybill migrations', 0))";
+
+pub(super) fn options(url: &DatabaseUrl) -> Result<PgConnectOptions, DatabaseError> {
+    let options = PgConnectOptions::from_str(url.expose()).map_err(DatabaseError::InvalidUrl)?;
+    Ok(options.application_name("waybill"))
+}
+
+/// Connects when it is first used.
+pub(super) fn pool(options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, lain| {
+            Box::pin(async move {
+                if lain.idle_for < TRIED_AFTER {
+                    return Ok(true);
+                }
+                Ok(connection.ping().await.is_ok())
+            })
+        })
+        .connect_lazy_with(options.options([("statement_timeout", STATEMENT_TIMEOUT)]))
+}
+
+/// The one connection that hears notifications. It is kept for ever and knows no idleness.
+pub(super) fn listening_pool(options: PgConnectOptions) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .connect_lazy_with(options)
+}
+
+fn our_migrations() -> Migrations {
+    let migrator = sqlx::migrate!("../migrations/postgres");
+    Migrations::new("waybill", "waybill.migrations", migrator)
+}
+
+fn queue_migrations() -> Migrations {
+    let migrator = queue::postgres::migrations();
+    Migrations::new("apalis", "apalis._sqlx_migrations", migrator)
+}
+
+/// The newest migrations that this program knows: ours and the queue's.
+pub(crate) fn known_versions() -> (Option<i64>, Option<i64>) {
+    (our_migrations().newest(), queue_migrations().newest())
+}
+
+/// Applies what is missing.
+pub(super) async fn migrate(options: PgConnectOptions) -> Result<Vec<String>, DatabaseError> {
+    let mut connection = options
+        .connect()
+        .await
+        .map_err(DatabaseError::Unavailable)?;
+    let names = apply(&mut connection).await;
+    // The locks go with the connection, also after a fault.
+    drop(connection.close().await);
+    names
+}
+
+async fn apply(connection: &mut PgConnection) -> Result<Vec<String>, DatabaseError> {
+    sqlx::query(MIGRATION_LOCK)
+        .execute(&mut *connection)
+        .await
+        .map_err(DatabaseError::Unavailable)?;
+    let mut names = Vec::new();
+    // The queue's first: where ours are, everything is.
+    for (schema, migrations) in [
+        (queue::postgres::SCHEMA, queue_migrations()),
+        (OUR_SCHEMA, our_migrations()),
+    ] {
+        connection.create_schema_if_not_exists(schema).await?;
+        names.extend(migrations.missing(connection).await?);
+        migrations.migrator.run(&mut *connection).await?;
+    }
+    Ok(names)
+}

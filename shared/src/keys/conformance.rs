@@ -1,0 +1,120 @@
+//! What every store of keys must do, whichever database it is on. A store's own tests call [`run`].
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::{Keys, NewKey, secret};
+use crate::caller::{KeyId, OrgId, Role};
+use crate::config::Secret;
+
+/// Runs the suite on an empty store.
+pub(crate) async fn run(keys: &dyn Keys) {
+    a_key_is_found_by_its_secret_alone(keys).await;
+    a_key_keeps_what_it_was_made_with(keys).await;
+    a_key_ends(keys).await;
+}
+
+fn new(role: Role, datasets: Option<&[&str]>, expires_at: Option<DateTime<Utc>>) -> NewKey {
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    NewKey {
+        org: OrgId::new("org_a"),
+        role,
+        datasets: datasets.map(names),
+        expires_at,
+    }
+}
+
+async fn finds(keys: &dyn Keys, secret: &str) -> Option<KeyId> {
+    let found = keys.find(secret).await.expect("the store");
+    found.map(|key| key.id)
+}
+
+async fn a_key_is_found_by_its_secret_alone(keys: &dyn Keys) {
+    let created = keys.create(new(Role::Admin, None, None)).await;
+    let (key, secret) = created.expect("the store");
+    let secret = secret.expose();
+    assert_eq!(finds(keys, secret).await, Some(key.id.clone()));
+    assert_eq!(secret.split('_').nth(1), Some(key.id.letters()));
+
+    let another = secret::generate(&key.id);
+    assert_eq!(finds(keys, another.expose()).await, None, "a wrong secret");
+    let unknown = secret::generate(&KeyId::generate());
+    assert_eq!(finds(keys, unknown.expose()).await, None, "an unknown key");
+    for malformed in [
+        "",
+        "waybill_",
+        key.id.as_str(),
+        &secret[1..],
+        &format!("{secret} "),
+    ] {
+        assert_eq!(finds(keys, malformed).await, None, "{malformed}");
+    }
+}
+
+async fn a_key_keeps_what_it_was_made_with(keys: &dyn Keys) {
+    let before = keys.list().await.expect("the store").len();
+    let expires_at = DateTime::from_timestamp(4_102_444_800, 0);
+    let mut made = Vec::new();
+    for new in [
+        new(
+            Role::Viewer,
+            Some(&["sessions", "it's \"quoted\""]),
+            expires_at,
+        ),
+        new(Role::Viewer, Some(&[]), None),
+        new(Role::Admin, None, None),
+    ] {
+        let (key, secret) = keys.create(new.clone()).await.expect("the store");
+        assert_eq!((&key.org, key.role), (&new.org, new.role));
+        assert_eq!(
+            (&key.datasets, key.expires_at),
+            (&new.datasets, new.expires_at)
+        );
+        assert_eq!(key.revoked_at, None);
+        let found = keys.find(secret.expose()).await.expect("the store");
+        assert_eq!(found.as_ref(), Some(&key));
+        let caller = key.clone().caller();
+        assert_eq!(
+            (caller.key.as_ref(), &caller.datasets),
+            (Some(&key.id), &key.datasets)
+        );
+        made.push(key);
+    }
+    let listed = keys.list().await.expect("the store");
+    assert_eq!(listed[before..], made);
+    let ids: BTreeSet<&KeyId> = listed.iter().map(|key| &key.id).collect();
+    assert_eq!(ids.len(), listed.len());
+}
+
+async fn a_key_ends(keys: &dyn Keys) {
+    let soon = Utc::now() + Duration::from_secs(3_600);
+    let past = Utc::now() - Duration::from_secs(3_600);
+    let make = async |expires_at| -> (KeyId, Secret) {
+        let created = keys.create(new(Role::Viewer, None, expires_at)).await;
+        let (key, secret) = created.expect("the store");
+        (key.id, secret)
+    };
+    let (_, expired) = make(Some(past)).await;
+    assert_eq!(finds(keys, expired.expose()).await, None);
+    let (id, secret) = make(Some(soon)).await;
+    assert_eq!(finds(keys, secret.expose()).await, Some(id.clone()));
+
+    assert!(keys.revoke(&id).await.expect("the store"));
+    assert_eq!(finds(keys, secret.expose()).await, None);
+    let revoked_at = async || {
+        let listed = keys.list().await.expect("the store");
+        let key = listed.into_iter().find(|key| key.id == id);
+        key.expect("revoked keys are listed").revoked_at
+    };
+    let first = revoked_at().await;
+    assert!(first.is_some());
+    assert!(
+        keys.revoke(&id).await.expect("the store"),
+        "there is such a key"
+    );
+    assert_eq!(revoked_at().await, first);
+    let unknown = keys.revoke(&KeyId::generate()).await;
+    assert!(!unknown.expect("the store"));
+}

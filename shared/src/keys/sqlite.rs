@@ -1,0 +1,84 @@
+//! The keys in the ledger's SQLite file. The clock is the process's, which is the machine's.
+
+use async_trait::async_trait;
+use chrono::Utc;
+
+use super::row::{KeyRow, stored_names};
+use super::{ApiKey, Keys, KeysError, NewKey, secret};
+use crate::caller::KeyId;
+use crate::config::Secret;
+use crate::database::{SqlitePools, micros};
+
+const INSERT: &str = "
+INSERT INTO api_keys (id, org_id, role, datasets, secret_sha256, created_at, expires_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+RETURNING *";
+
+const LIST: &str = "SELECT * FROM api_keys ORDER BY created_at, id";
+
+const REVOKE: &str = "
+UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1";
+
+const FIND: &str = "
+SELECT * FROM api_keys
+WHERE id = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)";
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct SqliteKeys {
+    pools: SqlitePools,
+}
+
+impl SqliteKeys {
+    /// The keys of a database that has the migrations.
+    pub(crate) fn new(pools: SqlitePools) -> Self {
+        Self { pools }
+    }
+}
+
+#[async_trait]
+impl Keys for SqliteKeys {
+    async fn create(&self, new: NewKey) -> Result<(ApiKey, Secret), KeysError> {
+        let id = KeyId::generate();
+        let secret = secret::generate(&id);
+        let row: KeyRow<i64> = sqlx::query_as(INSERT)
+            .bind(id.as_str())
+            .bind(new.org.as_str())
+            .bind(new.role.name())
+            .bind(new.datasets.as_ref().map(stored_names))
+            .bind(secret::hash(secret.expose()))
+            .bind(micros(Utc::now()))
+            .bind(new.expires_at.map(micros))
+            .fetch_one(&self.pools.writer)
+            .await?;
+        Ok((row.try_into()?, secret))
+    }
+
+    async fn list(&self) -> Result<Vec<ApiKey>, KeysError> {
+        let rows: Vec<KeyRow<i64>> = sqlx::query_as(LIST).fetch_all(&self.pools.readers).await?;
+        rows.into_iter().map(ApiKey::try_from).collect()
+    }
+
+    async fn revoke(&self, id: &KeyId) -> Result<bool, KeysError> {
+        let done = sqlx::query(REVOKE)
+            .bind(id.as_str())
+            .bind(micros(Utc::now()))
+            .execute(&self.pools.writer)
+            .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    async fn find(&self, presented: &str) -> Result<Option<ApiKey>, KeysError> {
+        let Some(id) = secret::claimed_id(presented) else {
+            return Ok(None);
+        };
+        let row: Option<KeyRow<i64>> = sqlx::query_as(FIND)
+            .bind(id.as_str())
+            .bind(micros(Utc::now()))
+            .fetch_optional(&self.pools.readers)
+            .await?;
+        row.filter(|row| row.is_of(presented))
+            .map(ApiKey::try_from)
+            .transpose()
+    }
+}

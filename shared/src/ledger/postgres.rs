@@ -1,0 +1,313 @@
+//! The ledger on PostgreSQL: for any number of processes on any number of machines.
+//!
+//! Every transition is one guarded statement, and what has to happen together is one transaction.
+//! The clock is the server's, so that machines need not agree. Calls fail as unavailable while the
+//! server is away, within seconds, and work again once it is back.
+
+mod changes;
+mod room;
+mod sql;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgArguments;
+use sqlx::{PgPool, Postgres};
+use tokio::sync::broadcast;
+
+use self::changes::Changes;
+use self::room::Room;
+use super::row::{self, ExportRow};
+use super::{
+    Backlog, Claim, DRAIN_SPAN, Enqueued, Ledger, LedgerError, NewExport, Page, UploadRecord,
+};
+use crate::caller::{KeyId, Scope};
+use crate::database::known_postgres_versions;
+use crate::export::{Export, ExportId, ExportStatus, Failure, Lease, Progress, Receipt};
+use crate::queue::{self, Due};
+
+type Row = ExportRow<DateTime<Utc>>;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct PostgresLedger {
+    pool: PgPool,
+    changes: Arc<Changes>,
+    room: Arc<Room>,
+}
+
+impl PostgresLedger {
+    /// The ledger of a database that has, or will have, the migrations. `listening` is a pool of
+    /// one connection, for the changes.
+    pub(crate) fn new(pool: PgPool, listening: PgPool) -> Self {
+        Self {
+            pool,
+            changes: Arc::new(Changes::listen(listening)),
+            room: Arc::default(),
+        }
+    }
+
+    async fn has_room(&self, max_queued: u64) -> Result<bool, LedgerError> {
+        if self.room.take(max_queued) {
+            return Ok(true);
+        }
+        let queued: i64 = sqlx::query_scalar(sql::COUNT_QUEUED)
+            .bind(row::signed(max_queued))
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(self.room.take_of(row::unsigned(queued), max_queued))
+    }
+
+    /// Runs a statement that is guarded by the lease.
+    async fn guarded(
+        &self,
+        lease: &Lease,
+        statement: sqlx::query::Query<'_, Postgres, PgArguments>,
+    ) -> Result<(), LedgerError> {
+        let done = statement.execute(&self.pool).await?;
+        if done.rows_affected() == 0 {
+            return Err(LedgerError::LeaseLost(lease.export_id));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Ledger for PostgresLedger {
+    async fn enqueue(&self, new: NewExport, max_queued: u64) -> Result<Enqueued, LedgerError> {
+        if !self.has_room(max_queued).await? {
+            return Ok(Enqueued::QueueFull);
+        }
+        let id = ExportId::generate();
+        let mut tx = self.pool.begin().await?;
+        let row: Row = sqlx::query_as(sql::INSERT)
+            .bind(id.to_string())
+            .bind(new.org.as_str())
+            .bind(&new.query.dataset)
+            .bind(row::query(&new)?)
+            .bind(new.format.name())
+            .bind(&new.filename)
+            .bind(row::max_attempts(&new))
+            .bind(new.made_by.as_ref().map(KeyId::as_str))
+            .bind(new.estimated_rows.map(row::signed))
+            .fetch_one(&mut *tx)
+            .await?;
+        let export = Export::try_from(row)?;
+        queue::postgres::push(&mut tx, id, Due::Now(export.created_at)).await?;
+        tx.commit().await?;
+        Ok(Enqueued::Accepted(Box::new(export)))
+    }
+
+    async fn get(&self, scope: &Scope, id: ExportId) -> Result<Option<Export>, LedgerError> {
+        let row: Option<Row> = sqlx::query_as(sql::GET)
+            .bind(id.to_string())
+            .bind(scope.org.as_str())
+            .bind(scope.made_by.as_ref().map(KeyId::as_str))
+            .fetch_optional(&self.pool)
+            .await?;
+        row.map(Export::try_from).transpose()
+    }
+
+    async fn list(&self, scope: &Scope, page: &Page) -> Result<Vec<Export>, LedgerError> {
+        let rows: Vec<Row> = sqlx::query_as(sql::LIST)
+            .bind(scope.org.as_str())
+            .bind(scope.made_by.as_ref().map(KeyId::as_str))
+            .bind(page.before.map(|id| id.to_string()))
+            .bind(page.status.map(ExportStatus::name))
+            .bind(page.dataset.as_deref())
+            .bind(i64::from(page.limit))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.into_iter().map(Export::try_from).collect()
+    }
+
+    async fn backlog(&self) -> Result<Backlog, LedgerError> {
+        let (queued, claimed, span): (i64, i64, Option<f64>) = sqlx::query_as(sql::BACKLOG)
+            .bind(DRAIN_SPAN.as_secs_f64())
+            .fetch_one(&self.pool)
+            .await?;
+        let span = Duration::try_from_secs_f64(span.unwrap_or_default()).unwrap_or_default();
+        Ok(Backlog {
+            queued: row::unsigned(queued),
+            claimed: row::unsigned(claimed),
+            span,
+        })
+    }
+
+    async fn claim_next(&self, lease_for: Duration) -> Result<Option<Claim>, LedgerError> {
+        let row: Option<Row> = sqlx::query_as(sql::CLAIM_NEXT)
+            .bind(lease_for.as_secs_f64())
+            .fetch_optional(&self.pool)
+            .await?;
+        row.map(Export::try_from)
+            .transpose()
+            .map(|export| export.map(Claim::of))
+    }
+
+    async fn renew(
+        &self,
+        lease: &Lease,
+        lease_for: Duration,
+        progress: Progress,
+    ) -> Result<(), LedgerError> {
+        let update = sqlx::query(sql::RENEW)
+            .bind(lease.export_id.to_string())
+            .bind(lease.epoch)
+            .bind(lease_for.as_secs_f64())
+            .bind(row::signed(progress.rows))
+            .bind(row::signed(progress.bytes))
+            .bind(progress.estimated_rows.map(row::signed));
+        self.guarded(lease, update).await
+    }
+
+    async fn record_snapshot(
+        &self,
+        lease: &Lease,
+        materialized_at: DateTime<Utc>,
+        source_updated_at: Option<DateTime<Utc>>,
+        estimated_rows: Option<u64>,
+    ) -> Result<(), LedgerError> {
+        let update = sqlx::query(sql::RECORD_SNAPSHOT)
+            .bind(lease.export_id.to_string())
+            .bind(lease.epoch)
+            .bind(materialized_at)
+            .bind(source_updated_at)
+            .bind(estimated_rows.map(row::signed));
+        self.guarded(lease, update).await
+    }
+
+    async fn record_upload(&self, lease: &Lease, upload: &UploadRecord) -> Result<(), LedgerError> {
+        let insert = sqlx::query(sql::RECORD_UPLOAD)
+            .bind(lease.export_id.to_string())
+            .bind(lease.epoch)
+            .bind(&upload.object_key)
+            .bind(&upload.upload_id);
+        self.guarded(lease, insert).await
+    }
+
+    async fn complete(
+        &self,
+        lease: &Lease,
+        receipt: &Receipt,
+        retention: Duration,
+    ) -> Result<(), LedgerError> {
+        let update = sqlx::query(sql::COMPLETE)
+            .bind(lease.export_id.to_string())
+            .bind(lease.epoch)
+            .bind(retention.as_secs_f64())
+            .bind(&receipt.object_key)
+            .bind(row::signed(receipt.row_count))
+            .bind(receipt.limit_reached)
+            .bind(row::signed(receipt.size_bytes))
+            .bind(&receipt.sha256);
+        self.guarded(lease, update).await
+    }
+
+    async fn fail(
+        &self,
+        lease: &Lease,
+        failure: &Failure,
+        delay: Option<Duration>,
+    ) -> Result<ExportStatus, LedgerError> {
+        let mut tx = self.pool.begin().await?;
+        let outcome: Option<(String, DateTime<Utc>)> = sqlx::query_as(sql::FAIL)
+            .bind(lease.export_id.to_string())
+            .bind(lease.epoch)
+            .bind(delay.map(|delay| delay.as_secs_f64()))
+            .bind(failure.code.name())
+            .bind(&failure.detail)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let (status, run_after) = outcome.ok_or(LedgerError::LeaseLost(lease.export_id))?;
+        let status = row::status(&status)?;
+        if status == ExportStatus::Queued {
+            let due = Due::after(delay.unwrap_or_default(), run_after);
+            queue::postgres::push(&mut tx, lease.export_id, due).await?;
+        }
+        tx.commit().await?;
+        Ok(status)
+    }
+
+    async fn hand_back(&self, lease: &Lease, delay: Duration) -> Result<(), LedgerError> {
+        let mut tx = self.pool.begin().await?;
+        let run_after: Option<DateTime<Utc>> = sqlx::query_scalar(sql::HAND_BACK)
+            .bind(lease.export_id.to_string())
+            .bind(lease.epoch)
+            .bind(delay.as_secs_f64())
+            .fetch_optional(&mut *tx)
+            .await?;
+        let run_after = run_after.ok_or(LedgerError::LeaseLost(lease.export_id))?;
+        queue::postgres::push(&mut tx, lease.export_id, Due::after(delay, run_after)).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn requeue_lapsed(&self, all: bool) -> Result<Vec<ExportId>, LedgerError> {
+        let mut tx = self.pool.begin().await?;
+        let lapsed: Vec<(String, String, DateTime<Utc>)> = sqlx::query_as(sql::REQUEUE_LAPSED)
+            .bind(all)
+            .fetch_all(&mut *tx)
+            .await?;
+        let mut ids = Vec::with_capacity(lapsed.len());
+        for (id, status, run_after) in lapsed {
+            let id = row::id(&id)?;
+            if row::status(&status)? == ExportStatus::Queued {
+                queue::postgres::push(&mut tx, id, Due::Now(run_after)).await?;
+            }
+            ids.push(id);
+        }
+        tx.commit().await?;
+        Ok(ids)
+    }
+
+    async fn wake_waiting(&self, waiting_for: Duration) -> Result<u64, LedgerError> {
+        let mut tx = self.pool.begin().await?;
+        let waiting: Vec<(String, DateTime<Utc>)> = sqlx::query_as(sql::WAITING)
+            .bind(waiting_for.as_secs_f64())
+            .bind(i64::from(queue::MOST_WAKE_UPS))
+            .fetch_all(&mut *tx)
+            .await?;
+        let pending = queue::postgres::pending(&mut tx).await?;
+        let undelivered = waiting.get(pending..).unwrap_or_default();
+        for (id, now) in undelivered {
+            queue::postgres::push(&mut tx, row::id(id)?, Due::Now(*now)).await?;
+        }
+        queue::postgres::forget_done(&mut tx).await?;
+        tx.commit().await?;
+        Ok(undelivered.len() as u64)
+    }
+
+    async fn stale_uploads(&self) -> Result<Vec<UploadRecord>, LedgerError> {
+        let rows: Vec<(String, String)> = sqlx::query_as(sql::STALE_UPLOADS)
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(rows.into_iter().map(UploadRecord::from).collect())
+    }
+
+    async fn forget_upload(&self, upload: &UploadRecord) -> Result<(), LedgerError> {
+        sqlx::query(sql::FORGET_UPLOAD)
+            .bind(&upload.object_key)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    fn changes(&self) -> broadcast::Receiver<ExportId> {
+        self.changes.subscribe()
+    }
+
+    async fn check(&self) -> Result<(), LedgerError> {
+        let newest: (Option<i64>, Option<i64>) = sqlx::query_as(sql::NEWEST_MIGRATIONS)
+            .fetch_one(&self.pool)
+            .await?;
+        let known = known_postgres_versions();
+        if newest.0 < known.0 || newest.1 < known.1 {
+            return Err(LedgerError::SchemaOutdated);
+        }
+        Ok(())
+    }
+}

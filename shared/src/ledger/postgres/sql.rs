@@ -1,0 +1,148 @@
+//! The ledger's statements for PostgreSQL, one constant each.
+//!
+//! The clock is always the server's: `now()`, the beginning of the transaction. Durations come in
+//! seconds. Whoever listens hears of each change by a trigger (see `migrations/postgres`).
+
+/// Backlog, counted along its partial index and no further than is asked for.
+pub(super) const COUNT_QUEUED: &str = "
+SELECT count(*) FROM (SELECT FROM waybill.exports WHERE status = 'queued' LIMIT $1) AS queued";
+
+pub(super) const INSERT: &str = "
+INSERT INTO waybill.exports
+    (id, org_id, status, dataset, query, format, filename, max_attempts, made_by, estimated_rows,
+     created_at, run_after)
+VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, now(), now())
+RETURNING *";
+
+pub(super) const GET: &str = "
+SELECT * FROM waybill.exports
+WHERE id = $1 AND org_id = $2 AND ($3::text IS NULL OR made_by = $3)";
+
+pub(super) const LIST: &str = "
+SELECT * FROM waybill.exports
+WHERE org_id = $1
+  AND ($2::text IS NULL OR made_by = $2)
+  AND ($3::text IS NULL OR id < $3)
+  AND ($4::text IS NULL OR status = $4)
+  AND ($5::text IS NULL OR dataset = $5)
+ORDER BY id DESC
+LIMIT $6";
+
+pub(super) const BACKLOG: &str = "
+SELECT (SELECT count(*) FROM waybill.exports WHERE status = 'queued'),
+       count(*),
+       extract(epoch FROM now() - min(started_at))::float8
+FROM waybill.exports
+WHERE started_at >= now() - make_interval(secs => $1)";
+
+/// The oldest export whose time has come. Whoever claims at the same time takes the next one
+/// instead of waiting for this one.
+pub(super) const CLAIM_NEXT: &str = "
+UPDATE waybill.exports
+SET status = 'running', epoch = epoch + 1, revision = revision + 1,
+    started_at = now(), lease_expires_at = now() + make_interval(secs => $1),
+    materialized_at = NULL, source_updated_at = NULL, progress_rows = 0, progress_bytes = 0
+WHERE status = 'queued'
+  AND id = (
+    SELECT id FROM waybill.exports
+    WHERE status = 'queued' AND run_after <= now()
+    ORDER BY run_after, id
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+  )
+RETURNING *";
+
+pub(super) const RENEW: &str = "
+UPDATE waybill.exports
+SET lease_expires_at = now() + make_interval(secs => $3), progress_rows = $4, progress_bytes = $5,
+    estimated_rows = coalesce($6, estimated_rows),
+    revision = revision + 1
+WHERE id = $1 AND epoch = $2 AND status = 'running'";
+
+pub(super) const RECORD_SNAPSHOT: &str = "
+UPDATE waybill.exports
+SET materialized_at = $3, source_updated_at = $4,
+    estimated_rows = coalesce($5, estimated_rows),
+    revision = revision + 1
+WHERE id = $1 AND epoch = $2 AND status = 'running'";
+
+pub(super) const RECORD_UPLOAD: &str = "
+INSERT INTO waybill.uploads (object_key, upload_id, export_id, epoch)
+SELECT $3, $4, id, epoch FROM waybill.exports
+WHERE id = $1 AND epoch = $2 AND status = 'running'";
+
+/// Publishes, and drops the upload's record with it.
+pub(super) const COMPLETE: &str = "
+WITH published AS (
+    UPDATE waybill.exports
+    SET status = 'completed', revision = revision + 1, lease_expires_at = NULL,
+        completed_at = now(), expires_at = now() + make_interval(secs => $3),
+        object_key = $4, row_count = $5, limit_reached = $6, size_bytes = $7, sha256 = $8,
+        progress_rows = $5, progress_bytes = $7
+    WHERE id = $1 AND epoch = $2 AND status = 'running'
+    RETURNING object_key
+), forgotten AS (
+    DELETE FROM waybill.uploads USING published
+    WHERE uploads.object_key = published.object_key
+)
+SELECT FROM published";
+
+/// Back to the queue after $3, or the end when $3 is NULL or the last attempt is over.
+pub(super) const FAIL: &str = "
+UPDATE waybill.exports
+SET failures = failures + 1, revision = revision + 1, lease_expires_at = NULL,
+    status         = CASE WHEN $3::float8 IS NULL OR failures + 1 >= max_attempts THEN 'failed' ELSE 'queued' END,
+    completed_at   = CASE WHEN $3::float8 IS NULL OR failures + 1 >= max_attempts THEN now() END,
+    failure_code   = CASE WHEN $3::float8 IS NULL OR failures + 1 >= max_attempts THEN $4 END,
+    failure_detail = CASE WHEN $3::float8 IS NULL OR failures + 1 >= max_attempts THEN $5 END,
+    run_after      = coalesce(now() + make_interval(secs => $3::float8), run_after),
+    materialized_at = NULL, source_updated_at = NULL, progress_rows = 0, progress_bytes = 0
+WHERE id = $1 AND epoch = $2 AND status = 'running'
+RETURNING status, run_after";
+
+pub(super) const HAND_BACK: &str = "
+UPDATE waybill.exports
+SET status = 'queued', revision = revision + 1, lease_expires_at = NULL,
+    run_after = now() + make_interval(secs => $3),
+    materialized_at = NULL, source_updated_at = NULL, progress_rows = 0, progress_bytes = 0
+WHERE id = $1 AND epoch = $2 AND status = 'running'
+RETURNING run_after";
+
+/// What another process takes at the same time is left to it.
+pub(super) const REQUEUE_LAPSED: &str = "
+UPDATE waybill.exports
+SET failures = failures + 1, revision = revision + 1, lease_expires_at = NULL, run_after = now(),
+    status         = CASE WHEN failures + 1 >= max_attempts THEN 'failed' ELSE 'queued' END,
+    completed_at   = CASE WHEN failures + 1 >= max_attempts THEN now() END,
+    failure_code   = CASE WHEN failures + 1 >= max_attempts THEN 'worker_lost' END,
+    failure_detail = CASE WHEN failures + 1 >= max_attempts
+                          THEN 'The processes that worked on this export stopped before its end, every time.' END,
+    materialized_at = NULL, source_updated_at = NULL, progress_rows = 0, progress_bytes = 0
+WHERE id IN (
+    SELECT id FROM waybill.exports
+    WHERE status = 'running' AND ($1 OR lease_expires_at < now())
+    ORDER BY id
+    FOR UPDATE SKIP LOCKED
+  )
+RETURNING id, status, run_after";
+
+pub(super) const WAITING: &str = "
+SELECT id, now() FROM waybill.exports
+WHERE status = 'queued' AND run_after <= now() - make_interval(secs => $1)
+ORDER BY run_after, id
+LIMIT $2";
+
+/// Uploads whose claim is over. A published file has no record any more.
+pub(super) const STALE_UPLOADS: &str = "
+SELECT uploads.object_key, uploads.upload_id
+FROM waybill.uploads
+LEFT JOIN waybill.exports ON exports.id = uploads.export_id
+  AND exports.epoch = uploads.epoch AND exports.status = 'running'
+WHERE exports.id IS NULL";
+
+pub(super) const FORGET_UPLOAD: &str = "DELETE FROM waybill.uploads WHERE object_key = $1";
+
+/// Ours and the queue's.
+pub(super) const NEWEST_MIGRATIONS: &str = "
+SELECT (SELECT max(version) FROM waybill.migrations WHERE success),
+       (SELECT max(version) FROM apalis._sqlx_migrations WHERE success)";

@@ -1,0 +1,216 @@
+//! A server that speaks PostgreSQL's protocol as a source.
+//!
+//! A report is one REPEATABLE READ, READ ONLY transaction of two round trips: the first opens it and
+//! reads the clock and the newest row, the second is a binary COPY that is decoded straight into
+//! Arrow arrays. sqlx brings the connection with its authentication and TLS; its pool does not fit,
+//! because a connection whose COPY was not read to its end must never be used again.
+
+mod columns;
+mod connections;
+mod copy;
+mod failure;
+mod numeric;
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::Row;
+use sqlx::postgres::{PgConnectOptions, PgRow};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use self::connections::{Answer, Connections, Lease, Protocol};
+use self::failure::source_error;
+use self::reader::Reader;
+use super::{BATCHES_AHEAD, Index, Reading, Snapshot, Source, SourceError, SourceLimits};
+use crate::config::DatabaseUrl;
+use crate::statement::{Dialect, Statement, index_columns};
+
+/// One server. Nothing is open until something is asked.
+#[derive(Debug)]
+pub struct PostgresSource {
+    connections: Arc<Connections>,
+    statement_timeout: Duration,
+}
+
+impl PostgresSource {
+    /// A source at this URL, in the form of libpq: `postgres://user:password@host:port/database`
+    /// with `sslmode`, `sslrootcert`, `sslcert`, `sslkey` and `options` as parameters.
+    ///
+    /// # Errors
+    /// [`SourceError::Url`] when it is not understood.
+    pub fn new(url: &DatabaseUrl, limits: SourceLimits) -> Result<Self, SourceError> {
+        let options: PgConnectOptions = url
+            .expose()
+            .parse()
+            .map_err(|error: sqlx::Error| SourceError::Url(error.to_string()))?;
+        Ok(Self {
+            connections: Arc::new(Connections::new(options, limits.connections)),
+            statement_timeout: limits.statement_timeout,
+        })
+    }
+
+    async fn ask(&self, sql: String, protocol: Protocol) -> Result<Vec<PgRow>, SourceError> {
+        let (lease, answer) = self.connections.ask(&sql, protocol, Duration::ZERO).await?;
+        match answer.error {
+            None => {
+                lease.give_back();
+                Ok(answer.rows)
+            }
+            Some(error) => {
+                // Refused before anything ran, so the connection is as good as before.
+                lease.give_back();
+                Err(source_error(&error))
+            }
+        }
+    }
+
+    /// The first round trip.
+    async fn begin(&self, reading: &Reading) -> Result<(Lease, Start), SourceError> {
+        let budget = reading.freshness_budget;
+        let newest = reading.statement.newest().filter(|_| !budget.is_zero());
+        let sql = opening(newest, budget, self.statement_timeout);
+        let (mut lease, answer) = self.connections.ask(&sql, Protocol::Simple, budget).await?;
+        let mut start = Start::of(&answer)?;
+        if let Some(error) = answer.error {
+            // The newest row alone can have failed: what comes before cannot.
+            tracing::debug!(%error, "the newest row was not found in time; no freshness");
+            let timeout = set_timeout(self.statement_timeout);
+            let undo = format!("ROLLBACK TO SAVEPOINT newest;\n{timeout}");
+            lease.run(&undo).await?;
+            start.source_updated_at = None;
+        }
+        Ok((lease, start))
+    }
+}
+
+#[async_trait]
+impl Source for PostgresSource {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    async fn open(&self, reading: Reading) -> Result<Snapshot, SourceError> {
+        let (lease, start) = self.begin(&reading).await?;
+        let (batches_in, batches) = mpsc::channel(BATCHES_AHEAD);
+        let stop = CancellationToken::new();
+        let reader = Reader {
+            lease,
+            connections: Arc::clone(&self.connections),
+            process: start.process,
+            reading,
+            stop: stop.clone(),
+        };
+        tokio::spawn(reader.run(batches_in));
+        Ok(Snapshot {
+            materialized_at: start.materialized_at,
+            source_updated_at: start.source_updated_at,
+            batches,
+            _stop: Box::new(stop.drop_guard()),
+        })
+    }
+
+    async fn estimate(&self, statement: &Statement) -> Result<Option<u64>, SourceError> {
+        let Some(sql) = statement.estimate() else {
+            return Ok(None);
+        };
+        let rows = self.ask(sql.to_owned(), Protocol::Simple).await?;
+        let plan: Option<String> = rows.first().and_then(|row| row.try_get_unchecked(0).ok());
+        let rows = plan
+            .as_deref()
+            .and_then(planned_rows)
+            .ok_or_else(|| SourceError::Malformed("a plan without a number of rows".to_owned()))?;
+        Ok(Some(rows.min(statement.most_rows())))
+    }
+
+    async fn indexes(&self, table: &str) -> Result<Option<Vec<Index>>, SourceError> {
+        let rows = self.ask(index_columns(table), Protocol::Extended).await?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let columns = |row: &PgRow| row.try_get::<Option<Index>, _>(0).transpose();
+        let indexes: Result<Vec<Index>, sqlx::Error> = rows.iter().filter_map(columns).collect();
+        indexes.map(Some).map_err(|error| source_error(&error))
+    }
+
+    /// By an EXPLAIN, which also finds what a mere parse does not: missing permissions. The extended
+    /// protocol takes one statement and no more.
+    async fn prepare(&self, sql: &str) -> Result<(), SourceError> {
+        self.ask(format!("EXPLAIN {sql}"), Protocol::Extended)
+            .await
+            .map(drop)
+    }
+
+    async fn check(&self) -> Result<(), SourceError> {
+        self.ask("SELECT 1".to_owned(), Protocol::Simple)
+            .await
+            .map(drop)
+    }
+}
+
+/// What is known once the snapshot is taken.
+struct Start {
+    materialized_at: DateTime<Utc>,
+    source_updated_at: Option<DateTime<Utc>>,
+    /// The server's process that has the snapshot.
+    process: i32,
+}
+
+impl Start {
+    fn of(answer: &Answer) -> Result<Self, SourceError> {
+        let Some(clock) = answer.rows.first() else {
+            let error = answer.error.as_ref();
+            let silence = || SourceError::Malformed("no answer to the clock".to_owned());
+            return Err(error.map_or_else(silence, source_error));
+        };
+        let failed = |error: sqlx::Error| source_error(&error);
+        let micros: i64 = clock.try_get(0).map_err(failed)?;
+        let newest = answer.rows.get(1);
+        let newest: Option<i64> = newest
+            .map_or(Ok(None), |row| row.try_get(0))
+            .map_err(failed)?;
+        Ok(Self {
+            materialized_at: DateTime::from_timestamp_micros(micros)
+                .ok_or_else(|| SourceError::Malformed("a clock beyond all years".to_owned()))?,
+            source_updated_at: newest.and_then(DateTime::from_timestamp_micros),
+            process: clock.try_get(1).map_err(failed)?,
+        })
+    }
+}
+
+/// Opens the snapshot. `now()` is when the server got this text, which is just before it takes the
+/// snapshot for the first SELECT.
+const BEGIN: &str = "\
+BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+SET LOCAL synchronize_seqscans = off;
+SELECT (extract(epoch FROM now()) * 1000000)::int8, pg_backend_pid();
+";
+
+fn opening(newest: Option<&str>, budget: Duration, statement_timeout: Duration) -> String {
+    let timeout = set_timeout(statement_timeout);
+    match newest {
+        None => format!("{BEGIN}{timeout}"),
+        Some(newest) => format!(
+            "{BEGIN}SAVEPOINT newest;\n{}{newest};\n{timeout}",
+            set_timeout(budget)
+        ),
+    }
+}
+
+/// A timeout of zero is none.
+fn set_timeout(timeout: Duration) -> String {
+    // The setting is an int of milliseconds, some 24 days at most.
+    let millis = timeout.as_millis().min(i32::MAX.unsigned_abs().into());
+    format!("SET LOCAL statement_timeout = {millis};\n")
+}
+
+/// The number of rows at the top of a plan in JSON.
+fn planned_rows(plan: &str) -> Option<u64> {
+    let plan: serde_json::Value = serde_json::from_str(plan).ok()?;
+    plan.pointer("/0/Plan/Plan Rows")?.as_u64()
+}

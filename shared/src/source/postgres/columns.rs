@@ -1,0 +1,208 @@
+//! From the server's binary form of a value to an Arrow array, without anything in between.
+
+use std::mem;
+use std::sync::Arc;
+
+use arrow_array::{
+    ArrayRef, BooleanArray, Date32Array, FixedSizeBinaryArray, Float64Array, Int64Array,
+    StringArray, TimestampMicrosecondArray,
+};
+use arrow_buffer::{
+    BooleanBufferBuilder, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer,
+};
+
+use super::numeric;
+use crate::column::ColumnType;
+use crate::source::{BATCH_ROWS, json};
+
+/// PostgreSQL counts from 2000-01-01, Arrow from 1970-01-01.
+const EPOCH_DAYS: i32 = 10_957;
+const EPOCH_MICROS: i64 = EPOCH_DAYS as i64 * MICROS_PER_DAY;
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+/// 0001-01-01 and 9999-12-31 in days since 1970.
+const FIRST_DAY: i32 = -719_162;
+const LAST_DAY: i32 = 2_932_896;
+const FIRST_MICRO: i64 = FIRST_DAY as i64 * MICROS_PER_DAY;
+const LAST_MICRO: i64 = (LAST_DAY as i64 + 1) * MICROS_PER_DAY - 1;
+
+/// Why a field cannot stand in its column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// The server has a value that a report has no place for.
+    Value(&'static str),
+    /// The bytes are no value of the type.
+    Form,
+}
+
+/// The values of one column of a batch.
+pub(super) struct ColumnBuilder {
+    values: Values,
+    nulls: NullBufferBuilder,
+}
+
+enum Values {
+    String(Texts),
+    Integer(Vec<i64>),
+    Float(Vec<f64>),
+    Decimal(Texts),
+    Boolean(BooleanBufferBuilder),
+    Timestamp(Vec<i64>),
+    Date(Vec<i32>),
+    Uuid(Vec<u8>),
+    Json(Texts),
+}
+
+/// Texts one after the other, and where each ends.
+struct Texts {
+    bytes: Vec<u8>,
+    offsets: Vec<i32>,
+}
+
+impl ColumnBuilder {
+    pub(super) fn new(column_type: ColumnType) -> Self {
+        let values = match column_type {
+            ColumnType::String => Values::String(Texts::new(0)),
+            ColumnType::Integer => Values::Integer(Vec::new()),
+            ColumnType::Float => Values::Float(Vec::new()),
+            ColumnType::Decimal => Values::Decimal(Texts::new(0)),
+            ColumnType::Boolean => Values::Boolean(BooleanBufferBuilder::new(0)),
+            ColumnType::Timestamp => Values::Timestamp(Vec::new()),
+            ColumnType::Date => Values::Date(Vec::new()),
+            ColumnType::Uuid => Values::Uuid(Vec::new()),
+            ColumnType::Json => Values::Json(Texts::new(0)),
+        };
+        Self {
+            values,
+            nulls: NullBufferBuilder::new(BATCH_ROWS),
+        }
+    }
+
+    pub(super) fn append_null(&mut self) {
+        match &mut self.values {
+            Values::String(texts) | Values::Decimal(texts) | Values::Json(texts) => {
+                texts.end();
+            }
+            Values::Integer(values) | Values::Timestamp(values) => values.push(0),
+            Values::Float(values) => values.push(0.0),
+            Values::Boolean(values) => values.append(false),
+            Values::Date(values) => values.push(0),
+            Values::Uuid(values) => values.extend_from_slice(&[0; 16]),
+        }
+        self.nulls.append_null();
+    }
+
+    /// Appends a value; returns how many bytes it takes beyond those of a fixed width.
+    #[inline]
+    pub(super) fn append(&mut self, field: &[u8]) -> Result<usize, Unfit> {
+        let mut bytes = 0;
+        match &mut self.values {
+            Values::String(texts) => {
+                texts.bytes.extend_from_slice(field);
+                bytes = texts.end();
+            }
+            Values::Integer(values) => values.push(i64::from_be_bytes(fixed(field)?)),
+            Values::Float(values) => values.push(f64::from_be_bytes(fixed(field)?)),
+            Values::Decimal(texts) => {
+                numeric::write(field, &mut texts.bytes).ok_or(Unfit::Form)?;
+                bytes = texts.end();
+            }
+            Values::Boolean(values) => values.append(fixed::<1>(field)? != [0]),
+            Values::Timestamp(values) => values.push(instant(i64::from_be_bytes(fixed(field)?))?),
+            Values::Date(values) => values.push(day(i32::from_be_bytes(fixed(field)?))?),
+            Values::Uuid(values) => values.extend_from_slice(&fixed::<16>(field)?),
+            Values::Json(texts) => {
+                json::compact(field, &mut texts.bytes);
+                bytes = texts.end();
+            }
+        }
+        self.nulls.append_non_null();
+        Ok(bytes)
+    }
+
+    /// The values so far; the builder starts anew.
+    pub(super) fn finish(&mut self) -> Result<ArrayRef, Unfit> {
+        let nulls = self.nulls.finish();
+        Ok(match &mut self.values {
+            Values::String(texts) | Values::Decimal(texts) | Values::Json(texts) => {
+                Arc::new(texts.finish(nulls)?)
+            }
+            Values::Integer(values) => Arc::new(Int64Array::new(taken(values), nulls)),
+            Values::Float(values) => Arc::new(Float64Array::new(taken(values), nulls)),
+            Values::Boolean(values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
+            Values::Timestamp(values) => {
+                let instants = TimestampMicrosecondArray::new(taken(values), nulls);
+                Arc::new(instants.with_timezone("UTC"))
+            }
+            Values::Date(values) => Arc::new(Date32Array::new(taken(values), nulls)),
+            Values::Uuid(values) => {
+                let bytes = Buffer::from_vec(fresh(values));
+                Arc::new(FixedSizeBinaryArray::try_new(16, bytes, nulls).map_err(|_| Unfit::Form)?)
+            }
+        })
+    }
+}
+
+impl Texts {
+    fn new(capacity: usize) -> Self {
+        let mut offsets = Vec::with_capacity(BATCH_ROWS + 1);
+        offsets.push(0);
+        Self {
+            bytes: Vec::with_capacity(capacity),
+            offsets,
+        }
+    }
+
+    /// Ends the text that was appended to the bytes; returns its length.
+    #[inline]
+    fn end(&mut self) -> usize {
+        let start = self.offsets.last().copied().unwrap_or(0);
+        // A batch is closed at 2 MiB and a value has 1 GiB at most.
+        let end = i32::try_from(self.bytes.len()).unwrap_or(i32::MAX);
+        self.offsets.push(end);
+        end.abs_diff(start) as usize
+    }
+
+    /// Checks all texts at once, which is much faster than one by one.
+    fn finish(&mut self, nulls: Option<NullBuffer>) -> Result<StringArray, Unfit> {
+        let next = Self::new(self.bytes.len());
+        let Self { bytes, offsets } = mem::replace(self, next);
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
+        StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls)
+            .map_err(|_| Unfit::Value("text that is no UTF-8"))
+    }
+}
+
+/// The values, with room for as many left behind.
+fn fresh<T>(values: &mut Vec<T>) -> Vec<T> {
+    let next = Vec::with_capacity(values.len());
+    mem::replace(values, next)
+}
+
+fn taken<T: arrow_buffer::ArrowNativeType>(values: &mut Vec<T>) -> ScalarBuffer<T> {
+    ScalarBuffer::from(fresh(values))
+}
+
+#[inline]
+fn fixed<const N: usize>(field: &[u8]) -> Result<[u8; N], Unfit> {
+    field.try_into().map_err(|_| Unfit::Form)
+}
+
+#[inline]
+fn instant(micros: i64) -> Result<i64, Unfit> {
+    match micros.checked_add(EPOCH_MICROS) {
+        Some(since_1970) if (FIRST_MICRO..=LAST_MICRO).contains(&since_1970) => Ok(since_1970),
+        _ if matches!(micros, i64::MIN | i64::MAX) => {
+            Err(Unfit::Value("infinity, which is no instant"))
+        }
+        _ => Err(Unfit::Value("an instant outside the years 0001 to 9999")),
+    }
+}
+
+#[inline]
+fn day(days: i32) -> Result<i32, Unfit> {
+    match days.checked_add(EPOCH_DAYS) {
+        Some(since_1970) if (FIRST_DAY..=LAST_DAY).contains(&since_1970) => Ok(since_1970),
+        _ if matches!(days, i32::MIN | i32::MAX) => Err(Unfit::Value("infinity, which is no day")),
+        _ => Err(Unfit::Value("a day outside the years 0001 to 9999")),
+    }
+}

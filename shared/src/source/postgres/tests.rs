@@ -1,0 +1,1 @@
+//! The source on a real server.

@@ -1,0 +1,180 @@
+//! API keys: who may call, as which organisation, and what each may see.
+
+use serde_json::{Value, json};
+
+use crate::harness::eventually;
+use crate::harness::http::{EXPORT, Http, QUERY, text};
+use crate::harness::launch::Launch;
+use crate::harness::reports::{by_status, export_of};
+use crate::harness::server::Server;
+
+fn server() -> Server {
+    Launch::new()
+        .demo_rows(400)
+        .env("AUTH__MODE", "keys")
+        .start()
+}
+
+/// Makes a key; returns its secret and its id.
+fn create(server: &Server, arguments: &[&str]) -> (String, String) {
+    let all: Vec<&str> = ["create"].iter().chain(arguments).copied().collect();
+    let exit = server.run_command("keys", &all);
+    assert_eq!(exit.code, Some(0), "{}", exit.stderr);
+    let secret = exit.stdout.trim_end().to_owned();
+    assert!(
+        secret.len() > 40 && !secret.contains(char::is_whitespace),
+        "the secret alone on stdout: {:?}",
+        exit.stdout
+    );
+    let id = exit
+        .stderr
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .find(|word| word.starts_with("key_"))
+        .unwrap_or_else(|| panic!("the id in {:?}", exit.stderr));
+    (secret, id.to_owned())
+}
+
+fn key(server: &Server, arguments: &[&str]) -> Http {
+    server.http().with_key(&create(server, arguments).0)
+}
+
+#[tokio::test]
+async fn without_a_key_nothing_is_told_but_how_the_service_is() {
+    let server = server();
+    let http = server.http();
+    let wrong = server.http().with_key("waybill_0000000000000000_wrong");
+    for http in [&http, &wrong] {
+        for target in [
+            "/v1/reports/catalog",
+            "/api/v1/exports",
+            "/v1/exports/export_x/download",
+        ] {
+            let answer = http.get(target).await;
+            assert!(answer.has_header("www-authenticate").starts_with("Bearer"));
+            answer.problem(401, "unauthorized");
+        }
+        for target in [QUERY, EXPORT] {
+            let answer = http.post(target, &export_of(&by_status())).await;
+            answer.problem(401, "unauthorized");
+        }
+    }
+    let basic = http
+        .get_with("/v1/exports", &[("authorization", "Basic dXNlcjpwYXNz")])
+        .await;
+    basic.problem(401, "unauthorized");
+    for target in ["/livez", "/readyz", "/openapi.json", "/docs"] {
+        http.get(target).await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_its_organisation() {
+    let server = server();
+    let demo = key(&server, &["--org", "org_demo", "--role", "admin"]);
+    let acme = key(&server, &["--org", "org_acme", "--role", "admin"]);
+    let query = json!({
+        "dataset": "sessions",
+        "time_range": {"from": "2026-04-01T00:00:00Z", "to": "2026-06-30T00:00:00Z"},
+        "dimensions": ["org_id"],
+    });
+    for (http, org) in [(&demo, "org_demo"), (&acme, "org_acme")] {
+        let report = http.post(EXPORT, &export_of(&query)).await.report_export();
+        let content = text(&report["content"]);
+        let rows: Vec<&str> = content.lines().skip(1).collect();
+        assert_eq!(rows.len(), 1, "{content}");
+        assert!(rows[0].starts_with(&format!("{org},")), "{content}");
+    }
+    let accepted = demo.submit(&export_of(&query)).await;
+    let target = format!("/v1/exports/{}", text(&accepted["id"]));
+    demo.completed(&text(&accepted["id"])).await;
+    acme.get(&target).await.problem(404, "export_not_found");
+    acme.get(&format!("{target}/download"))
+        .await
+        .problem(404, "export_not_found");
+    let list = acme.get("/v1/exports").await.expect(200).json();
+    assert_eq!(list["data"], json!([]));
+}
+
+#[tokio::test]
+async fn a_viewer_sees_what_its_key_made_and_an_admin_everything() {
+    let server = server();
+    let one = key(&server, &["--org", "org_demo", "--role", "viewer"]);
+    let other = key(&server, &["--org", "org_demo", "--role", "viewer"]);
+    let admin = key(&server, &["--org", "org_demo", "--role", "admin"]);
+    let accepted = one.submit(&export_of(&by_status())).await;
+    let target = format!("/v1/exports/{}", text(&accepted["id"]));
+    one.get(&target).await.export();
+    admin.get(&target).await.export();
+    other.get(&target).await.problem(404, "export_not_found");
+    let listed = async |http: &Http| {
+        let list = http.get("/v1/exports").await.expect(200).json();
+        list["data"].as_array().map(Vec::len)
+    };
+    assert_eq!(listed(&one).await, Some(1));
+    assert_eq!(listed(&other).await, Some(0));
+    assert_eq!(listed(&admin).await, Some(1));
+}
+
+#[tokio::test]
+async fn a_key_for_some_datasets_knows_no_other() {
+    let server = server();
+    let http = key(
+        &server,
+        &[
+            "--org",
+            "org_demo",
+            "--role",
+            "viewer",
+            "--datasets",
+            "sessions",
+        ],
+    );
+    let catalog = http.get("/v1/reports/catalog").await.expect(200).json();
+    let names: Vec<&Value> = catalog["datasets"]
+        .as_array()
+        .expect("datasets")
+        .iter()
+        .map(|dataset| &dataset["name"])
+        .collect();
+    assert_eq!(names, ["sessions"]);
+    http.post(EXPORT, &export_of(&by_status()))
+        .await
+        .report_export();
+    let rows = json!({
+        "dataset": "session_rows",
+        "time_range": {"from": "2026-04-24T00:00:00Z", "to": "2026-05-24T00:00:00Z"},
+        "dimensions": ["status"],
+    });
+    let refused = http.post(EXPORT, &export_of(&rows)).await;
+    refused.problem(403, "forbidden");
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_worth_nothing_and_no_secret_is_kept() {
+    let server = server();
+    let (secret, id) = create(&server, &["--org", "org_demo", "--role", "admin"]);
+    let http = server.http().with_key(&secret);
+    http.get("/v1/exports").await.expect(200);
+
+    let listed = server.run_command("keys", &["list"]);
+    assert_eq!(listed.code, Some(0), "{}", listed.stderr);
+    assert!(listed.stdout.contains(&id), "{}", listed.stdout);
+    assert!(!listed.stdout.contains(&secret), "{}", listed.stdout);
+
+    let revoked = server.run_command("keys", &["revoke", &id]);
+    assert_eq!(revoked.code, Some(0), "{}", revoked.stderr);
+    eventually("the key is refused", async || {
+        (http.get("/v1/exports").await.status == 401).then_some(())
+    })
+    .await;
+    let unknown = server.run_command("keys", &["revoke", "key_0000000000000000"]);
+    assert_eq!(unknown.code, Some(1), "{unknown:?}");
+
+    let (_, tail) = secret.rsplit_once('_').expect("a secret has parts");
+    assert!(!server.logged().contains(tail), "a secret in the log");
+    let stored = server
+        .services()
+        .database()
+        .psql("SELECT * FROM waybill.api_keys");
+    assert!(!stored.contains(tail), "a secret in the database");
+}

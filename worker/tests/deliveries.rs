@@ -1,0 +1,154 @@
+//! A worker hears of exports over either database, also after an outage. The catalog is empty, so
+//! that each export ends as soon as it is claimed: how it ends is not the question here.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use waybill_shared::bucket::Bucket;
+use waybill_shared::caller::{OrgId, Scope};
+use waybill_shared::catalog::Catalog;
+use waybill_shared::config::DatabaseUrl;
+use waybill_shared::database::Database;
+use waybill_shared::encode::Format;
+use waybill_shared::export::{Export, ExportStatus};
+use waybill_shared::ledger::{Enqueued, Ledger, NewExport};
+use waybill_shared::source::Sources;
+use waybill_test_services::postgres::{Cluster, Setup};
+use waybill_worker::WorkerParts;
+
+/// How long anything may take. Far above what is needed.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A worker, until it is stopped.
+struct Worker {
+    shutdown: CancellationToken,
+    running: tokio::task::JoinHandle<()>,
+}
+
+impl Worker {
+    async fn on(database: &Database) -> Self {
+        let storage = json!({
+            "endpoint": "http://store.invalid", "region": "us-east-1", "prefix": "",
+            "access_key_id": "id", "secret_access_key": "secret",
+            "path_style": true, "request_checksums": true,
+        });
+        let storage = serde_json::from_value(storage).expect("settings");
+        let exports = json!({
+            "max_rows": 10, "max_active_per_org": 10, "max_queued": 10, "max_attempts": 1,
+            "reuse_seconds": 0, "retention_days": 1, "link_seconds": 60, "timeout_seconds": 60,
+            "freshness_timeout_ms": 50,
+        });
+        let worker = json!({ "concurrency": 4, "lease_seconds": 30 });
+        let parts = WorkerParts {
+            catalog: Arc::new(Catalog::default()),
+            sources: Sources::default(),
+            ledger: Arc::clone(&database.ledger),
+            queue: database.queue.clone(),
+            bucket: Bucket::new("waybill", &storage).await,
+            worker: serde_json::from_value(worker).expect("settings"),
+            exports: serde_json::from_value(exports).expect("settings"),
+            grace: DEADLINE,
+        };
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(waybill_worker::run(parts, shutdown.clone()));
+        Self { shutdown, running }
+    }
+
+    async fn stop(self) {
+        self.shutdown.cancel();
+        let stopped = tokio::time::timeout(DEADLINE, self.running).await;
+        stopped.expect("it stops").expect("no panic");
+    }
+}
+
+async fn enqueue(ledger: &dyn Ledger) -> Export {
+    let query = json!({
+        "dataset": "gone",
+        "time_range": { "from": "2026-04-24T00:00:00Z", "to": "2026-05-24T00:00:00Z" },
+    });
+    let new = NewExport {
+        org: OrgId::new("a"),
+        made_by: None,
+        query: serde_json::from_value(query).expect("a query"),
+        format: Format::Csv,
+        filename: "gone.csv".to_owned(),
+        max_attempts: 1,
+        estimated_rows: None,
+    };
+    match ledger.enqueue(new, 1_000_000).await.expect("the ledger") {
+        Enqueued::Accepted(export) => *export,
+        Enqueued::QueueFull => panic!("the queue is not full"),
+    }
+}
+
+/// Waits for the export's end.
+async fn ended(ledger: &dyn Ledger, export: &Export) -> Export {
+    let scope = Scope {
+        org: export.org.clone(),
+        made_by: None,
+    };
+    let end = Instant::now() + DEADLINE;
+    loop {
+        let found = ledger.get(&scope, export.id).await.expect("the ledger");
+        let found = found.expect("it was recorded");
+        if found.status == ExportStatus::Failed {
+            return found;
+        }
+        assert!(Instant::now() < end, "it is {:?} yet", found.status);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn delivers(database: &Database) {
+    let ledger = database.ledger.as_ref();
+    let before = enqueue(ledger).await;
+    let worker = Worker::on(database).await;
+    ended(ledger, &before).await;
+    for _ in 0..3 {
+        let export = enqueue(ledger).await;
+        ended(ledger, &export).await;
+    }
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_in_a_file_is_heard_of() {
+    let dir = TempDir::new().expect("a folder");
+    let database = Database::open_file(&dir.path().join("ledger.sqlite")).await;
+    delivers(&database.expect("a database")).await;
+}
+
+async fn on_server(cluster: &Cluster) -> Database {
+    let url = DatabaseUrl::try_from(cluster.database().url()).expect("a URL");
+    Database::migrate(&url).await.expect("migrations");
+    Database::connect(&url).await.expect("a URL")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_on_a_server_is_heard_of() {
+    delivers(&on_server(Cluster::shared()).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deliveries_go_on_after_an_outage() {
+    let cluster = Setup::new().start();
+    let database = on_server(&cluster).await;
+    let ledger = database.ledger.as_ref();
+    let worker = Worker::on(&database).await;
+    let export = enqueue(ledger).await;
+    ended(ledger, &export).await;
+
+    cluster.stop();
+    assert!(ledger.check().await.is_err());
+    cluster.start_again();
+    let end = Instant::now() + DEADLINE;
+    while let Err(error) = ledger.check().await {
+        assert!(Instant::now() < end, "{error}");
+    }
+    let export = enqueue(ledger).await;
+    ended(ledger, &export).await;
+    worker.stop().await;
+}
