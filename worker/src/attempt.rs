@@ -59,6 +59,7 @@ impl Pipeline {
         let plan = self
             .catalog
             .plan_again(&export.query, export.format, &export.org)?;
+        let estimated_rows = self.estimate(&plan).await;
         let snapshot = self
             .sources
             .open(
@@ -72,7 +73,7 @@ impl Pipeline {
                 lease,
                 snapshot.materialized_at,
                 snapshot.source_updated_at,
-                None,
+                estimated_rows,
             )
             .await?;
 
@@ -100,6 +101,16 @@ impl Pipeline {
             size_bytes: stored.size_bytes,
             sha256: stored.sha256,
         })
+    }
+
+    /// For progress alone: without it an export runs as well, and what ails the source shows when it
+    /// is opened.
+    async fn estimate(&self, plan: &ReportPlan) -> Option<u64> {
+        let estimate = self.sources.estimate(plan, self.max_rows).await;
+        estimate
+            .inspect_err(|error| tracing::debug!(%error, "the rows could not be estimated"))
+            .ok()
+            .flatten()
     }
 
     /// Batches into parts until the source ends; returns the rows.

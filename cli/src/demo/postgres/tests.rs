@@ -57,7 +57,10 @@ async fn it_takes_the_place_of_an_earlier_one_and_of_nothing_else() {
     write(&url(&database), 20).await.expect("written");
     write(&url(&database), 10).await.expect("written again");
     assert_eq!(rows(&database).await.len(), 10 + 1 + 1);
-    assert_eq!(database.psql("SELECT * FROM waybill_demo"), format!("{VERSION}|10"));
+    assert_eq!(
+        database.psql("SELECT * FROM waybill_demo"),
+        format!("{VERSION}|10")
+    );
 
     let theirs = Cluster::shared().database();
     theirs.psql("CREATE TABLE sessions AS SELECT 7 AS precious");
