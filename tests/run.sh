@@ -15,17 +15,26 @@ if ! command -v cargo >/dev/null; then
     exit 1
 fi
 
-# The embedded SQLite and ring are C.
-if ! command -v cc >/dev/null; then
+# Installs Debian packages where that is possible, or says which to install.
+need() { # WHAT PACKAGE
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        say "no C compiler found; installing build-essential"
+        say "$1 is missing; installing $2"
         apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq build-essential
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >/dev/null
     else
-        say "no C compiler found; install one (Debian: apt-get install build-essential) and run this again"
+        say "$1 is missing; install it (Debian, Ubuntu: apt-get install $2) and run this again"
         exit 1
     fi
-fi
+}
+
+# The embedded SQLite and ring are C.
+command -v cc >/dev/null || need "a C compiler" build-essential
+
+# The tests start throw-away clusters of it; a server that runs already is left alone.
+have_postgres() {
+    command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
+}
+have_postgres || need "PostgreSQL's server" postgresql
 
 # With the features of the whole workspace, so that the tests below find it built.
 cargo build --workspace --locked

@@ -1,33 +1,123 @@
 //! Who asks. The only place that makes a [`Caller`] of a request.
 //!
-//! There is one mode, `none`: everyone is admin of `org_demo`, which is why the executable listens on
-//! loopback addresses only in that mode. Handlers take [`Authenticated`] as an argument, so a route that
-//! forgets it has no organisation to read for.
+//! Handlers take [`Authenticated`] as an argument, so a route that forgets it has no organisation to read
+//! for. Without keys everyone is admin of `org_demo`, which is why the executable then listens on loopback
+//! addresses only. A key itself is never kept and never logged, not even by a debug print.
 
-use std::convert::Infallible;
+mod recent;
+
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use waybill_shared::caller::{Caller, OrgId, Role};
+use waybill_shared::keys::Keys;
 
+use crate::problem::Problem;
 use crate::state::ApiState;
+use recent::Recent;
 
-/// The organisation of mode `none`.
+/// The organisation of those who need no key.
 const EVERYONE: &str = "org_demo";
+
+/// Who may call.
+#[derive(Clone)]
+pub enum Access {
+    /// Everyone, as admin of `org_demo`.
+    Everyone,
+    /// Holders of one of these keys.
+    Keys(Arc<dyn Keys>),
+}
 
 /// The caller of a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Authenticated(pub(crate) Caller);
 
 impl FromRequestParts<ApiState> for Authenticated {
-    type Rejection = Infallible;
+    type Rejection = Problem;
 
-    async fn from_request_parts(_: &mut Parts, _: &ApiState) -> Result<Self, Infallible> {
-        Ok(Self(Caller {
-            org: OrgId::new(EVERYONE),
-            role: Role::Admin,
-            key: None,
-            datasets: None,
-        }))
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+        state.authenticator.caller(&parts.headers).await.map(Self)
+    }
+}
+
+/// Finds the caller of a request.
+pub(crate) struct Authenticator {
+    access: Access,
+    recent: Recent,
+}
+
+impl Authenticator {
+    pub(crate) fn new(access: Access) -> Self {
+        Self {
+            access,
+            recent: Recent::default(),
+        }
+    }
+
+    async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let keys = match &self.access {
+            Access::Everyone => return Ok(everyone()),
+            Access::Keys(keys) => keys,
+        };
+        let presented = bearer(headers).ok_or_else(Problem::unauthorized)?;
+        if let Some(caller) = self.recent.get(presented) {
+            return Ok(caller);
+        }
+        let key = keys.find(presented).await?;
+        let key = key.ok_or_else(Problem::unauthorized)?;
+        let expires_at = key.expires_at;
+        let caller = key.caller();
+        self.recent.keep(presented, caller.clone(), expires_at);
+        Ok(caller)
+    }
+}
+
+fn everyone() -> Caller {
+    Caller {
+        org: OrgId::new(EVERYONE),
+        role: Role::Admin,
+        key: None,
+        datasets: None,
+    }
+}
+
+/// The token of `Authorization: Bearer …` (RFC 6750), whatever the scheme's case (RFC 7235). Two such
+/// headers are none: a proxy and this service might each believe another one.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (first, second) = (values.next()?, values.next());
+    let (scheme, token) = first.to_str().ok()?.split_once(' ')?;
+    let token = token.trim_matches(' ');
+    let wanted = second.is_none() && scheme.eq_ignore_ascii_case("bearer");
+    (wanted && !token.is_empty()).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn of(values: &[&'static str]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(AUTHORIZATION, HeaderValue::from_static(value));
+        }
+        bearer(&headers).map(str::to_owned)
+    }
+
+    #[test]
+    fn only_one_bearer_token_is_one() {
+        for header in ["Bearer abc", "bearer abc", "BEARER   abc "] {
+            assert_eq!(of(&[header]).as_deref(), Some("abc"), "{header}");
+        }
+        for header in ["", "abc", "Bearer", "Bearer ", "Basic abc", "Bearerabc"] {
+            assert_eq!(of(&[header]), None, "{header}");
+        }
+        assert_eq!(of(&["Bearer abc", "Bearer abc"]), None);
+        assert_eq!(of(&[]), None);
     }
 }

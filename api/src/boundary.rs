@@ -17,6 +17,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, X_CONTENT_TYPE_OPTI
 use http::{HeaderMap, HeaderValue, Method};
 use tracing::Instrument;
 use uuid::Uuid;
+use waybill_shared::telemetry::chain;
 
 use crate::problem::Problem;
 
@@ -132,18 +133,6 @@ fn log(method: &Method, path: &str, answer: &Response, problem: Option<&Problem>
     } else {
         tracing::info!(%method, path, status, code, cause, milliseconds, "request refused");
     }
-}
-
-/// An error and what caused it, in one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {

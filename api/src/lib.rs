@@ -28,10 +28,13 @@ mod wait;
 
 use std::io;
 
+use axum::Router;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use waybill_shared::readiness::Readiness;
 
+pub use auth::Access;
 pub use state::{ApiParts, ApiState};
 
 /// Serves until `shutdown` is cancelled: then takes no connection any more, ends what is held back for a
@@ -47,6 +50,26 @@ pub async fn serve(
 ) -> io::Result<()> {
     let state = state.draining_with(shutdown.clone());
     let (router, _) = router::router(state)?;
+    listen(listener, router, shutdown).await
+}
+
+/// Serves the health of a process that has no API, as [`serve`] does.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_health(
+    listener: TcpListener,
+    readiness: Readiness,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    listen(listener, router::health(readiness), shutdown).await
+}
+
+async fn listen(
+    listener: TcpListener,
+    router: Router,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
     let listener = listener.tap_io(|connection| {
         // Answers are small and written whole: nothing is won by waiting for more.
         if let Err(error) = connection.set_nodelay(true) {

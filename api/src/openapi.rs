@@ -13,6 +13,7 @@ use bytes::Bytes;
 use utoipa::OpenApi;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Header, Object, Ref, RefOr, Server, ServerBuilder, Type};
 
 use crate::problem::{self, ErrorResponse, ProblemCode};
@@ -72,6 +73,30 @@ fn server(url: &str, description: &str) -> Server {
         .build()
 }
 
+/// The name of the security scheme.
+const KEY: &str = "api_key";
+
+/// Says of every operation so far that it takes a key, and what it answers without one.
+pub(crate) fn require_key(document: &mut utoipa::openapi::OpenApi) {
+    let scheme = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some(
+            "An API key. It says for which organisation it asks, in which role, and which datasets it may use. Under `auth.mode = \"none\"` no key is needed.",
+        ));
+    document
+        .components
+        .get_or_insert_default()
+        .add_security_scheme(KEY, SecurityScheme::Http(scheme.build()));
+    let unauthorized = problem_responses(&[ProblemCode::Unauthorized]);
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.post, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            operation.security = Some(vec![SecurityRequirement::new(KEY, [""; 0])]);
+            operation.responses.responses.extend(unauthorized.clone());
+        }
+    }
+}
+
 /// Says of every route that is not under `/v1` that it is served at one place only.
 pub(crate) fn name_servers(document: &mut utoipa::openapi::OpenApi) {
     for (path, item) in &mut document.paths.paths {
@@ -112,6 +137,9 @@ fn problem_response(codes: &[ProblemCode]) -> Response {
             "Seconds to wait; equal to `retry_after_seconds`.",
         );
         response.header("Retry-After", seconds).build()
+    } else if codes.contains(&ProblemCode::Unauthorized) {
+        let scheme = header(Type::String, "`Bearer`.");
+        response.header("WWW-Authenticate", scheme).build()
     } else {
         response.build()
     }

@@ -11,14 +11,16 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 use waybill_shared::bucket::BucketError;
 use waybill_shared::export::Failure;
+use waybill_shared::keys::KeysError;
 use waybill_shared::ledger::LedgerError;
 use waybill_shared::query::{Fault, FaultCode, Rejection};
+use waybill_shared::readiness::{Missing, NotReady};
 use waybill_shared::source::SourceError;
 
 use crate::actions::{Action, AllowedAction};
@@ -87,7 +89,8 @@ pub(crate) struct ErrorResponse {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     errors: Vec<Fault>,
-    /// What is missing when `/readyz` is not ready: `database`, `migrations`, `storage`, `source …`.
+    /// What is missing when `/readyz` is not ready: `database`, `migrations`, `source …`,
+    /// `catalog`, `storage`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     missing: Vec<String>,
@@ -155,11 +158,12 @@ impl Problem {
         .caused_by(cause)
     }
 
-    pub(crate) fn not_ready(missing: Vec<String>, code: ProblemCode) -> Self {
-        let detail = format!("Not ready: {}.", missing.join(", "));
-        let mut problem = Self::new(code, detail).retry_after(retry_after::dependency());
-        problem.0.missing = missing;
-        problem
+    /// The caller showed no key, or one that is not good. Which of the two is nobody's business.
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(
+            ProblemCode::Unauthorized,
+            "An API key is needed: `Authorization: Bearer <key>`, with a key that is in force.",
+        )
     }
 
     pub(crate) fn caused_by(mut self, cause: impl Into<Cause>) -> Self {
@@ -283,6 +287,10 @@ fn problem_type(code: ProblemCode) -> String {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.0.code.status().into_response();
+        if self.0.code == ProblemCode::Unauthorized {
+            let scheme = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+        }
         response.extensions_mut().insert(Arc::new(self));
         response
     }
@@ -308,6 +316,26 @@ impl From<LedgerError> for Problem {
             }
             LedgerError::LeaseLost(_) | LedgerError::Corrupt(_) => Self::internal(error),
         }
+    }
+}
+
+impl From<KeysError> for Problem {
+    fn from(error: KeysError) -> Self {
+        unavailable("The database of API keys does not answer.").caused_by(error)
+    }
+}
+
+impl From<NotReady> for Problem {
+    fn from(error: NotReady) -> Self {
+        let missing: Vec<String> = error.missing.iter().map(Missing::to_string).collect();
+        let code = match error.missing[..] {
+            [Missing::Storage] => ProblemCode::StorageUnavailable,
+            _ => ProblemCode::DatabaseUnavailable,
+        };
+        let detail = format!("Not ready: {}.", missing.join(", "));
+        let mut problem = Self::new(code, detail).retry_after(retry_after::dependency());
+        problem.0.missing = missing;
+        problem.caused_by(error)
     }
 }
 

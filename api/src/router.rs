@@ -1,5 +1,6 @@
 //! Every route, on one screen. What a route does is in [`routes`](crate::routes).
 
+use axum::extract::FromRef;
 use axum::middleware::{from_fn, map_response};
 use axum::response::Response;
 use axum::{Extension, Router};
@@ -8,6 +9,7 @@ use http::{HeaderValue, StatusCode};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use waybill_shared::readiness::Readiness;
 
 use crate::boundary::boundary;
 use crate::links::API_PREFIX;
@@ -25,14 +27,12 @@ pub(crate) fn router(state: ApiState) -> serde_json::Result<(Router, OpenApi)> {
         .routes(routes!(exports::list_exports))
         .routes(routes!(exports::get_export))
         .routes(routes!(exports::download_export));
-    let around = OpenApiRouter::new()
-        .routes(routes!(operations::livez))
-        .routes(routes!(operations::readyz))
+    let around = health_routes()
         .routes(routes!(operations::get_openapi))
-        .routes(routes!(operations::get_docs))
-        .routes(routes!(problems::explain_problem));
+        .routes(routes!(operations::get_docs));
 
     let (v1, mut document) = v1.split_for_parts();
+    openapi::require_key(&mut document);
     let (around, described) = around.split_for_parts();
     document.merge(described);
     openapi::name_servers(&mut document);
@@ -43,11 +43,31 @@ pub(crate) fn router(state: ApiState) -> serde_json::Result<(Router, OpenApi)> {
         .nest(API_PREFIX, v1.clone())
         .merge(v1)
         .merge(around)
-        .fallback(nothing_here)
-        .layer(Extension(published))
-        .layer(from_fn(boundary))
-        .with_state(state);
-    Ok((router, document))
+        .layer(Extension(published));
+    Ok((bounded(router).with_state(state), document))
+}
+
+/// What a process serves that has no API: a worker's health, and what explains its problems.
+pub(crate) fn health(readiness: Readiness) -> Router {
+    let (router, _) = health_routes().split_for_parts();
+    bounded(router).with_state(readiness)
+}
+
+/// The routes that every process has.
+fn health_routes<S>() -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Readiness: FromRef<S>,
+{
+    OpenApiRouter::new()
+        .routes(routes!(operations::livez))
+        .routes(routes!(operations::readyz))
+        .routes(routes!(problems::explain_problem))
+}
+
+/// The same routes, where every refusal is a problem document.
+fn bounded<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router.fallback(nothing_here).layer(from_fn(boundary))
 }
 
 async fn nothing_here() -> Problem {

@@ -3,14 +3,17 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use axum::extract::FromRef;
 use tokio_util::sync::CancellationToken;
 use waybill_shared::bucket::Bucket;
 use waybill_shared::catalog::Catalog;
 use waybill_shared::config::{ExportSettings, InlineSettings};
 use waybill_shared::ledger::Ledger;
+use waybill_shared::readiness::Readiness;
 use waybill_shared::source::Sources;
 
 use crate::admission::Admission;
+use crate::auth::{Access, Authenticator};
 
 /// What the service is put together from.
 pub struct ApiParts {
@@ -22,6 +25,10 @@ pub struct ApiParts {
     pub ledger: Arc<dyn Ledger>,
     /// Where their files are.
     pub bucket: Bucket,
+    /// What must be there.
+    pub readiness: Readiness,
+    /// Who may call.
+    pub access: Access,
     /// Bounds of answers at once.
     pub inline: InlineSettings,
     /// Bounds of exports.
@@ -35,6 +42,7 @@ pub struct ApiParts {
 pub struct ApiState {
     parts: Arc<ApiParts>,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) authenticator: Arc<Authenticator>,
     draining: CancellationToken,
 }
 
@@ -44,6 +52,7 @@ impl ApiState {
     pub fn new(parts: ApiParts) -> Self {
         Self {
             admission: Arc::new(Admission::new(&parts.inline)),
+            authenticator: Arc::new(Authenticator::new(parts.access.clone())),
             parts: Arc::new(parts),
             draining: CancellationToken::new(),
         }
@@ -68,5 +77,11 @@ impl Deref for ApiState {
 
     fn deref(&self) -> &ApiParts {
         &self.parts
+    }
+}
+
+impl FromRef<ApiState> for Readiness {
+    fn from_ref(state: &ApiState) -> Self {
+        state.readiness.clone()
     }
 }

@@ -6,6 +6,7 @@
 mod document;
 mod exports;
 mod harness;
+mod keys;
 mod refusals;
 mod reports;
 mod serving;

@@ -8,6 +8,8 @@ use std::process::ExitCode;
 pub(crate) enum StartFault {
     /// Bad usage or configuration; the text names the setting. Exit code 2.
     Usage(String),
+    /// What a check that was asked for found: a text for each line. Exit code 1.
+    Found(String),
     /// Anything else. Exit code 1.
     Failed(anyhow::Error),
 }
@@ -27,6 +29,10 @@ impl StartFault {
             Self::Usage(text) => {
                 eprintln!("{text}");
                 ExitCode::from(2)
+            }
+            Self::Found(text) => {
+                eprintln!("{text}");
+                ExitCode::FAILURE
             }
             Self::Failed(error) => {
                 eprintln!("waybill: {error:#}");

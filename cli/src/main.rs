@@ -1,12 +1,25 @@
 //! The `waybill` executable: the composition root. It knows every part, and no part knows it.
 
+mod api;
+mod catalog;
 mod data_dir;
+mod database;
 mod demo;
 mod fault;
+mod keys;
+mod listen;
+mod migrate;
+mod parts;
+mod process;
 mod ready;
+mod reports;
+mod roles;
+mod settings;
+mod start;
 mod stop;
 mod store;
 mod up;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -32,6 +45,20 @@ struct Cli {
 enum Command {
     /// Everything in one process: API, worker, SQLite, S3 on a folder, demo data (the default)
     Up(up::UpArgs),
+    /// The HTTP service, over a PostgreSQL database and an S3 store that others share
+    Api(api::ApiArgs),
+    /// A worker that makes exports; any number of them share the work
+    Worker(worker::WorkerArgs),
+    /// Brings the database's schema to what this program knows
+    Migrate(migrate::MigrateArgs),
+    /// What may be reported on
+    #[command(subcommand)]
+    Catalog(catalog::CatalogCommand),
+    /// API keys
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Writes the demo's table into a PostgreSQL source
+    Demo(demo::DemoArgs),
 }
 
 fn main() -> ExitCode {
@@ -41,13 +68,21 @@ fn main() -> ExitCode {
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => return StartFault::usage(first_line(&error.to_string())).report(),
     };
-    let args = match cli.command {
-        Some(Command::Up(args)) => args,
-        None => cli.up,
-    };
-    match up::run(&args) {
+    match run(cli.command.unwrap_or(Command::Up(cli.up))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => fault.report(),
+    }
+}
+
+fn run(command: Command) -> Result<(), StartFault> {
+    match command {
+        Command::Up(args) => up::run(&args),
+        Command::Api(args) => api::run(&args),
+        Command::Worker(args) => worker::run(&args),
+        Command::Migrate(args) => migrate::run(&args),
+        Command::Catalog(command) => catalog::run(&command),
+        Command::Keys(command) => keys::run(command),
+        Command::Demo(args) => demo::run(&args),
     }
 }
 

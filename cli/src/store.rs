@@ -1,6 +1,7 @@
 //! The embedded store: S3 on a folder, reached over HTTP like any other.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -10,12 +11,65 @@ use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use waybill_shared::bucket::Bucket;
+use waybill_shared::config::StorageSettings;
 
-use crate::data_dir::KeyPair;
+use crate::data_dir::{DataDir, KeyPair};
 
-/// The service over this folder, which nobody else may serve.
-pub(crate) fn service(root: &Path, keys: &KeyPair) -> anyhow::Result<S3Service> {
+/// The bucket of the store.
+const BUCKET: &str = "waybill";
+/// How long the last requests may take at the end: by then there are only idle connections.
+const END: Duration = Duration::from_secs(1);
+
+/// A store that is served from a folder, which nobody else may serve.
+pub(crate) struct Store {
+    keys: KeyPair,
+    serving: JoinHandle<()>,
+    shutdown: CancellationToken,
+}
+
+impl Store {
+    /// Serves the store of this data directory.
+    pub(crate) fn start(data: &DataDir, listener: TcpListener) -> anyhow::Result<Self> {
+        let keys = data.store_keys()?;
+        let service = service(&data.store(), &keys)?;
+        let shutdown = CancellationToken::new();
+        let serving = tokio::spawn(serve(listener, service, shutdown.clone()));
+        Ok(Self {
+            keys,
+            serving,
+            shutdown,
+        })
+    }
+
+    /// Its bucket, as any client reaches it.
+    pub(crate) async fn bucket(
+        &self,
+        url: &str,
+        settings: &StorageSettings,
+    ) -> anyhow::Result<Bucket> {
+        let settings = StorageSettings {
+            endpoint: Some(url.to_owned()),
+            access_key_id: Some(self.keys.id.clone()),
+            secret_access_key: Some(self.keys.secret.clone().into()),
+            path_style: true,
+            ..settings.clone()
+        };
+        let bucket = Bucket::new(BUCKET, &settings).await;
+        bucket.create().await.context("the embedded store")?;
+        Ok(bucket)
+    }
+
+    /// Ends it, after everyone who uses it.
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        drop(tokio::time::timeout(END, self.serving).await);
+    }
+}
+
+fn service(root: &Path, keys: &KeyPair) -> anyhow::Result<S3Service> {
     std::fs::create_dir_all(root).with_context(|| format!("{}", root.display()))?;
     let files =
         FileSystem::new(root).map_err(|error| anyhow::anyhow!("{}: {error:?}", root.display()))?;
@@ -28,7 +82,7 @@ pub(crate) fn service(root: &Path, keys: &KeyPair) -> anyhow::Result<S3Service> 
 }
 
 /// Serves until `shutdown`, then lets running requests finish.
-pub(crate) async fn serve(listener: TcpListener, service: S3Service, shutdown: CancellationToken) {
+async fn serve(listener: TcpListener, service: S3Service, shutdown: CancellationToken) {
     let server = Builder::new(TokioExecutor::new());
     let connections = GracefulShutdown::new();
     while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
@@ -37,7 +91,7 @@ pub(crate) async fn serve(listener: TcpListener, service: S3Service, shutdown: C
             Err(error) => {
                 tracing::warn!(%error, "the store could not accept a connection");
                 // Out of file descriptors, most likely: trying at once would spin.
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };

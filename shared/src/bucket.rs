@@ -1,24 +1,33 @@
 //! Objects in S3-compatible storage: uploads, links, removal. aws-sdk-s3 and nothing else.
 //!
-//! It knows keys and bytes, not exports. Every request of this program to a store stands here.
+//! It knows keys and bytes, not exports. Every request of this program to a store stands here or in
+//! [`upload`]; what a failed one means is said by [`fault`].
 
+mod fault;
+#[cfg(test)]
+mod tests;
 mod upload;
 
-use std::error::Error as StdError;
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{Region, RequestChecksumCalculation};
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata};
 use aws_sdk_s3::operation::head_bucket::HeadBucketError;
+use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::presigning::PresigningConfig;
+use aws_smithy_http_client::tls;
 use chrono::{DateTime, SubsecRound as _, Utc};
 
 use crate::config::StorageSettings;
+use fault::bucket_error;
 
+pub use fault::BucketError;
 pub use upload::{MAX_PARTS, PART_BYTES, Stored, Upload};
 
 /// The longest life of a presigned URL (signature version 4): seven days.
@@ -33,6 +42,50 @@ pub struct Bucket {
     credentials: Option<SharedCredentialsProvider>,
     name: String,
     prefix: String,
+    /// Whether TLS protects what is sent, so that a signature need not cover the payload.
+    over_tls: bool,
+    patience: Patience,
+}
+
+/// How long a request may take before the store counts as unavailable.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// Until a connection stands.
+    connect: Duration,
+    /// From the start of one attempt to its answer. A part of 8 MiB passes at 150 kB/s.
+    attempt: Duration,
+    /// The same for the request that joins the parts: S3 may take minutes for thousands of them.
+    joining: Duration,
+    /// Attempts of one request.
+    attempts: u32,
+    /// The longest pause between two attempts.
+    pause: Duration,
+}
+
+const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(5),
+    attempt: Duration::from_secs(60),
+    joining: Duration::from_secs(300),
+    attempts: 3,
+    pause: Duration::from_secs(5),
+};
+
+impl Patience {
+    /// Timeouts of requests whose attempts may take this long.
+    fn timeouts(self, attempt: Duration) -> TimeoutConfig {
+        TimeoutConfig::builder()
+            .connect_timeout(self.connect)
+            // Counts from the start of the request too, so it is no tighter than the attempt.
+            .read_timeout(attempt)
+            .operation_attempt_timeout(attempt)
+            .build()
+    }
+
+    fn retries(self) -> RetryConfig {
+        RetryConfig::standard()
+            .with_max_attempts(self.attempts)
+            .with_max_backoff(self.pause)
+    }
 }
 
 /// A link that works until it expires.
@@ -44,32 +97,25 @@ pub struct Link {
     pub expires_at: DateTime<Utc>,
 }
 
-/// Why the store did not do what was asked. The texts are for the operator.
-#[derive(Debug, thiserror::Error)]
-pub enum BucketError {
-    /// The store does not answer, is overloaded or has an inner fault; worth another try.
-    #[error("the store is unavailable: {0}")]
-    Unavailable(String),
-    /// The store refuses: permissions, a missing bucket, a request it does not know.
-    #[error("the store refused: {0}")]
-    Refused(String),
-    /// The file would need more than [`MAX_PARTS`] parts.
-    #[error("the file is larger than {MAX_PARTS} parts of {PART_BYTES} bytes")]
-    TooLarge,
-}
-
 impl Bucket {
     /// The bucket of this name, reached by these settings. Connects to nothing yet.
+    ///
+    /// Certificates are checked against those of the system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
     pub async fn new(name: &str, settings: &StorageSettings) -> Self {
+        Self::with_patience(name, settings, PATIENCE).await
+    }
+
+    async fn with_patience(name: &str, settings: &StorageSettings, patience: Patience) -> Self {
+        let http_client = aws_smithy_http_client::Builder::new()
+            .tls_provider(tls::Provider::Rustls(
+                tls::rustls_provider::CryptoMode::Ring,
+            ))
+            .build_https();
         let mut shared = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(settings.region.clone()))
-            .http_client(
-                aws_smithy_http_client::Builder::new()
-                    .tls_provider(aws_smithy_http_client::tls::Provider::Rustls(
-                        aws_smithy_http_client::tls::rustls_provider::CryptoMode::Ring,
-                    ))
-                    .build_https(),
-            );
+            .timeout_config(patience.timeouts(patience.attempt))
+            .retry_config(patience.retries())
+            .http_client(http_client);
         if let Some((id, secret)) = settings.credentials() {
             shared = shared.credentials_provider(Credentials::new(
                 id,
@@ -98,6 +144,8 @@ impl Bucket {
             credentials: shared.credentials_provider(),
             name: name.to_owned(),
             prefix: settings.prefix.clone(),
+            over_tls: endpoint.is_none_or(|endpoint| endpoint.starts_with("https://")),
+            patience,
         }
     }
 
@@ -169,9 +217,57 @@ impl Bucket {
             .upload_id(upload_id)
             .send()
             .await;
-        match aborted {
-            Err(error) if error.code() == Some("NoSuchUpload") => Ok(()),
-            outcome => outcome.map(drop).map_err(bucket_error),
+        let Err(error) = aborted else { return Ok(()) };
+        if error.code() == Some("NoSuchUpload") {
+            return Ok(());
+        }
+        match bucket_error(error) {
+            // Some stores refuse what they do not know any more.
+            BucketError::Refused(_) if !self.holds_parts(key, upload_id).await? => Ok(()),
+            error => Err(error),
+        }
+    }
+
+    /// Whether the store keeps parts of an unfinished upload.
+    async fn holds_parts(&self, key: &str, upload_id: &str) -> Result<bool, BucketError> {
+        let listed = self
+            .client
+            .list_parts()
+            .bucket(&self.name)
+            .key(self.full_key(key))
+            .upload_id(upload_id)
+            .max_parts(1)
+            .send()
+            .await;
+        match listed {
+            Ok(listed) => Ok(!listed.parts().is_empty()),
+            Err(error) if error.code() == Some("NoSuchUpload") => Ok(false),
+            Err(error) => Err(bucket_error(error)),
+        }
+    }
+
+    /// The size of an object in bytes; `None` when there is none.
+    async fn size_of(&self, key: &str) -> Result<Option<u64>, BucketError> {
+        let head = self
+            .client
+            .head_object()
+            .bucket(&self.name)
+            .key(self.full_key(key))
+            .send()
+            .await;
+        match head {
+            Ok(object) => {
+                let size = object.content_length();
+                Ok(size.and_then(|size| u64::try_from(size).ok()))
+            }
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(HeadObjectError::is_not_found) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(bucket_error(error)),
         }
     }
 
@@ -250,32 +346,4 @@ impl Bucket {
 /// A `Content-Disposition` (RFC 6266). Names are made by this program: ASCII without quotes.
 fn attachment(filename: &str) -> String {
     format!("attachment; filename=\"{filename}\"")
-}
-
-fn bucket_error<E, R>(error: SdkError<E, R>) -> BucketError
-where
-    E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
-    R: std::fmt::Debug + Send + Sync + 'static,
-    SdkError<E, R>: ProvideErrorMetadata,
-{
-    let passing = match &error {
-        SdkError::ServiceError(context) => {
-            let code = context.err().code().unwrap_or_default();
-            matches!(
-                code,
-                "InternalError"
-                    | "ServiceUnavailable"
-                    | "SlowDown"
-                    | "RequestTimeout"
-                    | "RequestTimeTooSkewed"
-            )
-        }
-        _ => true,
-    };
-    let text = DisplayErrorContext(error).to_string();
-    if passing {
-        BucketError::Unavailable(text)
-    } else {
-        BucketError::Refused(text)
-    }
 }

@@ -95,8 +95,15 @@ impl Config {
     /// # Errors
     /// When it is not set, with a line that says how to.
     pub fn source_url(&self, name: &str) -> Result<&DatabaseUrl, ConfigError> {
-        let source = self.sources.get(name).map(|source| &source.url);
-        required(&format!("sources.{name}.url"), source)
+        let source = self.sources.get(name);
+        let url = source.and_then(|source| source.url.as_ref());
+        required(&format!("sources.{name}.url"), url)
+    }
+
+    /// `sources.<name>.connections`, if it is set.
+    #[must_use]
+    pub fn source_connections(&self, name: &str) -> Option<usize> {
+        self.sources.get(name)?.connections
     }
 }
 
@@ -116,8 +123,10 @@ pub struct DatabaseSettings {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceSettings {
-    /// Where it is.
-    pub url: DatabaseUrl,
+    /// See [`Config::source_url`].
+    pub url: Option<DatabaseUrl>,
+    /// The most connections of one process, 1 to 1,000; `None` = as many as it reads reports at once.
+    pub connections: Option<usize>,
 }
 
 /// `[api]`: the HTTP service.

@@ -19,6 +19,7 @@ pub mod keys;
 pub mod ledger;
 pub mod query;
 pub mod queue;
+pub mod readiness;
 pub mod source;
 pub mod statement;
 pub mod telemetry;

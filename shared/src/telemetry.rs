@@ -1,5 +1,6 @@
 //! The log of a process: where it goes and how a line looks.
 
+use std::error::Error;
 use std::io::{IsTerminal as _, stderr};
 
 use tracing_subscriber::EnvFilter;
@@ -22,4 +23,17 @@ pub fn init(settings: &LogSettings) -> Result<(), ParseError> {
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
     Ok(())
+}
+
+/// An error and what caused it, in one line.
+#[must_use]
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }

@@ -144,6 +144,9 @@ impl Operation<'_> {
     fn example(&self, out: &mut String) {
         let mut path = self.path.to_owned();
         let mut options = String::new();
+        if elements(&self.value["security"]).next().is_some() {
+            options.push_str(" \\\n  -H \"Authorization: Bearer $WAYBILL_KEY\"");
+        }
         for parameter in elements(&self.value["parameters"]) {
             let (name, example) = (text(&parameter["name"]), text(&parameter["example"]));
             if example.is_empty() {

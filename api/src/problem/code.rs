@@ -10,6 +10,7 @@ use waybill_shared::export::FailureCode;
 pub(crate) enum ProblemCode {
     InvalidRequest,
     InvalidQuery,
+    Unauthorized,
     Forbidden,
     ExportNotFound,
     RouteNotFound,
@@ -46,9 +47,10 @@ pub(crate) struct Explanation {
 }
 
 impl ProblemCode {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::InvalidRequest,
         Self::InvalidQuery,
+        Self::Unauthorized,
         Self::Forbidden,
         Self::ExportNotFound,
         Self::RouteNotFound,
@@ -111,6 +113,13 @@ impl ProblemCode {
                 title: "Invalid query",
                 meaning: "The request can be read, but it asks for something that its dataset does not have or that the rules of queries exclude. In an export that failed it means that the catalog changed after the export was accepted.",
                 remedy: "Correct every entry of `errors`: all faults of a request are reported at once. `GET /v1/reports/catalog` lists datasets, columns and the operators of each filter field.",
+            },
+            Self::Unauthorized => Explanation {
+                name: "unauthorized",
+                status: StatusCode::UNAUTHORIZED,
+                title: "Unauthorized",
+                meaning: "The request carries no API key, or one that is not in force: unknown, expired or revoked.",
+                remedy: "Send `Authorization: Bearer <key>` with a key that the operator made for you; `waybill keys create` makes one.",
             },
             Self::Forbidden => Explanation {
                 name: "forbidden",

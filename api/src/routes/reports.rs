@@ -33,7 +33,7 @@ const AS_OF: HeaderName = HeaderName::from_static("waybill-as-of");
 const ROW_COUNT: HeaderName = HeaderName::from_static("waybill-row-count");
 const LIMIT_REACHED: HeaderName = HeaderName::from_static("waybill-limit-reached");
 
-problems!(CatalogProblems: Internal);
+problems!(CatalogProblems: DatabaseUnavailable, Internal);
 
 /// What can be asked
 ///

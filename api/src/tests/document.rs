@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::harness::{
     EXPORT, QUERY, Service, endless_query, range, request, small_export, small_query,
 };
+use super::keys::{Holder, admin_key};
 use crate::body::LARGEST_BODY;
 use crate::problem::ProblemCode;
 
@@ -29,7 +30,7 @@ const OPERATIONS: [(&str, &str, &str); 11] = [
     ("post", "/v1/reports/query/export", "export_report_query"),
 ];
 
-fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
+pub(super) fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
     let paths = document["paths"].as_object().expect("paths");
     let mut operations: Vec<(&str, &str, &Value)> = paths
         .iter()
@@ -176,6 +177,15 @@ async fn every_documented_status_occurs_and_no_other() {
     let slow = Service::with(|inline, _| inline.timeout_seconds = 1).await;
     slow.post(QUERY, &[], &endless_query()).await;
     seen.extend(slow.seen());
+
+    let locked = Service::asking_for_keys().await;
+    for (method, path, _) in operations(locked.document()) {
+        locked.without_key(method, path).await;
+    }
+    let key = Holder::of(&locked, admin_key()).await;
+    locked.break_keys();
+    key.get(&locked, "/v1/reports/catalog").await;
+    seen.extend(locked.seen());
 
     service.get("/v1/exports").await;
     service.get("/v1/exports?nothing").await;

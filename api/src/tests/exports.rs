@@ -2,23 +2,14 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use http::header::{ETAG, IF_NONE_MATCH};
-use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use waybill_shared::export::Progress;
 
-use super::harness::{Answer, EXPORT, Service, request, small_export};
+use super::harness::{EXPORT, Service, small_export};
 
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
-
-async fn get_with(service: &Service, path: &str, headers: &[(&'static str, &str)]) -> Answer {
-    let mut request = request(Method::GET, path);
-    for (name, value) in headers {
-        let value = value.parse().expect("a header value");
-        request.headers_mut().insert(*name, value);
-    }
-    service.send(request).await
-}
 
 #[tokio::test]
 async fn every_member_is_there_from_the_beginning() {
@@ -222,13 +213,17 @@ async fn an_unchanged_export_is_not_sent_again() {
     let tag = first.header(ETAG.as_str()).expect("a tag").to_owned();
     assert!(tag.starts_with("W/\""), "{tag}");
     for known in [tag.as_str(), "*", &format!("\"x\", {tag}")] {
-        let again = get_with(&service, &path, &[(IF_NONE_MATCH.as_str(), known)]).await;
+        let again = service
+            .get_with(&path, &[(IF_NONE_MATCH.as_str(), known)])
+            .await;
         assert_eq!(again.status, StatusCode::NOT_MODIFIED, "{known}");
         assert_eq!(again.header(ETAG.as_str()), Some(tag.as_str()));
         assert!(again.body.is_empty());
     }
     service.claim().await;
-    let changed = get_with(&service, &path, &[(IF_NONE_MATCH.as_str(), &tag)]).await;
+    let changed = service
+        .get_with(&path, &[(IF_NONE_MATCH.as_str(), &tag)])
+        .await;
     assert_eq!(changed.status, StatusCode::OK);
     assert_ne!(changed.header(ETAG.as_str()), Some(tag.as_str()));
 }
@@ -238,7 +233,7 @@ async fn a_request_is_held_until_the_status_changes() {
     let service = Service::start().await;
     let id = service.accept().await;
     let path = format!("/v1/exports/{id}");
-    let held = get_with(&service, &path, &[("prefer", "wait=30")]);
+    let held = service.get_with(&path, &[("prefer", "wait=30")]);
     // Whichever status the request meets, another one follows it.
     let work = async {
         let lease = service.claim().await;
@@ -253,12 +248,9 @@ async fn a_request_is_held_until_the_status_changes() {
 async fn a_wait_ends_with_its_seconds() {
     let service = Service::start().await;
     let id = service.accept().await;
-    let held = get_with(
-        &service,
-        &format!("/v1/exports/{id}"),
-        &[("prefer", "wait=1")],
-    )
-    .await;
+    let held = service
+        .get_with(&format!("/v1/exports/{id}"), &[("prefer", "wait=1")])
+        .await;
     assert_eq!(held.json()["status"], "queued");
 }
 
@@ -269,7 +261,7 @@ async fn an_ended_export_is_not_waited_for() {
     let lease = service.claim().await;
     service.complete(&lease, WEEK).await;
     let path = format!("/v1/exports/{id}");
-    let answer = get_with(&service, &path, &[("prefer", "wait=30")]);
+    let answer = service.get_with(&path, &[("prefer", "wait=30")]);
     let answer = tokio::time::timeout(Duration::from_secs(10), answer).await;
     assert_eq!(answer.expect("no wait").json()["status"], "completed");
 }

@@ -16,15 +16,17 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 use waybill_shared::bucket::Bucket;
 use waybill_shared::catalog::Catalog;
-use waybill_shared::config::{ExportSettings, InlineSettings};
+use waybill_shared::config::{DatabaseUrl, ExportSettings, InlineSettings};
 use waybill_shared::database::Database;
 use waybill_shared::export::{Failure, FailureCode, Lease, Receipt};
+use waybill_shared::keys::Keys;
 use waybill_shared::ledger::Ledger;
+use waybill_shared::readiness::Readiness;
 use waybill_shared::source::Sources;
 use waybill_shared::source::sqlite::SqliteSource;
 
 use crate::boundary::REQUEST_ID;
-use crate::{ApiParts, ApiState, router};
+use crate::{Access, ApiParts, ApiState, router};
 
 /// Rows that the table of the tests has for `org_demo`.
 pub(super) const ROWS: usize = 30;
@@ -94,6 +96,7 @@ pub(super) struct Service {
     router: Router,
     document: Value,
     seen: Mutex<BTreeSet<(String, String, u16)>>,
+    pub(super) keys: Arc<dyn Keys>,
     dir: TempDir,
 }
 
@@ -115,11 +118,35 @@ impl Service {
         change: impl FnOnce(&mut InlineSettings, &mut ExportSettings),
     ) -> Self {
         let dir = TempDir::new().expect("a folder");
+        let database = in_file(&dir).await;
+        Self::make(dir, database, Access::Everyone, change).await
+    }
+
+    /// A service that asks for the keys of a SQLite file.
+    pub(super) async fn asking_for_keys() -> Self {
+        let dir = TempDir::new().expect("a folder");
+        let database = in_file(&dir).await;
+        let access = Access::Keys(Arc::clone(&database.keys));
+        Self::make(dir, database, access, |_, _| {}).await
+    }
+
+    /// A service that asks for the keys of a PostgreSQL database, and keeps its exports there.
+    pub(super) async fn on_postgres(url: &DatabaseUrl) -> Self {
+        Database::migrate(url).await.expect("migrated");
+        let database = Database::connect(url).await.expect("a database");
+        let access = Access::Keys(Arc::clone(&database.keys));
+        let dir = TempDir::new().expect("a folder");
+        Self::make(dir, database, access, |_, _| {}).await
+    }
+
+    async fn make(
+        dir: TempDir,
+        database: Database,
+        access: Access,
+        change: impl FnOnce(&mut InlineSettings, &mut ExportSettings),
+    ) -> Self {
         let source = dir.path().join("source.sqlite");
         make_source(&source);
-        let database = Database::open_file(&dir.path().join("ledger.sqlite"))
-            .await
-            .expect("a database");
         let storage = json!({
             "endpoint": "http://store.invalid", "region": "us-east-1", "prefix": "",
             "access_key_id": "id", "secret_access_key": "secret",
@@ -147,11 +174,20 @@ impl Service {
         change(&mut inline, &mut exports);
         let mut sources = Sources::default();
         sources.add("default", Arc::new(SqliteSource::new(source)));
+        let bucket = Bucket::new("waybill", &storage).await;
+        let readiness = Readiness::new(
+            Arc::clone(&database.ledger),
+            bucket.clone(),
+            sources.clone(),
+        );
+        readiness.catalog_is_checked();
         let state = ApiState::new(ApiParts {
             catalog: Arc::new(Catalog::parse(CATALOG).expect("a catalog")),
             sources,
             ledger: database.ledger,
-            bucket: Bucket::new("waybill", &storage).await,
+            bucket,
+            readiness,
+            access,
             inline,
             exports,
             public_url: None,
@@ -162,6 +198,7 @@ impl Service {
             router,
             document: serde_json::to_value(document).expect("a document"),
             seen: Mutex::default(),
+            keys: database.keys,
             dir,
         }
     }
@@ -177,6 +214,25 @@ impl Service {
 
     pub(super) async fn get(&self, path: &str) -> Answer {
         self.send(request(Method::GET, path)).await
+    }
+
+    /// GETs with more headers.
+    pub(super) async fn get_with(&self, path: &str, headers: &[(&'static str, &str)]) -> Answer {
+        let mut request = request(Method::GET, path);
+        for (name, value) in headers {
+            let value = value.parse().expect("a header value");
+            request.headers_mut().insert(*name, value);
+        }
+        self.send(request).await
+    }
+
+    /// Sends a request without a key to an operation of the document.
+    pub(super) async fn without_key(&self, method: &str, path: &str) -> Answer {
+        let method = method.to_uppercase().parse().expect("a method");
+        let path = path
+            .replace("{id}", "export_0")
+            .replace("{code}", "internal");
+        self.send(request(method, &path)).await
     }
 
     /// POSTs JSON with more headers.
@@ -254,6 +310,7 @@ impl Service {
             "etag",
             "preference-applied",
             "content-disposition",
+            "www-authenticate",
         ] {
             let documented = response["headers"].as_object().is_some_and(|headers| {
                 headers.keys().any(|name| name.eq_ignore_ascii_case(header))
@@ -309,10 +366,19 @@ impl Service {
 
     /// Takes the ledger's tables away.
     pub(super) fn break_ledger(&self) {
+        self.drop_table("exports");
+    }
+
+    /// Takes the table of keys away.
+    pub(super) fn break_keys(&self) {
+        self.drop_table("api_keys");
+    }
+
+    fn drop_table(&self, table: &str) {
         let ledger = rusqlite::Connection::open(self.dir.path().join("ledger.sqlite"));
         let broken = ledger
             .expect("the file")
-            .execute_batch("DROP TABLE exports");
+            .execute_batch(&format!("DROP TABLE {table}"));
         broken.expect("nobody writes");
     }
 
@@ -436,6 +502,12 @@ impl Answer {
             assert!(!text.contains(internal), "{internal} in {text}");
         }
     }
+}
+
+async fn in_file(dir: &TempDir) -> Database {
+    Database::open_file(&dir.path().join("ledger.sqlite"))
+        .await
+        .expect("a database")
 }
 
 /// Whether a path is of this template.

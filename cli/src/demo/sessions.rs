@@ -50,7 +50,7 @@ const TITLES: [&str; 20] = [
 /// A row of the demo. Times are RFC 3339 in UTC with six digits of the second: SQLite compares
 /// texts, so all of them have one length.
 pub(super) struct Session {
-    pub(super) id: String,
+    pub(super) id: Uuid,
     pub(super) status: &'static str,
     pub(super) agent: &'static str,
     pub(super) model: &'static str,
@@ -89,7 +89,7 @@ impl Session {
             _ => 0,
         };
         Self {
-            id: id(&mut dice, start).to_string(),
+            id: id(&mut dice, start),
             status,
             agent: dice.pick(&AGENTS),
             model: dice.pick(&MODELS),

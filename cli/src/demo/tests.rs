@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use rusqlite::types::Value;
 use waybill_shared::catalog::{Catalog, Dataset, Field, Grain};
 
+use super::sqlite::{ensure, generate};
 use super::*;
 
 /// A demo in a folder of its own, which is removed when the test ends.

@@ -49,6 +49,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("catalog", Rule::Text),
     setting("database.url", Rule::Database),
     setting("sources.*.url", Rule::Database),
+    setting("sources.*.connections", Rule::Integer(1, 1_000)),
     setting("api.listen", Rule::Address),
     setting("api.public_url", Rule::HttpUrl),
     setting("worker.listen", Rule::Address),

@@ -123,6 +123,7 @@ fn the_environment_reaches_every_kind_of_setting() {
             ("WAYBILL__DATABASE__URL", "sqlite:waybill.sqlite"),
             ("WAYBILL__SOURCES__DEFAULT__URL", "postgres://u:pw@db/app"),
             ("WAYBILL__SOURCES__EU_WEST__URL", "postgres://eu/app"),
+            ("WAYBILL__SOURCES__EU_WEST__CONNECTIONS", "3"),
             ("WAYBILL__STORAGE__ACCESS_KEY_ID", "1234"),
             ("WAYBILL__STORAGE__SECRET_ACCESS_KEY", "true"),
             ("WAYBILL__STORAGE__PATH_STYLE", "false"),
@@ -141,6 +142,8 @@ fn the_environment_reaches_every_kind_of_setting() {
     let source = config.source_url("default").unwrap();
     assert_eq!(source.expose(), "postgres://u:pw@db/app");
     assert!(config.source_url("eu_west").is_ok());
+    assert_eq!(config.source_connections("eu_west"), Some(3));
+    assert_eq!(config.source_connections("default"), None);
     let (id, secret) = config.storage.credentials().unwrap();
     assert_eq!((id, secret.expose()), ("1234", "true"));
     assert!(!config.storage.path_style);
@@ -195,6 +198,10 @@ fn a_mistake_in_the_file_names_file_line_and_setting() {
         (
             "[sources.eu]\nuri = \"postgres://db/app\"",
             "waybill.toml:2: sources.eu.uri: unknown setting; did you mean sources.eu.url?",
+        ),
+        (
+            "sources.eu.connections = 0",
+            "waybill.toml:1: sources.eu.connections: must be between 1 and 1000, got 0",
         ),
         (
             "database.url = \"mysql://u:pw@db/app\"",
@@ -343,7 +350,11 @@ fn an_unreadable_file_is_named() {
 
 #[test]
 fn a_missing_setting_says_how_to_set_it() {
-    let config = Given::default().load().unwrap();
+    let config = Given {
+        file: Some("sources.eu.connections = 3"),
+        ..Given::default()
+    };
+    let config = config.load().unwrap();
     assert_eq!(
         config.database_url().unwrap_err().to_string(),
         "database.url: is required: set it in the --config file or as WAYBILL__DATABASE__URL"

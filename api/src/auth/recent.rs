@@ -1,0 +1,121 @@
+//! Callers whose keys were good a moment ago, so that not every request asks the database.
+//!
+//! A key that is revoked works on for as long as this remembers it, which is why that is short.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+use waybill_shared::caller::Caller;
+
+/// How long a key is believed. Revoking one is promised to work within 5 s.
+const REMEMBERED: Duration = Duration::from_secs(3);
+/// The most keys that are remembered; some 300 bytes each.
+const MOST: usize = 10_000;
+
+/// SHA-256 of what was presented: a copy of the memory holds no key.
+type Digested = [u8; 32];
+
+#[derive(Default)]
+pub(super) struct Recent {
+    callers: Mutex<HashMap<Digested, Remembered>>,
+}
+
+struct Remembered {
+    caller: Caller,
+    until: Instant,
+}
+
+impl Recent {
+    /// Who presented this a moment ago.
+    pub(super) fn get(&self, presented: &str) -> Option<Caller> {
+        let callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        let remembered = callers.get(&digest(presented))?;
+        (Instant::now() < remembered.until).then(|| remembered.caller.clone())
+    }
+
+    /// Remembers a caller, but not beyond the end of its key.
+    pub(super) fn keep(&self, presented: &str, caller: Caller, expires_at: Option<DateTime<Utc>>) {
+        self.keep_for(REMEMBERED, presented, caller, expires_at);
+    }
+
+    fn keep_for(
+        &self,
+        remembered: Duration,
+        presented: &str,
+        caller: Caller,
+        expires_at: Option<DateTime<Utc>>,
+    ) {
+        let left = expires_at.map(|end| (end - Utc::now()).to_std().unwrap_or_default());
+        let now = Instant::now();
+        let until = now + left.map_or(remembered, |left| left.min(remembered));
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        if callers.len() >= MOST {
+            callers.retain(|_, remembered| now < remembered.until);
+        }
+        // With as many keys in use at once, one more look at the database is no matter.
+        if callers.len() < MOST {
+            callers.insert(digest(presented), Remembered { caller, until });
+        }
+    }
+}
+
+fn digest(presented: &str) -> Digested {
+    Sha256::digest(presented).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use waybill_shared::caller::{OrgId, Role};
+
+    use super::*;
+
+    fn caller(org: &str) -> Caller {
+        Caller {
+            org: OrgId::new(org),
+            role: Role::Viewer,
+            key: None,
+            datasets: None,
+        }
+    }
+
+    fn org(recent: &Recent, presented: &str) -> Option<String> {
+        recent.get(presented).map(|caller| caller.org.to_string())
+    }
+
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    #[test]
+    fn a_key_is_remembered_for_itself_alone_and_until_its_end() {
+        let recent = Recent::default();
+        recent.keep_for(LONG, "one", caller("a"), None);
+        recent.keep_for(Duration::ZERO, "over", caller("a"), None);
+        recent.keep_for(LONG, "expired", caller("a"), Some(Utc::now()));
+        assert_eq!(org(&recent, "one").as_deref(), Some("a"));
+        for other in ["over", "expired", "two", "one ", ""] {
+            assert_eq!(org(&recent, other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn no_more_than_the_most_are_remembered() {
+        let recent = Recent::default();
+        for number in 0..MOST {
+            let remembered = if number % 2 == 0 {
+                LONG
+            } else {
+                Duration::ZERO
+            };
+            recent.keep_for(remembered, &number.to_string(), caller("a"), None);
+        }
+        recent.keep_for(LONG, "room", caller("b"), None);
+        assert_eq!(org(&recent, "room").as_deref(), Some("b"));
+        for number in 0..MOST {
+            recent.keep_for(LONG, &format!("more {number}"), caller("a"), None);
+        }
+        let callers = recent.callers.lock().expect("no panic");
+        assert_eq!(callers.len(), MOST);
+    }
+}

@@ -1,0 +1,274 @@
+//! Who may call, and what a key gives.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use http::StatusCode;
+use serde_json::{Value, json};
+use waybill_shared::caller::{KeyId, OrgId, Role};
+use waybill_shared::config::DatabaseUrl;
+use waybill_shared::keys::NewKey;
+use waybill_test_services::postgres::{Cluster, Setup};
+
+use super::document::operations;
+use super::harness::{Answer, EXPORT, QUERY, Service, range, small_export, small_query};
+
+/// How long a condition may take to come true: it bounds a failing test, not a passing one.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A key and the header that shows it.
+pub(super) struct Holder {
+    id: KeyId,
+    authorization: String,
+}
+
+impl Holder {
+    pub(super) async fn of(service: &Service, new: NewKey) -> Self {
+        let (key, secret) = service.keys.create(new).await.expect("a key");
+        Self {
+            id: key.id,
+            authorization: format!("Bearer {}", secret.expose()),
+        }
+    }
+
+    pub(super) async fn get(&self, service: &Service, path: &str) -> Answer {
+        let header = [("authorization", self.authorization.as_str())];
+        service.get_with(path, &header).await
+    }
+
+    async fn post(&self, service: &Service, path: &str, body: &Value) -> Answer {
+        let headers = [
+            ("authorization", self.authorization.as_str()),
+            ("prefer", "respond-async"),
+        ];
+        service.post(path, &headers, body).await
+    }
+
+    /// Has a job made and returns its id.
+    async fn export(&self, service: &Service) -> String {
+        let answer = self.post(service, EXPORT, &small_export()).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+        answer.json()["id"].as_str().expect("an id").to_owned()
+    }
+}
+
+fn key(org: &str, role: Role, datasets: Option<&str>) -> NewKey {
+    NewKey {
+        org: OrgId::new(org),
+        role,
+        datasets: datasets.map(|name| BTreeSet::from([name.to_owned()])),
+        expires_at: None,
+    }
+}
+
+/// A key that may do everything in `org_demo`.
+pub(super) fn admin_key() -> NewKey {
+    key("org_demo", Role::Admin, None)
+}
+
+fn url_of(database: &waybill_test_services::postgres::Database<'_>) -> DatabaseUrl {
+    DatabaseUrl::try_from(database.url()).expect("a URL")
+}
+
+/// The same on both databases.
+async fn on_both(test: impl AsyncFn(Service)) {
+    test(Service::asking_for_keys().await).await;
+    let database = Cluster::shared().database();
+    test(Service::on_postgres(&url_of(&database)).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_below_v1_asks_for_a_key_and_says_so_and_no_other_does() {
+    let service = Service::asking_for_keys().await;
+    for (method, path, operation) in operations(service.document()) {
+        let answer = service.without_key(method, path).await;
+        if !path.starts_with("/v1/") {
+            assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{path}");
+            assert!(operation.get("security").is_none(), "{path}");
+            continue;
+        }
+        let aliased = service.without_key(method, &format!("/api{path}")).await;
+        for answer in [answer, aliased] {
+            assert_eq!(answer.problem(), (401, "unauthorized".to_owned()), "{path}");
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+        }
+        assert_eq!(operation["security"], json!([{"api_key": []}]), "{path}");
+    }
+    let scheme = &service.document()["components"]["securitySchemes"]["api_key"];
+    assert_eq!(
+        (&scheme["type"], &scheme["scheme"]),
+        (&json!("http"), &json!("bearer"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_key_in_force_is_refused_in_one_way() {
+    on_both(async |service| {
+        let expired = NewKey {
+            expires_at: Some(Utc::now() - Duration::from_secs(1)),
+            ..admin_key()
+        };
+        let expired = Holder::of(&service, expired).await;
+        let revoked = Holder::of(&service, admin_key()).await;
+        service.keys.revoke(&revoked.id).await.expect("revoked");
+        let good = Holder::of(&service, admin_key()).await;
+        let secret = good.authorization.trim_start_matches("Bearer ");
+        let mut refusals = BTreeSet::new();
+        for header in [
+            &expired.authorization,
+            &revoked.authorization,
+            &format!("{}x", good.authorization),
+            &good.authorization[..good.authorization.len() - 1],
+            &good.authorization.to_uppercase(),
+            &format!("Basic {secret}"),
+            secret,
+            "Bearer",
+            "Bearer nothing",
+        ] {
+            let answer = service
+                .get_with("/v1/reports/catalog", &[("authorization", header)])
+                .await;
+            assert_eq!(
+                answer.problem(),
+                (401, "unauthorized".to_owned()),
+                "{header}"
+            );
+            assert!(!answer.text().contains(secret));
+            refusals.insert(answer.json()["detail"].to_string());
+        }
+        assert_eq!(refusals.len(), 1, "{refusals:?}");
+        let lower = good.authorization.replace("Bearer", "bearer");
+        for header in [&good.authorization, &lower] {
+            let answer = service
+                .get_with("/v1/reports/catalog", &[("authorization", header)])
+                .await;
+            assert_eq!(answer.status, StatusCode::OK);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_gives_the_rows_of_its_organisation_and_the_datasets_that_it_names() {
+    on_both(async |service| {
+        let rows = async |holder: &Holder| {
+            let answer = holder.post(&service, QUERY, &small_query()).await;
+            assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+            answer.json()["rows"].as_array().expect("rows").len()
+        };
+        let viewer = Holder::of(&service, key("org_demo", Role::Viewer, None)).await;
+        let admin = Holder::of(&service, admin_key()).await;
+        let nobody = Holder::of(&service, key("org_nobody", Role::Admin, None)).await;
+        let one = Holder::of(&service, key("org_demo", Role::Viewer, Some("sessions"))).await;
+        assert_eq!((rows(&viewer).await, rows(&nobody).await), (3, 0));
+
+        let names = async |holder: &Holder| {
+            let catalog = holder.get(&service, "/v1/reports/catalog").await.json();
+            let datasets = catalog["datasets"].as_array().cloned().expect("datasets");
+            datasets
+                .iter()
+                .map(|dataset| dataset["name"].clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(&one).await, ["sessions"]);
+        assert_eq!(names(&viewer).await.len(), names(&admin).await.len() + 1);
+
+        // `secret` is for viewers, and `one` is a viewer of another dataset.
+        let secret = json!({"dataset": "secret", "time_range": range(), "dimensions": ["status"]});
+        for (holder, may) in [(&viewer, true), (&admin, false), (&one, false)] {
+            let answer = holder.post(&service, QUERY, &secret).await;
+            let export = holder
+                .post(&service, EXPORT, &json!({"query": secret}))
+                .await;
+            if may {
+                assert_eq!(
+                    (answer.status, export.status),
+                    (StatusCode::OK, StatusCode::ACCEPTED)
+                );
+            } else {
+                assert_eq!(answer.problem(), (403, "forbidden".to_owned()));
+                assert_eq!(export.problem(), (403, "forbidden".to_owned()));
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_has_what_its_key_made_and_an_admin_the_organisations() {
+    on_both(async |service| {
+        let viewer = Holder::of(&service, key("org_demo", Role::Viewer, None)).await;
+        let other = Holder::of(&service, key("org_demo", Role::Viewer, None)).await;
+        let admin = Holder::of(&service, admin_key()).await;
+        let stranger = Holder::of(&service, key("org_other", Role::Admin, None)).await;
+        let path = format!("/v1/exports/{}", viewer.export(&service).await);
+        for (holder, sees) in [
+            (&viewer, true),
+            (&admin, true),
+            (&other, false),
+            (&stranger, false),
+        ] {
+            let export = holder.get(&service, &path).await;
+            let download = holder.get(&service, &format!("{path}/download")).await;
+            let listed = holder.get(&service, "/v1/exports").await.json();
+            let listed = listed["data"].as_array().expect("a list").len();
+            if sees {
+                assert_eq!((export.status, listed), (StatusCode::OK, 1));
+                assert_eq!(download.problem().1, "export_not_ready");
+            } else {
+                assert_eq!(
+                    (export.problem().1.as_str(), listed),
+                    ("export_not_found", 0)
+                );
+                assert_eq!(download.problem().1, "export_not_found");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_revoked_or_expires_soon_stops_working() {
+    on_both(async |service| {
+        let revoked = Holder::of(&service, admin_key()).await;
+        let soon: DateTime<Utc> = Utc::now() + Duration::from_secs(2);
+        let expiring = NewKey {
+            expires_at: Some(soon),
+            ..admin_key()
+        };
+        let expiring = Holder::of(&service, expiring).await;
+        for holder in [&revoked, &expiring] {
+            let answer = holder.get(&service, "/v1/reports/catalog").await;
+            assert_eq!(answer.status, StatusCode::OK);
+        }
+        assert!(service.keys.revoke(&revoked.id).await.expect("revoked"));
+        let began = Instant::now();
+        for holder in [&revoked, &expiring] {
+            while holder.get(&service, "/v1/reports/catalog").await.status == StatusCode::OK {
+                assert!(began.elapsed() < DEADLINE, "it works on");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            let answer = holder.get(&service, "/v1/reports/catalog").await;
+            assert_eq!(answer.problem().0, 401);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_cannot_be_looked_up_are_not_called_wrong() {
+    let mut cluster = Setup::new().start();
+    let database = url_of(&cluster.database());
+    let service = Service::on_postgres(&database).await;
+    let holder = Holder::of(&service, admin_key()).await;
+    cluster.stop();
+    let answer = holder.get(&service, "/v1/reports/catalog").await;
+    assert_eq!(answer.problem(), (503, "database_unavailable".to_owned()));
+    cluster.start_again();
+    let began = Instant::now();
+    while holder.get(&service, "/v1/reports/catalog").await.status != StatusCode::OK {
+        assert!(began.elapsed() < DEADLINE, "it is not found again");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,63 @@
+//! `waybill api`: the HTTP service alone; exports are made by workers elsewhere.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use waybill_shared::config::Config;
+
+use crate::fault::StartFault;
+use crate::listen;
+use crate::parts::Parts;
+use crate::ready::{self, Addresses};
+use crate::roles::Roles;
+use crate::settings::Settings;
+use crate::{process, start, stop};
+
+/// Flags of `waybill api`.
+#[derive(Args, Debug)]
+pub(crate) struct ApiArgs {
+    /// Address of the API; port 0 picks a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// What may be reported on; its sources are set as sources.NAME.url
+    #[arg(long, value_name = "FILE")]
+    catalog: Option<PathBuf>,
+    /// Settings, see config.default.toml
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to write the address as JSON once the process is ready
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+}
+
+/// Runs until a signal.
+pub(crate) fn run(args: &ApiArgs) -> Result<(), StartFault> {
+    let config = Settings::of_file(args.config.as_ref())
+        .flag("--listen", "api.listen", args.listen.as_ref())
+        .flag("--catalog", "catalog", args.catalog.as_ref())
+        .load()?;
+    let log = config.log.clone();
+    process::run(&log, serve(args, config))
+}
+
+async fn serve(args: &ApiArgs, config: Config) -> Result<(), StartFault> {
+    let shutdown = stop::on_signal()?;
+    let listening = listen::bind("api.listen", config.api.listen).await?;
+    let addresses = Addresses::default().with("api", &listening.url);
+    let at_once = config.inline.slots;
+    let parts = Parts::distributed(config, at_once).await?;
+    start::look(&parts).await?;
+
+    let mut roles = Roles::new(&parts, shutdown);
+    roles.serve_api(listening.listener);
+    tracing::info!(api = listening.url, "listening");
+    roles.meanwhile(start::checks(&parts)).await?;
+    roles
+        .meanwhile(ready::announce(
+            &parts,
+            &addresses,
+            args.ready_file.as_deref(),
+        ))
+        .await?;
+    roles.play().await
+}

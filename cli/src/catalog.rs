@@ -1,0 +1,57 @@
+//! `waybill catalog check`: whether the catalog fits its sources, before a process depends on it.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use waybill_shared::catalog::{Catalog, CatalogError};
+use waybill_shared::config::Config;
+
+use crate::fault::StartFault;
+use crate::process;
+use crate::reports::Reports;
+use crate::settings::Settings;
+
+/// What can be done with a catalog.
+#[derive(Subcommand, Debug)]
+pub(crate) enum CatalogCommand {
+    /// Parses the catalog and prepares every field against its source
+    Check(CheckArgs),
+}
+
+/// Flags of `waybill catalog check`.
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// The catalog; its sources are set as sources.NAME.url
+    #[arg(long, value_name = "FILE")]
+    catalog: Option<PathBuf>,
+    /// Settings, see config.default.toml
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub(crate) fn run(command: &CatalogCommand) -> Result<(), StartFault> {
+    let CatalogCommand::Check(args) = command;
+    let config = Settings::of_file(args.config.as_ref())
+        .flag("--catalog", "catalog", args.catalog.as_ref())
+        .load()?;
+    process::run(&config.log, check(&config))
+}
+
+async fn check(config: &Config) -> Result<(), StartFault> {
+    let file = config.catalog_path().map_err(StartFault::usage)?;
+    let catalog = Catalog::read(file).map_err(|error| match error {
+        CatalogError::Unreadable { .. } => StartFault::usage(error),
+        CatalogError::Faulty { .. } => StartFault::Found(error.to_string()),
+    })?;
+    let reports = Reports::with_catalog(catalog, file, config, 1)?;
+    let checked = reports.catalog.check(&reports.sources).await;
+    let findings = checked.context("a source cannot be asked")?;
+    for warning in findings.warnings.iter().flat_map(|found| found.lines(file)) {
+        tracing::warn!("{warning}");
+    }
+    match findings.faults {
+        Some(faults) => Err(StartFault::Found(faults.lines(file).join("\n"))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,43 @@
+//! `waybill migrate`: brings a database's schema to what this program knows.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use waybill_shared::config::DatabaseUrl;
+use waybill_shared::database::{Database, DatabaseError};
+
+use crate::fault::StartFault;
+use crate::settings::Settings;
+use crate::{database, process};
+
+/// Flags of `waybill migrate`.
+#[derive(Args, Debug)]
+pub(crate) struct MigrateArgs {
+    /// Settings, see config.default.toml
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &MigrateArgs) -> Result<(), StartFault> {
+    let config = Settings::of_file(args.config.as_ref()).load()?;
+    let url = database::server(&config)?;
+    process::run(&config.log, migrate(url))
+}
+
+#[expect(clippy::print_stdout, reason = "what was done is the command's result")]
+async fn migrate(url: &DatabaseUrl) -> Result<(), StartFault> {
+    let applied = match Database::migrate(url).await {
+        Ok(applied) => applied,
+        Err(error @ DatabaseError::InvalidUrl(_)) => {
+            return Err(StartFault::usage(format_args!("database.url: {error}")));
+        }
+        Err(error) => return Err(anyhow::Error::new(error).into()),
+    };
+    if applied.is_empty() {
+        println!("nothing to migrate");
+    }
+    for name in applied {
+        println!("migrated: {name}");
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! The parts that every role works with, put together from settings. None of them connects here.
+
+use std::sync::Arc;
+
+use waybill_api::{Access, ApiParts, ApiState};
+use waybill_shared::bucket::Bucket;
+use waybill_shared::config::{AuthMode, Config};
+use waybill_shared::database::Database;
+use waybill_shared::readiness::Readiness;
+use waybill_worker::WorkerParts;
+
+use crate::database;
+use crate::fault::StartFault;
+use crate::reports::Reports;
+
+/// Everything that is shared by the roles of a process.
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) reports: Reports,
+    pub(crate) database: Database,
+    pub(crate) bucket: Bucket,
+    pub(crate) readiness: Readiness,
+}
+
+impl Parts {
+    pub(crate) fn new(
+        config: Config,
+        reports: Reports,
+        database: Database,
+        bucket: Bucket,
+    ) -> Self {
+        let readiness = Readiness::new(
+            Arc::clone(&database.ledger),
+            bucket.clone(),
+            reports.sources.clone(),
+        );
+        Self {
+            config,
+            reports,
+            database,
+            bucket,
+            readiness,
+        }
+    }
+
+    /// The parts of one process among several: a PostgreSQL server and a store that others use too.
+    /// `at_once` is how many reports this one reads at the same time.
+    pub(crate) async fn distributed(config: Config, at_once: usize) -> Result<Self, StartFault> {
+        let reports = Reports::of(&config, at_once)?;
+        let bucket = config.bucket().map_err(StartFault::usage)?;
+        let bucket = Bucket::new(bucket, &config.storage).await;
+        let database = database::shared(&config).await?;
+        Ok(Self::new(config, reports, database, bucket))
+    }
+
+    pub(crate) fn api(&self) -> ApiState {
+        let access = match self.config.auth.mode {
+            AuthMode::None => Access::Everyone,
+            AuthMode::Keys => Access::Keys(Arc::clone(&self.database.keys)),
+        };
+        ApiState::new(ApiParts {
+            catalog: Arc::clone(&self.reports.catalog),
+            sources: self.reports.sources.clone(),
+            ledger: Arc::clone(&self.database.ledger),
+            bucket: self.bucket.clone(),
+            readiness: self.readiness.clone(),
+            access,
+            inline: self.config.inline.clone(),
+            exports: self.config.exports.clone(),
+            public_url: self.config.api.public_url.clone(),
+        })
+    }
+
+    pub(crate) fn worker(&self) -> WorkerParts {
+        WorkerParts {
+            catalog: Arc::clone(&self.reports.catalog),
+            sources: self.reports.sources.clone(),
+            ledger: Arc::clone(&self.database.ledger),
+            queue: self.database.queue.clone(),
+            bucket: self.bucket.clone(),
+            worker: self.config.worker.clone(),
+            exports: self.config.exports.clone(),
+            grace: self.config.shutdown.grace(),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What every command runs on: a log and a runtime.
+
+use anyhow::Context as _;
+use waybill_shared::config::LogSettings;
+use waybill_shared::telemetry;
+
+use crate::fault::StartFault;
+
+/// Runs a command to its end.
+pub(crate) fn run(
+    log: &LogSettings,
+    command: impl Future<Output = Result<(), StartFault>>,
+) -> Result<(), StartFault> {
+    telemetry::init(log).map_err(|error| StartFault::usage(format_args!("log.filter: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let outcome = runtime.block_on(command);
+    // A query that is being interrupted must not hold the process.
+    runtime.shutdown_background();
+    outcome
+}

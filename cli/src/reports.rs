@@ -1,0 +1,83 @@
+//! What may be asked and where it is read: the catalog and a connection to each of its sources.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use waybill_shared::catalog::Catalog;
+use waybill_shared::config::{Config, DatabaseUrl};
+use waybill_shared::source::{self, Source, SourceLimits, Sources};
+
+use crate::demo;
+use crate::fault::StartFault;
+
+/// A catalog with its sources, which may be away.
+pub(crate) struct Reports {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) sources: Sources,
+    /// Where the catalog stands; `None` for the demo's, which is ours.
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl Reports {
+    /// The operator's own. `at_once` is how many reports this process reads at the same time.
+    pub(crate) fn of(config: &Config, at_once: usize) -> Result<Self, StartFault> {
+        let file = config.catalog_path().map_err(StartFault::usage)?;
+        let catalog = Catalog::read(file).map_err(StartFault::usage)?;
+        Self::with_catalog(catalog, file, config, at_once)
+    }
+
+    /// A catalog that was read, with its sources.
+    pub(crate) fn with_catalog(
+        catalog: Catalog,
+        file: &Path,
+        config: &Config,
+        at_once: usize,
+    ) -> Result<Self, StartFault> {
+        let mut sources = Sources::default();
+        for dataset in catalog.datasets() {
+            let name = dataset.source.as_str();
+            if sources.get(name).is_none() {
+                let url = config.source_url(name).map_err(StartFault::usage)?;
+                let at_once = config.source_connections(name).unwrap_or(at_once);
+                let source = connect(url, config, at_once).map_err(|fault| {
+                    StartFault::usage(format_args!("sources.{name}.url: {fault:#}"))
+                })?;
+                sources.add(name, source);
+            }
+        }
+        Ok(Self {
+            catalog: Arc::new(catalog),
+            sources,
+            file: Some(file.to_owned()),
+        })
+    }
+
+    /// The demo's, from its SQLite file.
+    pub(crate) fn demo(config: &Config, file: &Path) -> anyhow::Result<Self> {
+        let url = DatabaseUrl::try_from(format!("sqlite://{}", file.display()))?;
+        let mut sources = Sources::default();
+        sources.add("default", connect(&url, config, 1)?);
+        Ok(Self {
+            catalog: Arc::new(Catalog::parse(demo::CATALOG).context("the demo's catalog")?),
+            sources,
+            file: None,
+        })
+    }
+}
+
+/// The source at a URL. A server may come later, a file does not.
+fn connect(
+    url: &DatabaseUrl,
+    config: &Config,
+    connections: usize,
+) -> anyhow::Result<Arc<dyn Source>> {
+    if let Some(file) = url.sqlite_path().filter(|file| !file.is_file()) {
+        anyhow::bail!("there is no file {}", file.display());
+    }
+    let limits = SourceLimits {
+        statement_timeout: config.exports.timeout(),
+        connections,
+    };
+    Ok(source::connect(url, limits)?)
+}

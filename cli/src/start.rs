@@ -1,0 +1,121 @@
+//! What must be true before a process is ready, and waiting for it.
+//!
+//! What is wrong ends the process; what is away is waited for, however long: it is no mistake of the
+//! operator's, and the process goes on by itself when it is back.
+
+use std::fmt::Display;
+use std::path::Path;
+use std::time::Duration;
+
+use waybill_shared::ledger::{Ledger, LedgerError};
+use waybill_shared::telemetry::chain;
+
+use crate::fault::StartFault;
+use crate::parts::Parts;
+use crate::reports::Reports;
+
+/// Between two looks at something that is away.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How long one look may take.
+const LOOK: Duration = Duration::from_secs(5);
+/// How long the first look may hold up the start.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+
+/// What a look came to, if it is no fault.
+enum Look {
+    Well,
+    Away(String),
+}
+
+/// Looks at everything once, before anything is served: what is wrong ends the process here.
+pub(crate) async fn look(parts: &Parts) -> Result<(), StartFault> {
+    let ledger = parts.database.ledger.as_ref();
+    let looks = async { tokio::try_join!(look_at_schema(ledger), look_at_catalog(parts)) };
+    match tokio::time::timeout(FIRST_LOOK, looks).await {
+        Ok(Err(fault)) => Err(fault),
+        Ok(Ok(_)) | Err(_) => Ok(()),
+    }
+}
+
+/// Waits until the database has the schema of this program.
+pub(crate) async fn schema(parts: &Parts) -> Result<(), StartFault> {
+    let ledger = parts.database.ledger.as_ref();
+    let mut waiting = Waiting::default();
+    while let Look::Away(cause) = within(look_at_schema(ledger)).await? {
+        waiting.pause("the database", cause).await;
+    }
+    Ok(())
+}
+
+/// Waits until the catalog was held against its sources.
+pub(crate) async fn catalog(parts: &Parts) -> Result<(), StartFault> {
+    let mut waiting = Waiting::default();
+    while let Look::Away(cause) = within(look_at_catalog(parts)).await? {
+        waiting.pause("a source", cause).await;
+    }
+    Ok(())
+}
+
+/// Waits for both.
+pub(crate) async fn checks(parts: &Parts) -> Result<(), StartFault> {
+    tokio::try_join!(schema(parts), catalog(parts))?;
+    Ok(())
+}
+
+/// The database's schema is older than this program.
+pub(crate) fn outdated() -> StartFault {
+    StartFault::usage(
+        "database.url: the schema of this database is older than this program; run `waybill migrate`",
+    )
+}
+
+async fn look_at_schema(ledger: &dyn Ledger) -> Result<Look, StartFault> {
+    match ledger.check().await {
+        Ok(()) => Ok(Look::Well),
+        Err(LedgerError::SchemaOutdated) => Err(outdated()),
+        Err(error) => Ok(Look::Away(chain(&error))),
+    }
+}
+
+async fn look_at_catalog(parts: &Parts) -> Result<Look, StartFault> {
+    let Reports {
+        catalog,
+        sources,
+        file,
+    } = &parts.reports;
+    let file = file.as_deref().unwrap_or(Path::new("the demo's catalog"));
+    let findings = match catalog.check(sources).await {
+        Ok(findings) => findings,
+        Err(error) => return Ok(Look::Away(chain(&error))),
+    };
+    if let Some(faults) = findings.faults {
+        return Err(StartFault::usage(faults.lines(file).join("\n")));
+    }
+    for warning in findings.warnings.iter().flat_map(|found| found.lines(file)) {
+        tracing::warn!("{warning}");
+    }
+    parts.readiness.catalog_is_checked();
+    Ok(Look::Well)
+}
+
+async fn within(look: impl Future<Output = Result<Look, StartFault>>) -> Result<Look, StartFault> {
+    let looked = tokio::time::timeout(LOOK, look).await;
+    looked.unwrap_or_else(|_| Ok(Look::Away("no answer".to_owned())))
+}
+
+/// Says what is waited for, once for each cause.
+#[derive(Default)]
+pub(crate) struct Waiting {
+    cause: String,
+}
+
+impl Waiting {
+    pub(crate) async fn pause(&mut self, what: &str, cause: impl Display) {
+        let cause = cause.to_string();
+        if self.cause != cause {
+            tracing::warn!(cause, "waiting for {what}");
+            self.cause = cause;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

@@ -1,0 +1,73 @@
+//! `waybill worker`: makes exports; any number of them share the work.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use waybill_shared::config::Config;
+
+use crate::fault::StartFault;
+use crate::listen;
+use crate::parts::Parts;
+use crate::ready::{self, Addresses};
+use crate::roles::Roles;
+use crate::settings::Settings;
+use crate::{process, start, stop};
+
+/// Flags of `waybill worker`.
+#[derive(Args, Debug)]
+pub(crate) struct WorkerArgs {
+    /// Address of the worker's own health; port 0 picks a free one [default: none]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// What may be reported on; its sources are set as sources.NAME.url
+    #[arg(long, value_name = "FILE")]
+    catalog: Option<PathBuf>,
+    /// Settings, see config.default.toml
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to write the address, if there is one, as JSON once the process is ready
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+}
+
+/// Runs until a signal.
+pub(crate) fn run(args: &WorkerArgs) -> Result<(), StartFault> {
+    let config = Settings::of_file(args.config.as_ref())
+        .flag("--listen", "worker.listen", args.listen.as_ref())
+        .flag("--catalog", "catalog", args.catalog.as_ref())
+        .load()?;
+    let log = config.log.clone();
+    process::run(&log, work(args, config))
+}
+
+async fn work(args: &WorkerArgs, config: Config) -> Result<(), StartFault> {
+    let shutdown = stop::on_signal()?;
+    let listening = match config.worker.listen {
+        Some(address) => Some(listen::bind("worker.listen", address).await?),
+        None => None,
+    };
+    let at_once = config.worker.concurrency;
+    let parts = Parts::distributed(config, at_once).await?;
+
+    start::look(&parts).await?;
+
+    let mut addresses = Addresses::default();
+    let mut roles = Roles::new(&parts, shutdown);
+    if let Some(listening) = listening {
+        roles.serve_health(listening.listener);
+        tracing::info!(worker = listening.url, "listening");
+        addresses = addresses.with("worker", &listening.url);
+    }
+    // A worker writes from its first moment on: not before the schema is the one that it knows.
+    roles.meanwhile(start::schema(&parts)).await?;
+    roles.work();
+    roles.meanwhile(start::catalog(&parts)).await?;
+    roles
+        .meanwhile(ready::announce(
+            &parts,
+            &addresses,
+            args.ready_file.as_deref(),
+        ))
+        .await?;
+    roles.play().await
+}

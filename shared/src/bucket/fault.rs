@@ -1,0 +1,56 @@
+//! Why a store did not do what was asked, and whether it is worth another try.
+//!
+//! Owns the reading of the client's errors. What follows from one is for others to say.
+
+use std::error::Error as StdError;
+use std::fmt::Debug;
+
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+use super::{MAX_PARTS, PART_BYTES};
+
+/// Why the store did not do what was asked. The texts are for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum BucketError {
+    /// The store does not answer, is overloaded or has an inner fault; worth another try.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// The store refuses: permissions, a missing bucket, a request it does not know.
+    #[error("the store refused: {0}")]
+    Refused(String),
+    /// The file would need more than [`MAX_PARTS`] parts.
+    #[error("the file is larger than {MAX_PARTS} parts of {PART_BYTES} bytes")]
+    TooLarge,
+}
+
+/// Codes below 500 that pass: the load, the clock, credentials that are just being renewed.
+const PASSING: [&str; 6] = [
+    "SlowDown",
+    "RequestTimeout",
+    "RequestTimeTooSkewed",
+    "OperationAborted",
+    "ExpiredToken",
+    "TooManyRequests",
+];
+
+/// What a failed request means: only an answer can be a refusal.
+pub(super) fn bucket_error<E>(error: SdkError<E, HttpResponse>) -> BucketError
+where
+    E: StdError + ProvideErrorMetadata + Debug + Send + Sync + 'static,
+{
+    let passing = match &error {
+        SdkError::ServiceError(answer) => {
+            let status = answer.raw().status().as_u16();
+            let code = answer.err().code().unwrap_or_default();
+            status >= 500 || status == 429 || PASSING.contains(&code)
+        }
+        _ => true,
+    };
+    let text = DisplayErrorContext(error).to_string();
+    if passing {
+        BucketError::Unavailable(text)
+    } else {
+        BucketError::Refused(text)
+    }
+}
