@@ -142,7 +142,7 @@ async fn a_whole_report_leaves_its_connection_for_the_next() {
 
 #[tokio::test]
 async fn a_server_that_was_restarted_is_not_noticed() {
-    let mut cluster = Setup::new().start();
+    let cluster = Setup::new().start();
     let name = {
         let database = cluster.database();
         database.psql(TABLE);
