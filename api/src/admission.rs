@@ -1,7 +1,8 @@
 //! Whether a request is answered at once, becomes a job, or is told when to come back.
 //!
-//! A report is tried at once unless its client asked for a job: no source estimates its rows, so the
-//! attempt itself shows whether a result is small. What bounds the load is the number of inline slots
+//! A report is tried at once unless its client asked for a job or its source expects more rows than are
+//! answered at once. An expectation may be wrong or missing, so in the end the attempt itself shows
+//! whether a result is small. What bounds the load is the number of inline slots
 //! of this process and the number of exports that wait. Measures here are this process's own; the
 //! backlog and its drain are the ledger's.
 //!
@@ -24,6 +25,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use waybill_shared::config::InlineSettings;
 use waybill_shared::ledger::{Backlog, Ledger, LedgerError};
+use waybill_shared::query::ReportPlan;
+use waybill_shared::source::{SourceError, Sources};
 
 use self::book::{Book, Drain};
 use crate::retry_after;
@@ -57,6 +60,8 @@ pub(crate) struct Admission {
     slots: Arc<Semaphore>,
     slot_count: usize,
     queue_wait: Duration,
+    max_rows: u64,
+    timeout: Duration,
     mean_hold: Arc<Mutex<MeanHold>>,
     slot_book: Mutex<Book>,
     queue_book: Mutex<Book>,
@@ -69,6 +74,8 @@ impl Admission {
             slots: Arc::new(Semaphore::new(settings.slots)),
             slot_count: settings.slots,
             queue_wait: settings.queue_wait(),
+            max_rows: settings.max_rows,
+            timeout: settings.timeout(),
             mean_hold: Arc::new(Mutex::new(MeanHold::new(settings.timeout()))),
             slot_book: Mutex::default(),
             queue_book: Mutex::default(),
@@ -76,9 +83,37 @@ impl Admission {
         }
     }
 
-    /// Decides about an export request.
-    pub(crate) async fn admit(&self, respond_async: bool) -> Result<Admitted, Busy> {
-        if respond_async {
+    /// How many rows the source expects, asked only where the limit leaves the answer open. No answer
+    /// is no error: the attempt will show. Only a source that is away would fail that as well.
+    pub(crate) async fn estimate(
+        &self,
+        sources: &Sources,
+        plan: &ReportPlan,
+    ) -> Result<Option<u64>, SourceError> {
+        if plan.limit().is_some_and(|limit| limit <= self.max_rows) {
+            return Ok(None);
+        }
+        match tokio::time::timeout(self.timeout, sources.estimate(plan, u64::MAX)).await {
+            Ok(Err(error @ SourceError::Unavailable(_))) => Err(error),
+            Ok(Ok(rows)) => Ok(rows),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "a source could not estimate a report");
+                Ok(None)
+            }
+            Err(_) => {
+                tracing::warn!("a source took too long to estimate a report");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Decides about an export request of so many expected rows.
+    pub(crate) async fn admit(
+        &self,
+        respond_async: bool,
+        estimated_rows: Option<u64>,
+    ) -> Result<Admitted, Busy> {
+        if respond_async || estimated_rows.is_some_and(|rows| rows > self.max_rows) {
             return Ok(Admitted::Enqueue);
         }
         self.slot().await.map(Admitted::Inline)
@@ -201,7 +236,7 @@ mod tests {
     #[tokio::test]
     async fn a_slot_that_is_given_back_serves_the_next() {
         let admission = Admission::new(&InlineSettings {
-            max_rows: 1,
+            max_rows: 10,
             max_bytes: 1,
             timeout_seconds: 1,
             slots: 1,
@@ -210,11 +245,14 @@ mod tests {
         let slot = admission.slot().await.expect("the first slot");
         let busy = admission.slot().await.expect_err("there is no second");
         assert!((1..=3).contains(&busy.retry_after_seconds));
-        assert!(matches!(admission.admit(true).await, Ok(Admitted::Enqueue)));
+        for (respond_async, estimated_rows) in [(true, None), (false, Some(11))] {
+            let admitted = admission.admit(respond_async, estimated_rows).await;
+            assert!(matches!(admitted, Ok(Admitted::Enqueue)));
+        }
         drop(slot);
-        assert!(matches!(
-            admission.admit(false).await,
-            Ok(Admitted::Inline(_))
-        ));
+        for estimated_rows in [None, Some(10)] {
+            let admitted = admission.admit(false, estimated_rows).await;
+            assert!(matches!(admitted, Ok(Admitted::Inline(_))));
+        }
     }
 }

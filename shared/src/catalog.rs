@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use crate::caller::Caller;
 use crate::column::ColumnType;
 
+pub use check::Findings;
 pub use fault::{CatalogError, CatalogFault, CatalogFaults};
 
 /// All datasets of one installation, by name. Immutable once parsed.

@@ -3,6 +3,8 @@
 //! A source turns a [`Statement`] into record batches of the plan's columns. It knows its database
 //! and nothing of formats, files or jobs.
 
+#[cfg(test)]
+mod conformance;
 mod json;
 pub mod postgres;
 pub mod sqlite;

@@ -47,6 +47,8 @@ impl Statement {
     /// limit is lower.
     #[must_use]
     pub fn new(plan: &ReportPlan, dialect: Dialect, most_rows: u64) -> Self {
+        // LIMIT takes a signed number.
+        let most_rows = most_rows.min(i64::MAX.unsigned_abs());
         let rows = plan.limit().map_or(most_rows, |limit| limit.min(most_rows));
         match dialect {
             Dialect::Sqlite => Self {
@@ -118,8 +120,8 @@ enum Use<'a> {
     Filter(&'a Field),
 }
 
-/// Probes for every setting of a dataset, the relation first. A setting that serves twice, such as a
-/// dimension that is also a filter, may have two.
+/// One probe for each setting of a dataset, the relation first. A dataset without filters of its own
+/// has its dimensions as filters, which are probed as such too.
 #[must_use]
 pub fn probes(dataset: &Dataset, dialect: Dialect) -> Vec<Probe> {
     let relation = match dataset.relation {
@@ -141,12 +143,7 @@ pub fn probes(dataset: &Dataset, dialect: Dialect) -> Vec<Probe> {
         uses.push((format!("measures.{}", field.name), Use::Measure(field)));
     }
     for field in &dataset.filters {
-        // Filters may be the dimensions over again: then that is where the text stands.
-        let dimension = dataset.dimension(&field.name).filter(|dimension| {
-            dimension.expression == field.expression && dimension.column_type == field.column_type
-        });
-        let section = dimension.map_or("filters", |_| "dimensions");
-        uses.push((format!("{section}.{}", field.name), Use::Filter(field)));
+        uses.push((format!("filters.{}", field.name), Use::Filter(field)));
     }
     let probe = |(setting, used): (String, Use<'_>)| Probe {
         setting,

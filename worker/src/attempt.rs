@@ -58,6 +58,7 @@ impl Pipeline {
         progress: &LiveProgress,
     ) -> Result<Receipt, AttemptError> {
         let plan = self.plan(export)?;
+        let estimated_rows = self.estimate(&plan).await;
         let snapshot = self
             .sources
             .open(
@@ -71,7 +72,7 @@ impl Pipeline {
                 lease,
                 snapshot.materialized_at,
                 snapshot.source_updated_at,
-                None,
+                estimated_rows,
             )
             .await?;
 
@@ -112,6 +113,16 @@ impl Pipeline {
         };
         let request = ReportRequest::stored(&export.query, export.format);
         self.catalog.plan(&request, &caller)
+    }
+
+    /// For progress alone: without it an export runs as well, and what ails the source shows when it
+    /// is opened.
+    async fn estimate(&self, plan: &ReportPlan) -> Option<u64> {
+        let estimate = self.sources.estimate(plan, self.max_rows).await;
+        estimate
+            .inspect_err(|error| tracing::debug!(%error, "the rows could not be estimated"))
+            .ok()
+            .flatten()
     }
 
     /// Batches into parts until the source ends; returns the rows.

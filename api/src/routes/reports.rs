@@ -15,7 +15,7 @@ use crate::admission::{Admitted, Busy};
 use crate::auth::Authenticated;
 use crate::body::JsonBytes;
 use crate::export_view::ExportView;
-use crate::inline::{self, Attempt, Bounds, InlineReport, Outgrown};
+use crate::inline::{self, Attempt, Bounds, InlineError, InlineReport, Outgrown};
 use crate::links::Links;
 use crate::negotiate::{Accept, Preferences};
 use crate::openapi::problems;
@@ -216,7 +216,16 @@ async fn export(
     let chosen = acceptable(headers, &[envelope, plan.format().content_type()])?;
     let preferences = Preferences::of(headers);
 
-    let admitted = state.admission.admit(preferences.respond_async).await;
+    let estimated_rows = if preferences.respond_async {
+        None
+    } else {
+        let estimate = state.admission.estimate(&state.sources, &plan).await;
+        estimate.map_err(InlineError::from)?
+    };
+    let admitted = state
+        .admission
+        .admit(preferences.respond_async, estimated_rows)
+        .await;
     if let Admitted::Inline(slot) = admitted.map_err(overloaded)? {
         let bounds = Bounds::of_export(&state.inline, &state.exports);
         let attempt = inline::attempt(&state.sources, &plan, bounds).await?;
@@ -229,7 +238,7 @@ async fn export(
             }
         }
     }
-    enqueue(state, caller, links, &plan, preferences).await
+    enqueue(state, caller, links, &plan, estimated_rows, preferences).await
 }
 
 /// Records the export and answers about it. Once it is recorded nothing turns the answer into an error:
@@ -239,6 +248,7 @@ async fn enqueue(
     caller: &Caller,
     links: &Links,
     plan: &ReportPlan,
+    estimated_rows: Option<u64>,
     preferences: Preferences,
 ) -> Result<Response, Problem> {
     let max_queued = u64::from(state.exports.max_queued);
@@ -249,7 +259,7 @@ async fn enqueue(
         format: plan.format(),
         filename: plan.filename(),
         max_attempts: state.exports.max_attempts,
-        estimated_rows: None,
+        estimated_rows,
     };
     let mut export = match state.ledger.enqueue(new, max_queued).await? {
         Enqueued::Accepted(export) => *export,

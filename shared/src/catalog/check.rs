@@ -1,53 +1,127 @@
-//! Whether the catalog fits its sources: every field is prepared, nothing is run.
+//! Whether the catalog fits its sources: every use of a field is prepared, nothing is run.
 
-use super::{Catalog, CatalogFault, CatalogFaults, Dataset};
-use crate::source::{SourceError, Sources};
+use super::{Catalog, CatalogFault, CatalogFaults, Dataset, Relation};
+use crate::source::{Index, Source, SourceError, Sources};
 use crate::statement::{Probe, probes};
 
+/// What a look at the sources found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// What would fail; `None` when nothing would.
+    pub faults: Option<CatalogFaults>,
+    /// What works and will be slow, by line; in the form of a fault each.
+    pub warnings: Vec<CatalogFault>,
+}
+
 impl Catalog {
-    /// Prepares every expression against its source.
+    /// Holds every expression against its source, and looks for the indexes that reports need.
     ///
     /// # Errors
     /// [`SourceError::Unavailable`] and the like, when a source cannot be asked.
-    ///
-    /// Returns the mistakes found, each with the line of its setting; `None` when there is none.
-    pub async fn check(&self, sources: &Sources) -> Result<Option<CatalogFaults>, SourceError> {
-        let mut faults = Vec::new();
+    pub async fn check(&self, sources: &Sources) -> Result<Findings, SourceError> {
+        let (mut faults, mut warnings) = (Vec::new(), Vec::new());
         for dataset in self.datasets() {
-            self.check_dataset(dataset, sources, &mut faults).await?;
+            let source = sources
+                .get(&dataset.source)
+                .ok_or_else(|| SourceError::NotConfigured(dataset.source.clone()))?;
+            let found = self.faults_of(dataset, source.as_ref()).await?;
+            if found.is_empty() {
+                warnings.extend(self.warnings_of(dataset, source.as_ref()).await?);
+            }
+            faults.extend(found);
         }
-        Ok(CatalogFaults::from_found(faults))
+        warnings.sort_by_key(|warning| warning.line);
+        Ok(Findings {
+            faults: CatalogFaults::from_found(faults),
+            warnings,
+        })
     }
 
-    async fn check_dataset(
+    async fn faults_of(
         &self,
         dataset: &Dataset,
-        sources: &Sources,
-        faults: &mut Vec<CatalogFault>,
-    ) -> Result<(), SourceError> {
-        let source = sources
-            .get(&dataset.source)
-            .ok_or_else(|| SourceError::NotConfigured(dataset.source.clone()))?;
+        source: &dyn Source,
+    ) -> Result<Vec<CatalogFault>, SourceError> {
+        let mut faults: Vec<CatalogFault> = Vec::new();
         for Probe { setting, sql } in probes(dataset, source.dialect()) {
-            let Err(error) = source.prepare(&sql).await else {
-                continue;
+            let message = match source.prepare(&sql).await {
+                Ok(()) => continue,
+                Err(SourceError::Refused(message)) => message,
+                Err(error) => return Err(error),
             };
-            let SourceError::Refused(message) = error else {
-                return Err(error);
-            };
-            let setting = format!("datasets.{}.{setting}", dataset.name);
-            let relation_is_wrong = setting.ends_with(".table") || setting.ends_with(".sql");
-            faults.push(CatalogFault {
-                line: self.line_of(&setting),
-                setting,
-                message,
-            });
-            if relation_is_wrong {
+            let fault = self.fault(dataset, &setting, message);
+            // A setting that serves twice is wrong once.
+            if faults.iter().all(|known| known.setting != fault.setting) {
+                faults.push(fault);
+            }
+            if matches!(setting.as_str(), "table" | "sql") {
                 // Every field would repeat it.
                 break;
             }
         }
-        Ok(())
+        Ok(faults)
+    }
+
+    async fn warnings_of(
+        &self,
+        dataset: &Dataset,
+        source: &dyn Source,
+    ) -> Result<Vec<CatalogFault>, SourceError> {
+        let Relation::Table(table) = &dataset.relation else {
+            return Ok(Vec::new());
+        };
+        let Some(indexes) = source.indexes(table).await? else {
+            return Ok(Vec::new());
+        };
+        let mut warnings = Vec::new();
+        let uses = [
+            (
+                "time",
+                Some(&dataset.time),
+                "every report reads the whole table",
+            ),
+            (
+                "updated",
+                dataset.updated.as_ref(),
+                "reports may have to do without their freshness",
+            ),
+        ];
+        for (setting, expression, consequence) in uses {
+            let column = expression
+                .and_then(|expression| plain_column(expression.for_dialect(source.dialect())));
+            let Some(column) = column else {
+                continue;
+            };
+            let needed: Vec<&str> = dataset
+                .tenant
+                .as_deref()
+                .into_iter()
+                .chain([column])
+                .collect();
+            if !indexes.iter().any(|index| begins_with(index, &needed)) {
+                let message = format!(
+                    "no index begins with ({}): {consequence}",
+                    needed.join(", ")
+                );
+                warnings.push(self.fault(dataset, setting, message));
+            }
+        }
+        Ok(warnings)
+    }
+
+    fn fault(&self, dataset: &Dataset, setting: &str, message: String) -> CatalogFault {
+        let mut path = format!("datasets.{}.{setting}", dataset.name);
+        if let Some(field) = setting.strip_prefix("filters.")
+            && !self.lines.contains_key(&path)
+        {
+            // It is a dimension over again, and that is where its text stands.
+            path = format!("datasets.{}.dimensions.{field}", dataset.name);
+        }
+        CatalogFault {
+            line: self.line_of(&path),
+            setting: path,
+            message,
+        }
     }
 
     /// The line of a setting or, where it has none of its own, of the nearest table around it.
@@ -63,4 +137,25 @@ impl Catalog {
             }
         }
     }
+}
+
+/// The column that an expression is, if it is nothing more.
+fn plain_column(sql: &str) -> Option<&str> {
+    let sql = sql.trim();
+    let name = sql
+        .strip_prefix('"')
+        .and_then(|sql| sql.strip_suffix('"'))
+        .unwrap_or(sql);
+    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    (!name.is_empty() && name.chars().all(is_word)).then_some(name)
+}
+
+/// Whether an index has these columns first. Databases differ in what they make of upper and lower
+/// case; two columns of one table that differ in nothing else are not worth a false alarm.
+fn begins_with(index: &Index, columns: &[&str]) -> bool {
+    index.len() >= columns.len()
+        && index
+            .iter()
+            .zip(columns)
+            .all(|(column, needed)| column.eq_ignore_ascii_case(needed))
 }

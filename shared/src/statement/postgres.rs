@@ -23,7 +23,7 @@ pub(super) fn report(plan: &ReportPlan, rows: u64) -> String {
                 Direction::Asc => "ASC",
                 Direction::Desc => "DESC",
             };
-            let operand = comparable(&plan.expressions()[key.column], column_type);
+            let operand = ordered(&plan.expressions()[key.column], column_type);
             format!("{operand} {direction} NULLS LAST")
         })
         .collect();
@@ -32,8 +32,6 @@ pub(super) fn report(plan: &ReportPlan, rows: u64) -> String {
         sql.push_str("\nORDER BY ");
         sql.push_str(&order.join(", "));
     }
-    // LIMIT takes a bigint.
-    let rows = rows.min(i64::MAX.unsigned_abs());
     sql.push_str(&format!("\nLIMIT {rows}"));
     sql
 }
@@ -73,7 +71,7 @@ fn unordered(plan: &ReportPlan) -> String {
     );
     let groups: Vec<String> = columns()
         .filter(|(column, _)| column.kind == ColumnKind::Dimension)
-        .map(|(column, expression)| comparable(expression, column.column_type))
+        .map(|(column, expression)| grouped(expression, column.column_type))
         .collect();
     if dataset.grain == Grain::Aggregate && !groups.is_empty() {
         sql.push_str("\nGROUP BY ");
@@ -87,15 +85,24 @@ fn dimension(expression: &Expression, column_type: ColumnType, grain: Grain) -> 
     match (grain, column_type) {
         (Grain::Row, _) => cast(expression, column_type),
         (Grain::Aggregate, ColumnType::Json) => {
-            format!("({})::json", comparable(expression, column_type))
+            format!("({})::json", grouped(expression, column_type))
         }
-        (Grain::Aggregate, _) => comparable(expression, column_type),
+        (Grain::Aggregate, _) => grouped(expression, column_type),
     }
 }
 
-/// The form in which values of a type are grouped and ordered: text by its bytes, and documents, for
-/// which PostgreSQL has neither, as their text.
-fn comparable(expression: &Expression, column_type: ColumnType) -> String {
+/// The form in which values of a type are grouped: text by its bytes, and documents, of which no two
+/// are equal to PostgreSQL, as their text. A cast of a collation's text would do away with the
+/// collation, so documents go without.
+fn grouped(expression: &Expression, column_type: ColumnType) -> String {
+    match column_type {
+        ColumnType::Json => cast(expression, ColumnType::String),
+        column_type => ordered(expression, column_type),
+    }
+}
+
+/// The form in which values of a type are ordered.
+fn ordered(expression: &Expression, column_type: ColumnType) -> String {
     match column_type {
         ColumnType::String | ColumnType::Json => {
             format!("{} COLLATE \"C\"", cast(expression, ColumnType::String))
@@ -227,13 +234,12 @@ pub(super) fn probe(dataset: &Dataset, used: &Use<'_>) -> String {
         Use::Time(time) => rest = format!("\nWHERE {}", within(time, EPOCH)),
         Use::Updated(updated) => selected = newest_micros(updated),
         Use::Dimension(field) => {
-            let operand = comparable(&field.expression, field.column_type);
-            let clause = match dataset.grain {
-                Grain::Aggregate => "GROUP BY",
-                Grain::Row => "ORDER BY",
-            };
-            selected = dimension(&field.expression, field.column_type, dataset.grain);
-            rest = format!("\n{clause} {operand}");
+            let (expression, column_type) = (&field.expression, field.column_type);
+            selected = dimension(expression, column_type, dataset.grain);
+            if dataset.grain == Grain::Aggregate {
+                rest = format!("\nGROUP BY {}", grouped(expression, column_type));
+            }
+            rest.push_str(&format!("\nORDER BY {}", ordered(expression, column_type)));
         }
         Use::Measure(field) => selected = cast(&field.expression, field.column_type),
         Use::Filter(field) => rest = format!("\nWHERE {}", every_comparison(field)),

@@ -1,0 +1,660 @@
+//! What every source must do, whichever database it is on. A source's own tests call [`run`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use serde_json::{Value, json};
+
+use super::{Snapshot, Source, SourceError, Sources};
+use crate::caller::{Caller, OrgId, Role};
+use crate::catalog::Catalog;
+use crate::encode::{Format, Trailer, encoder};
+use crate::query::{ReportPlan, ReportRequest};
+
+/// An empty database with the table `things`, whose columns are `org at s i f d b day u j`.
+pub(crate) trait Backend: Sync {
+    /// Runs SQL as the owner of the data, beside the source.
+    fn execute(&self, sql: &str);
+
+    /// The source under test.
+    fn source(&self) -> Arc<dyn Source>;
+
+    /// A row of `things` with a value that a report has no place for, and its column.
+    const UNFIT: (&'static str, &'static str);
+}
+
+/// Runs the suite; `fresh` makes an empty backend.
+pub(crate) async fn run<B: Backend>(fresh: impl AsyncFn() -> B) {
+    nine_types_and_null_arrive(&fresh().await).await;
+    extremes_arrive(&fresh().await).await;
+    nothing_found_is_a_header(&fresh().await).await;
+    the_range_is_half_open(&fresh().await).await;
+    organisations_are_kept_apart(&fresh().await).await;
+    every_filter_selects_what_it_says(&fresh().await).await;
+    every_type_has_one_order(&fresh().await).await;
+    groups_are_counted(&fresh().await).await;
+    limits_meet(&fresh().await).await;
+    many_rows_come_in_batches(&fresh().await).await;
+    a_snapshot_does_not_see_later_writes(&fresh().await).await;
+    freshness_is_looked_for_only_where_it_may_be(&fresh().await).await;
+    a_dropped_snapshot_spoils_no_other(&fresh().await).await;
+    an_unfit_value_fails_and_names_its_column(&fresh().await).await;
+    a_refused_statement_is_told(&fresh().await).await;
+    a_catalog_is_held_against_its_source(&fresh().await).await;
+    missing_indexes_are_warned_of(&fresh().await).await;
+}
+
+/// The catalog of these tests.
+pub(crate) const CATALOG: &str = r#"
+[datasets.things]
+table = "things"
+grain = "row"
+tenant = "org"
+time = "at"
+updated = "at"
+
+[datasets.things.dimensions]
+s = { sql = "s", type = "string" }
+i = { sql = "i", type = "integer" }
+f = { sql = "f", type = "float" }
+d = { sql = "d", type = "decimal" }
+b = { sql = "b", type = "boolean" }
+at = { sql = "at", type = "timestamp" }
+day = { sql = "day", type = "date" }
+u = { sql = "u", type = "uuid" }
+j = { sql = "j", type = "json" }
+
+[datasets.groups]
+table = "things"
+grain = "aggregate"
+tenant = "org"
+time = "at"
+
+[datasets.groups.dimensions]
+s = { sql = "s", type = "string" }
+d = { sql = "d", type = "decimal" }
+u = { sql = "u", type = "uuid" }
+at = { sql = "at", type = "timestamp" }
+b = { sql = "b", type = "boolean" }
+day = { sql = "day", type = "date" }
+j = { sql = "j", type = "json" }
+
+[datasets.groups.measures]
+n = { sql = "count(*)", type = "integer" }
+total = { sql = "sum(i)", type = "integer" }
+last = { sql = "max(s)", postgres = 'max(s COLLATE "C")', type = "string" }
+"#;
+
+const ALL: [&str; 9] = ["s", "i", "f", "d", "b", "at", "day", "u", "j"];
+
+pub(crate) fn sources(source: Arc<dyn Source>) -> Sources {
+    let mut sources = Sources::default();
+    sources.add("default", source);
+    sources
+}
+
+/// A plan for an organisation; every row of the years 2026 unless the query says otherwise.
+pub(crate) fn plan_of(catalog: &str, org: &str, mut query: Value) -> ReportPlan {
+    let year = json!({ "from": "2026-01-01T00:00:00Z", "to": "2027-01-01T00:00:00Z" });
+    if let Some(members) = query.as_object_mut() {
+        members.entry("time_range").or_insert(year);
+        members.entry("limit").or_insert(Value::Null);
+    }
+    let body = json!({ "query": query });
+    let request = ReportRequest::export(body.to_string().as_bytes()).expect("JSON");
+    let caller = Caller {
+        org: OrgId::new(org),
+        role: Role::Admin,
+        key: None,
+        datasets: None,
+    };
+    let catalog = Catalog::parse(catalog).expect("the test's catalog");
+    catalog.plan(&request, &caller).expect("a valid query")
+}
+
+fn plan(query: Value) -> ReportPlan {
+    plan_of(CATALOG, "a", query)
+}
+
+pub(crate) async fn open(sources: &Sources, plan: &ReportPlan) -> Result<Snapshot, SourceError> {
+    let budget = Duration::from_secs(2);
+    sources.open(plan, 1_000_000, budget).await
+}
+
+/// The whole report as a CSV file.
+pub(crate) async fn file(sources: &Sources, plan: &ReportPlan) -> Result<String, SourceError> {
+    let mut snapshot = open(sources, plan).await?;
+    let mut encoder = encoder(Format::Csv, plan.columns(), snapshot.materialized_at);
+    let mut file = Vec::new();
+    encoder.begin(&mut file);
+    while let Some(batch) = snapshot.next().await {
+        encoder
+            .write(&batch?, &mut file)
+            .expect("an encodable batch");
+    }
+    let trailer = Trailer {
+        limit_reached: false,
+        freshness_lag_ms: None,
+    };
+    encoder.finish(&trailer, &mut file);
+    Ok(String::from_utf8(file).expect("UTF-8"))
+}
+
+async fn csv(backend: &impl Backend, query: Value) -> String {
+    let file = file(&sources(backend.source()), &plan(query)).await;
+    file.expect("a report")
+}
+
+/// The integers that a query selects, in their order.
+async fn integers(backend: &impl Backend, mut query: Value) -> Vec<i64> {
+    query["dataset"] = "things".into();
+    query["dimensions"] = json!(["i"]);
+    let csv = csv(backend, query).await;
+    let cells = csv.lines().skip(1);
+    cells
+        .map(|cell| cell.parse().expect("an integer"))
+        .collect()
+}
+
+async fn nine_types_and_null_arrive(backend: &impl Backend) {
+    backend.execute(
+        r#"INSERT INTO things (org, at, s, i, f, d, b, day, u, j) VALUES
+            ('a', '2026-03-01 10:00:00Z', 'x', 1, 1.5, '1.50', TRUE, '2026-03-01',
+             '0193AAAA-0000-7000-8000-000000000001', '{"k": [1, 2.50]}'),
+            ('a', '2026-01-01 00:00:00Z', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+            ('b', '2026-03-01 10:00:00Z', 'secret', 1, 1, 1, TRUE, NULL, NULL, NULL)"#,
+    );
+    let order = json!([{ "dimension": "at", "direction": "desc" }]);
+    let query = json!({ "dataset": "things", "dimensions": ALL, "order_by": order });
+    assert_eq!(
+        csv(backend, query).await,
+        "s,i,f,d,b,at,day,u,j\n\
+         x,1,1.5,1.50,true,2026-03-01T10:00:00Z,2026-03-01,0193aaaa-0000-7000-8000-000000000001,\"{\"\"k\"\":[1,2.50]}\"\n\
+         ,,,,,2026-01-01T00:00:00Z,,,\n"
+    );
+}
+
+async fn extremes_arrive(backend: &impl Backend) {
+    backend.execute(
+        r#"INSERT INTO things (org, at, s, i, f, d, b, day, u, j) VALUES
+            ('a', '0001-01-01T00:00:00Z', '', -9223372036854775807, 1.7976931348623157e308,
+             '-123456789012345678901234567890.0123456789', FALSE, '0001-01-01',
+             '00000000-0000-0000-0000-000000000000', ' "\u00e9 \" \\" '),
+            ('a', '9999-12-31T23:59:59.999999Z', 'a"b,c
+''d'' \ é 議 🚀', 9223372036854775807, 5e-324, '0.00000000000000000000', TRUE, '9999-12-31',
+             'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF', '{ "b" : 1.0, "a" : [ ], "b" : 1E400 }')"#,
+    );
+    let query = json!({
+        "dataset": "things", "dimensions": ALL, "order_by": [{ "dimension": "i" }],
+        "time_range": { "from": "0001-01-01T00:00:00Z", "to": "9999-12-31T23:59:59.999999Z" },
+    });
+    assert_eq!(
+        csv(backend, query).await,
+        "s,i,f,d,b,at,day,u,j\n\
+         \"\",-9223372036854775807,1.7976931348623157e+308,-123456789012345678901234567890.0123456789,false,\
+         0001-01-01T00:00:00Z,0001-01-01,00000000-0000-0000-0000-000000000000,\"\"\"\\u00e9 \\\"\" \\\\\"\"\"\n"
+    );
+    let query = json!({
+        "dataset": "things", "dimensions": ["s", "i", "f", "d", "b", "day", "u", "j"],
+        "filters": [{ "field": "i", "op": "eq", "value": i64::MAX }],
+        "time_range": { "from": "9999-01-01T00:00:00Z", "to": "9999-12-31T23:59:59.999999Z" },
+    });
+    let nothing = csv(backend, query.clone()).await;
+    assert_eq!(
+        nothing.lines().count(),
+        1,
+        "the end of the range is not in it"
+    );
+    backend.execute("UPDATE things SET at = '9999-12-31T23:59:59.999998Z' WHERE i > 0");
+    assert_eq!(
+        csv(backend, query).await,
+        "s,i,f,d,b,day,u,j\n\
+         \"a\"\"b,c\n'd' \\ é 議 🚀\",9223372036854775807,5e-324,0.00000000000000000000,true,\
+         9999-12-31,ffffffff-ffff-ffff-ffff-ffffffffffff,\"{\"\"b\"\":1.0,\"\"a\"\":[],\"\"b\"\":1E400}\"\n"
+    );
+}
+
+async fn nothing_found_is_a_header(backend: &impl Backend) {
+    let query = json!({ "dataset": "things", "dimensions": ["s", "i"] });
+    assert_eq!(csv(backend, query).await, "s,i\n");
+    let query = json!({ "dataset": "groups", "dimensions": ["s"], "measures": ["n"] });
+    assert_eq!(csv(backend, query).await, "s,n\n");
+    let query = json!({ "dataset": "groups", "measures": ["n", "total"] });
+    assert_eq!(
+        csv(backend, query).await,
+        "n,total\n0,\n",
+        "one group, of nothing"
+    );
+}
+
+async fn the_range_is_half_open(backend: &impl Backend) {
+    backend.execute(
+        "INSERT INTO things (org, at, i) VALUES
+            ('a', '2025-12-31T23:59:59.999999Z', 1),
+            ('a', '2026-01-01T00:00:00Z', 2),
+            ('a', '2025-12-31T20:00:00-04:00', 3),
+            ('a', '2026-12-31T23:59:59.999999Z', 4),
+            ('a', '2027-01-01T00:00:00Z', 5),
+            ('a', '2027-01-01 05:00:00+05:30', 6),
+            ('a', NULL, 7)",
+    );
+    let found = integers(backend, json!({ "order_by": [{ "dimension": "i" }] })).await;
+    assert_eq!(found, [2, 3, 4, 6]);
+}
+
+async fn organisations_are_kept_apart(backend: &impl Backend) {
+    const ORGANISATIONS: [&str; 9] = [
+        "a",
+        "A",
+        "a ",
+        "7",
+        "007",
+        "it's",
+        "a' OR 'a' = 'a",
+        "\\'; --",
+        "é",
+    ];
+    for (number, org) in ORGANISATIONS.iter().enumerate() {
+        let org = org.replace('\'', "''");
+        backend.execute(&format!(
+            "INSERT INTO things (org, at, i) VALUES ('{org}', '2026-01-05T00:00:00Z', {number})"
+        ));
+    }
+    let sources = sources(backend.source());
+    for (number, org) in ORGANISATIONS.iter().enumerate() {
+        let query = json!({ "dataset": "things", "dimensions": ["i"] });
+        let file = file(&sources, &plan_of(CATALOG, org, query)).await;
+        assert_eq!(file.expect("a report"), format!("i\n{number}\n"), "{org}");
+    }
+}
+
+async fn every_filter_selects_what_it_says(backend: &impl Backend) {
+    backend.execute(
+        "INSERT INTO things (org, at, i, s, f, d, b, day, u, j) VALUES
+            ('a', '2026-01-01T00:00:00Z', -1, 'B', -1.5, '-1.50', FALSE, '2026-01-01',
+             '00000000-0000-0000-0000-00000000000a', '1'),
+            ('a', '2026-01-02T00:00:00Z', 0, 'a', 0, '0.1', TRUE, '2026-01-02',
+             '00000000-0000-0000-0000-00000000000b', '[ ]'),
+            ('a', '2026-01-03T00:00:00Z', 5, 'é''\\', 1e300, '100', TRUE, '2026-01-03',
+             '00000000-0000-0000-0000-00000000000c', NULL),
+            ('a', '2026-01-04T00:00:00Z', 9, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+    );
+    // The values of the rows -1, 0 and 5, in ascending order.
+    let ordered = [
+        ("i", [json!(-1), json!(0), json!(5)]),
+        ("s", [json!("B"), json!("a"), json!("é'\\")]),
+        ("f", [json!(-1.5), json!(0), json!(1e300)]),
+        ("d", [json!(-1.5), json!("0.10"), json!(1e2)]),
+        (
+            "at",
+            ["01", "02", "03"].map(|day| json!(format!("2026-01-{day}T01:00:00+01:00"))),
+        ),
+        (
+            "day",
+            ["01", "02", "03"].map(|day| json!(format!("2026-01-{day}"))),
+        ),
+    ];
+    let select = async |field: &str, op: &str, value: &Value| {
+        let filters = json!([{ "field": field, "op": op, "value": value }]);
+        integers(
+            backend,
+            json!({ "filters": filters, "order_by": [{ "dimension": "i" }] }),
+        )
+        .await
+    };
+    for (field, [low, middle, high]) in &ordered {
+        // Row 9 has no value, except where all rows have one.
+        let with_last = |mut rows: Vec<i64>| {
+            if matches!(*field, "i" | "at") {
+                rows.push(9);
+            }
+            rows
+        };
+        assert_eq!(select(field, "eq", middle).await, [0], "{field}");
+        assert_eq!(
+            select(field, "neq", middle).await,
+            with_last(vec![-1, 5]),
+            "{field}"
+        );
+        assert_eq!(
+            select(field, "gt", low).await,
+            with_last(vec![0, 5]),
+            "{field}"
+        );
+        assert_eq!(
+            select(field, "gte", middle).await,
+            with_last(vec![0, 5]),
+            "{field}"
+        );
+        assert_eq!(select(field, "lt", high).await, [-1, 0], "{field}");
+        assert_eq!(select(field, "lte", middle).await, [-1, 0], "{field}");
+        assert_eq!(
+            select(field, "in", &json!([high, low])).await,
+            [-1, 5],
+            "{field}"
+        );
+    }
+    let uuid = |last: &str| json!(format!("00000000-0000-0000-0000-00000000000{last}"));
+    assert_eq!(select("u", "eq", &uuid("B")).await, [0]);
+    assert_eq!(select("u", "neq", &uuid("b")).await, [-1, 5]);
+    assert_eq!(
+        select("u", "in", &json!([uuid("a"), uuid("c")])).await,
+        [-1, 5]
+    );
+    assert_eq!(select("b", "eq", &json!(true)).await, [0, 5]);
+    assert_eq!(select("b", "neq", &json!(true)).await, [-1]);
+    assert_eq!(select("b", "in", &json!([false])).await, [-1]);
+    for field in ["s", "f", "d", "b", "day", "u"] {
+        assert_eq!(select(field, "eq", &Value::Null).await, [9], "{field}");
+        assert_eq!(
+            select(field, "neq", &Value::Null).await,
+            [-1, 0, 5],
+            "{field}"
+        );
+    }
+    assert_eq!(select("j", "eq", &Value::Null).await, [5, 9]);
+    assert_eq!(select("j", "neq", &Value::Null).await, [-1, 0]);
+}
+
+async fn every_type_has_one_order(backend: &impl Backend) {
+    // By its bytes "B" comes before "a", which no language thinks right.
+    backend.execute(
+        "INSERT INTO things (org, at, i, s, f, d, b, day, u, j) VALUES
+            ('a', '2026-01-01T00:00:00Z', 1, 'B', -2, '-10', FALSE, '2026-01-01',
+             '00000000-0000-0000-0000-00000000000a', '\"B\"'),
+            ('a', '2026-01-02T00:00:00Z', 2, 'a', -1.5, '9.5', TRUE, '2026-01-02',
+             '00000000-0000-0000-0000-00000000000b', '\"a\"'),
+            ('a', '2026-01-03T00:00:00Z', 3, 'é', 10, '10', NULL, '2026-02-01',
+             'a0000000-0000-0000-0000-000000000000', '\"é\"'),
+            ('a', '2026-01-04T00:00:00Z', 4, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+    );
+    for field in ["s", "f", "d", "day", "u", "j"] {
+        let ascending = json!({ "order_by": [{ "dimension": field }] });
+        // The order may name only what is selected.
+        let order = async |direction: &str, mut query: Value| {
+            query["dataset"] = "things".into();
+            query["dimensions"] = json!(["i", field]);
+            query["order_by"][0]["direction"] = direction.into();
+            let csv = csv(backend, query).await;
+            let first = |line: &str| line.split(',').next().map(str::to_owned);
+            csv.lines().skip(1).filter_map(first).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            order("asc", ascending.clone()).await,
+            ["1", "2", "3", "4"],
+            "{field}"
+        );
+        assert_eq!(
+            order("desc", ascending).await,
+            ["3", "2", "1", "4"],
+            "{field}"
+        );
+    }
+    let by_truth = json!({
+        "dataset": "things", "dimensions": ["b", "i"],
+        "order_by": [{ "dimension": "b", "direction": "desc" }, { "dimension": "i", "direction": "desc" }],
+    });
+    assert_eq!(
+        csv(backend, by_truth).await,
+        "b,i\ntrue,2\nfalse,1\n,4\n,3\n"
+    );
+}
+
+async fn groups_are_counted(backend: &impl Backend) {
+    backend.execute(
+        "INSERT INTO things (org, at, i, s, d, b, j) VALUES
+            ('a', '2026-01-01T10:00:00Z', 1, 'x', '10', TRUE, '{ }'),
+            ('a', '2026-01-01T12:00:00+02:00', 2, 'x', '10', TRUE, '{ }'),
+            ('a', '2026-01-01T10:00:00.5Z', 3, 'X', '9.5', FALSE, '[1, 2]'),
+            ('a', '2026-01-02T00:00:00Z', NULL, NULL, NULL, NULL, NULL),
+            ('b', '2026-01-01T10:00:00Z', 9, 'x', '10', TRUE, '{ }')",
+    );
+    let query = json!({
+        "dataset": "groups", "dimensions": ["s"], "measures": ["n", "total"],
+        "order_by": [{ "measure": "n", "direction": "desc" }],
+    });
+    assert_eq!(csv(backend, query).await, "s,n,total\nx,2,3\nX,1,3\n,1,\n");
+    let query = json!({
+        "dataset": "groups", "dimensions": ["at", "b"], "order_by": [{ "dimension": "at" }],
+    });
+    assert_eq!(
+        csv(backend, query).await,
+        "at,b,row_count\n\
+         2026-01-01T10:00:00Z,true,2\n\
+         2026-01-01T10:00:00.5Z,false,1\n\
+         2026-01-02T00:00:00Z,,1\n"
+    );
+    let query = json!({
+        "dataset": "groups", "dimensions": ["d", "j"], "measures": ["n", "last"],
+        "order_by": [{ "measure": "last" }, { "dimension": "d" }],
+    });
+    assert_eq!(
+        csv(backend, query).await,
+        "d,j,n,last\n9.5,\"[1,2]\",1,X\n10,{},2,x\n,,1,\n"
+    );
+    let query = json!({ "dataset": "groups", "dimensions": ["day", "u"], "measures": ["n"] });
+    assert_eq!(csv(backend, query).await, "day,u,n\n,,4\n");
+    let query = json!({ "dataset": "groups", "measures": ["n", "total", "last"] });
+    assert_eq!(csv(backend, query).await, "n,total,last\n4,6,x\n");
+}
+
+async fn limits_meet(backend: &impl Backend) {
+    backend.execute(
+        "INSERT INTO things (org, at, i) VALUES
+            ('a', '2026-01-01T00:00:00Z', 1), ('a', '2026-01-02T00:00:00Z', 2), ('a', '2026-01-03T00:00:00Z', 3)",
+    );
+    let query = json!({ "order_by": [{ "dimension": "i", "direction": "desc" }], "limit": 2 });
+    assert_eq!(integers(backend, query).await, [3, 2]);
+    let sources = sources(backend.source());
+    let all = plan(json!({ "dataset": "things", "dimensions": ["i"] }));
+    for (most_rows, expected) in [(1, 1), (3, 3), (u64::MAX, 3)] {
+        let snapshot = sources.open(&all, most_rows, Duration::ZERO).await;
+        let rows = rows(snapshot.expect("a snapshot")).await;
+        assert_eq!(rows.expect("whole"), expected);
+        let estimate = sources.estimate(&all, most_rows).await.expect("an answer");
+        assert!(estimate.is_none_or(|rows| rows <= most_rows));
+    }
+}
+
+async fn rows(mut snapshot: Snapshot) -> Result<usize, SourceError> {
+    let mut rows = 0;
+    while let Some(batch) = snapshot.next().await {
+        rows += batch?.num_rows();
+    }
+    Ok(rows)
+}
+
+/// So many rows that every source has to stop and wait for its reader.
+const MANY: usize = 200_000;
+
+fn many(backend: &impl Backend) {
+    backend.execute(&format!(
+        "INSERT INTO things (org, at, i)
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {MANY})
+         SELECT 'a', '2026-01-05T00:00:00Z', i FROM n"
+    ));
+}
+
+async fn many_rows_come_in_batches(backend: &impl Backend) {
+    many(backend);
+    let plan = plan(json!({ "dataset": "things", "dimensions": ["i", "s"] }));
+    let mut snapshot = open(&sources(backend.source()), &plan)
+        .await
+        .expect("a snapshot");
+    let mut sizes = Vec::new();
+    while let Some(batch) = snapshot.next().await {
+        sizes.push(batch.expect("a batch").num_rows());
+    }
+    assert_eq!(sizes.iter().sum::<usize>(), MANY);
+    assert!(
+        sizes
+            .iter()
+            .all(|rows| (1..=super::BATCH_ROWS).contains(rows))
+    );
+    assert!(
+        sizes.len() <= MANY / super::BATCH_ROWS + 1,
+        "batches are full"
+    );
+}
+
+async fn a_snapshot_does_not_see_later_writes(backend: &impl Backend) {
+    backend.execute("INSERT INTO things (org, at, i) VALUES ('a', '2026-01-05T00:00:00Z', 1)");
+    let before = chrono::Utc::now();
+    let plan = plan(json!({ "dataset": "things", "dimensions": ["i"] }));
+    let sources = sources(backend.source());
+    let snapshot = open(&sources, &plan).await.expect("a snapshot");
+    backend.execute("INSERT INTO things (org, at, i) VALUES ('a', '2026-01-06T00:00:00Z', 2)");
+    let updated = snapshot
+        .source_updated_at
+        .map(|updated| updated.to_rfc3339());
+    assert_eq!(updated.as_deref(), Some("2026-01-05T00:00:00+00:00"));
+    assert!((before..=chrono::Utc::now()).contains(&snapshot.materialized_at));
+    assert_eq!(rows(snapshot).await.expect("whole"), 1);
+    let snapshot = open(&sources, &plan).await.expect("a snapshot");
+    assert_eq!(rows(snapshot).await.expect("whole"), 2, "the next one does");
+}
+
+async fn freshness_is_looked_for_only_where_it_may_be(backend: &impl Backend) {
+    let sources = sources(backend.source());
+    let updated = async |dataset: &str, dimension: &str, budget: Duration| {
+        let query = json!({ "dataset": dataset, "dimensions": [dimension] });
+        let snapshot = sources.open(&plan(query), 10, budget).await;
+        snapshot.expect("a snapshot").source_updated_at
+    };
+    let budget = Duration::from_secs(2);
+    assert_eq!(updated("things", "i", budget).await, None, "no row");
+    backend.execute(
+        "INSERT INTO things (org, at) VALUES ('a', '2025-01-05T00:00:00Z'), ('b', '2026-01-05T00:00:00Z')",
+    );
+    assert!(
+        updated("things", "i", budget).await.is_some(),
+        "outside of the range too"
+    );
+    assert_eq!(
+        updated("things", "i", Duration::ZERO).await,
+        None,
+        "no time"
+    );
+    assert_eq!(
+        updated("groups", "s", budget).await,
+        None,
+        "no update column"
+    );
+}
+
+async fn a_dropped_snapshot_spoils_no_other(backend: &impl Backend) {
+    many(backend);
+    let plan = plan(json!({ "dataset": "things", "dimensions": ["i"] }));
+    let sources = sources(backend.source());
+    for _ in 0..10 {
+        let mut snapshot = open(&sources, &plan).await.expect("a snapshot");
+        let first: Option<Result<RecordBatch, SourceError>> = snapshot.next().await;
+        assert!(matches!(first, Some(Ok(_))));
+        drop(snapshot);
+    }
+    let snapshot = open(&sources, &plan).await.expect("a snapshot");
+    assert_eq!(rows(snapshot).await.expect("undisturbed"), MANY);
+}
+
+async fn an_unfit_value_fails_and_names_its_column<B: Backend>(backend: &B) {
+    let (insert, column) = B::UNFIT;
+    backend.execute(insert);
+    let plan = plan(json!({ "dataset": "things", "dimensions": ["s", column] }));
+    let sources = sources(backend.source());
+    let error = file(&sources, &plan).await.expect_err("an unfit value");
+    assert!(
+        matches!(&error, SourceError::Value { column: named, .. } if named == column),
+        "{error}"
+    );
+    let other = self::plan(json!({ "dataset": "things", "dimensions": ["s"] }));
+    file(&sources, &other).await.expect("another column");
+}
+
+async fn a_refused_statement_is_told(backend: &impl Backend) {
+    let sources = sources(backend.source());
+    let plan = plan(json!({ "dataset": "things", "dimensions": ["i"] }));
+    file(&sources, &plan).await.expect("a report");
+    backend.execute("DROP TABLE things");
+    let error = file(&sources, &plan).await.expect_err("no such table");
+    assert!(matches!(error, SourceError::Refused(_)), "{error}");
+}
+
+async fn a_catalog_is_held_against_its_source(backend: &impl Backend) {
+    let sources = sources(backend.source());
+    let catalog = Catalog::parse(CATALOG).expect("the test's catalog");
+    let findings = catalog.check(&sources).await.expect("an answer");
+    assert_eq!(findings.faults, None);
+
+    let wrong = CATALOG
+        .replace("i = { sql = \"i\"", "i = { sql = \"missing_column\"")
+        .replace("j = { sql = \"j\"", "j = { sql = \"coalesce(j\"")
+        .replace(
+            "table = \"things\"\ngrain = \"aggregate\"",
+            "table = \"nothing\"\ngrain = \"aggregate\"",
+        )
+        .replace(
+            "tenant = \"org\"\ntime = \"at\"\nupdated",
+            "tenant = \"organisation\"\ntime = \"at\"\nupdated",
+        );
+    let wrong = wrong.replace("coalesce(j", "coalesce(j, )");
+    let catalog = Catalog::parse(&wrong).expect("sound in itself");
+    let findings = catalog.check(&sources).await.expect("an answer");
+    let faults = findings.faults.expect("faults");
+    let found: Vec<(usize, &str)> = faults
+        .iter()
+        .map(|fault| (fault.line, fault.setting.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (5, "datasets.things.tenant"),
+            (11, "datasets.things.dimensions.i"),
+            (18, "datasets.things.dimensions.j"),
+            (21, "datasets.groups.table"),
+            (28, "datasets.groups.dimensions.j"),
+        ][..4],
+        "{faults}"
+    );
+    let text = faults.to_string();
+    for named in ["organisation", "missing_column", "nothing"] {
+        assert!(text.contains(named), "{text}");
+    }
+}
+
+async fn missing_indexes_are_warned_of(backend: &impl Backend) {
+    let sources = sources(backend.source());
+    let shared = CATALOG.replace(
+        "tenant = \"org\"\ntime = \"at\"\n\n",
+        "shared = true\ntime = \"at\"\n\n",
+    );
+    let warnings = async |catalog: &str| {
+        let catalog = Catalog::parse(catalog).expect("the test's catalog");
+        let findings = catalog.check(&sources).await.expect("an answer");
+        assert_eq!(findings.faults, None);
+        let warnings = findings.warnings.iter();
+        warnings
+            .map(|warning| (warning.line, warning.setting.clone()))
+            .collect::<Vec<_>>()
+    };
+    let time = |line, dataset: &str| (line, format!("datasets.{dataset}.time"));
+    let updated = (7, "datasets.things.updated".to_owned());
+    let all = [time(6, "things"), updated, time(24, "groups")];
+    assert_eq!(warnings(CATALOG).await, all);
+    backend.execute("CREATE INDEX of_time ON things (at, org)");
+    backend.execute("CREATE INDEX of_part ON things (org, at) WHERE i > 0");
+    assert_eq!(warnings(CATALOG).await, all, "neither serves");
+    assert_eq!(
+        warnings(&shared).await,
+        all[..2],
+        "but without an organisation"
+    );
+    backend.execute("CREATE INDEX of_org ON things (org, at, i)");
+    assert_eq!(warnings(CATALOG).await, []);
+    let computed = CATALOG.replace("time = \"at\"", "time = \"coalesce(at, at)\"");
+    assert_eq!(
+        warnings(&computed).await,
+        [],
+        "what is no column has no index to look for"
+    );
+}
