@@ -45,13 +45,18 @@ async fn check(config: &Config) -> Result<(), StartFault> {
         CatalogError::Faulty { .. } => StartFault::Found(error.to_string()),
     })?;
     let reports = Reports::with_catalog(catalog, file, config, 1)?;
-    let checked = reports.catalog.check(&reports.sources).await;
-    let findings = checked.context("a source cannot be asked")?;
-    for warning in findings.warnings.iter().flat_map(|found| found.lines(file)) {
-        tracing::warn!("{warning}");
+    let findings = reports.catalog.check(&reports.sources).await;
+    let findings = findings.context("a source cannot be asked")?;
+    for warning in &findings.warnings {
+        warn(&warning.in_file(file));
     }
     match findings.faults {
         Some(faults) => Err(StartFault::Found(faults.lines(file).join("\n"))),
         None => Ok(()),
     }
+}
+
+#[expect(clippy::print_stderr, reason = "it is for the person who asked")]
+fn warn(finding: &str) {
+    eprintln!("warning: {finding}");
 }

@@ -49,6 +49,9 @@ pub(crate) async fn schema(parts: &Parts) -> Result<(), StartFault> {
 
 /// Waits until the catalog was held against its sources.
 pub(crate) async fn catalog(parts: &Parts) -> Result<(), StartFault> {
+    if parts.readiness.knows_the_catalog() {
+        return Ok(());
+    }
     let mut waiting = Waiting::default();
     while let Look::Away(cause) = within(look_at_catalog(parts)).await? {
         waiting.pause("a source", cause).await;
@@ -83,16 +86,16 @@ async fn look_at_catalog(parts: &Parts) -> Result<Look, StartFault> {
         sources,
         file,
     } = &parts.reports;
-    let file = file.as_deref().unwrap_or(Path::new("the demo's catalog"));
     let findings = match catalog.check(sources).await {
         Ok(findings) => findings,
         Err(error) => return Ok(Look::Away(chain(&error))),
     };
+    let file = file.as_deref().unwrap_or(Path::new("the demo's catalog"));
+    for warning in &findings.warnings {
+        tracing::warn!("{}", warning.in_file(file));
+    }
     if let Some(faults) = findings.faults {
         return Err(StartFault::usage(faults.lines(file).join("\n")));
-    }
-    for warning in findings.warnings.iter().flat_map(|found| found.lines(file)) {
-        tracing::warn!("{warning}");
     }
     parts.readiness.catalog_is_checked();
     Ok(Look::Well)

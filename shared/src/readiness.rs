@@ -89,6 +89,12 @@ impl Readiness {
         self.catalog_checked.store(true, Ordering::Release);
     }
 
+    /// Whether the catalog was found to fit its sources.
+    #[must_use]
+    pub fn knows_the_catalog(&self) -> bool {
+        self.catalog_checked.load(Ordering::Acquire)
+    }
+
     /// Asks every dependency; takes some 2 s at most.
     ///
     /// # Errors
@@ -109,7 +115,7 @@ impl Readiness {
             Checked::Late => found.add(Missing::Database, LATE),
         }
         match sources {
-            Checked::Well if self.catalog_checked.load(Ordering::Acquire) => {}
+            Checked::Well if self.knows_the_catalog() => {}
             Checked::Well => found.add(Missing::Catalog, "not yet held against its sources"),
             Checked::Failed((name, error)) => {
                 found.add(Missing::Source(Some(name)), chain(&error));

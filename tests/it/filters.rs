@@ -218,7 +218,7 @@ async fn an_order_by_a_measure_sorts_numbers_as_numbers() {
             "dimensions": ["day", "agent"],
             "measures": [measure],
             "order_by": [{"measure": measure, "direction": direction}],
-            "limit": null,
+            "limit": 1000,
         });
         let content = server
             .http()

@@ -154,7 +154,11 @@ pub(crate) async fn list_exports(
     let limit = page.limit as usize;
     // One more than is shown tells whether there is another page.
     page.limit += 1;
-    let mut exports = state.ledger.list(&caller.scope(), &page).await?;
+    let mut exports = state
+        .ledger
+        .list(&caller.scope(), &page)
+        .await
+        .map_err(|error| Problem::from(error).of_operation(operation::LIST_EXPORTS))?;
     let more = exports.len() > limit;
     exports.truncate(limit);
     let next_cursor = exports.last().filter(|_| more).map(|last| cursor(last.id));

@@ -258,7 +258,7 @@ async fn a_key_that_is_revoked_or_expires_soon_stops_working() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_cannot_be_looked_up_are_not_called_wrong() {
-    let mut cluster = Setup::new().start();
+    let cluster = Setup::new().start();
     let database = url_of(&cluster.database());
     let service = Service::on_postgres(&database).await;
     let holder = Holder::of(&service, admin_key()).await;

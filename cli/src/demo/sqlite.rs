@@ -84,7 +84,7 @@ pub(crate) fn generate(path: &Path, rows: u64) -> anyhow::Result<()> {
         .with_context(context)
 }
 
-fn partial_name(path: &Path) -> PathBuf {
+pub(super) fn partial_name(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".partial");
     PathBuf::from(name)

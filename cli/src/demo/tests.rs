@@ -1,12 +1,14 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use rusqlite::Connection;
 use rusqlite::types::Value;
 use waybill_shared::catalog::{Catalog, Dataset, Field, Grain};
 
-use super::sqlite::{ensure, generate};
+use super::sqlite::{ensure, generate, partial_name};
 use super::*;
 
 /// A demo in a folder of its own, which is removed when the test ends.

@@ -173,7 +173,7 @@ async fn what_the_store_refuses_is_no_outage() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_went_away_is_unavailable_until_it_is_back() {
-    let mut s3 = S3::start();
+    let s3 = S3::start();
     let bucket = Bucket::with_patience(BUCKET, &settings(&s3.endpoint()), HASTY).await;
     bucket.check().await.expect("it is there");
     s3.stop();

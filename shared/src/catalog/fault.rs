@@ -19,6 +19,14 @@ pub struct CatalogFault {
     pub message: String,
 }
 
+impl CatalogFault {
+    /// As compilers write it: `FILE:LINE: setting: message`.
+    #[must_use]
+    pub fn in_file(&self, file: &Path) -> String {
+        format!("{}:{}: {self}", file.display(), self.line)
+    }
+}
+
 impl fmt::Display for CatalogFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.setting.is_empty() {
@@ -47,10 +55,7 @@ impl CatalogFaults {
     /// One line for each mistake, as compilers write them: `FILE:LINE: setting: message`.
     #[must_use]
     pub fn lines(&self, file: &Path) -> Vec<String> {
-        let file = file.display();
-        self.iter()
-            .map(|fault| format!("{file}:{}: {fault}", fault.line))
-            .collect()
+        self.iter().map(|fault| fault.in_file(file)).collect()
     }
 }
 

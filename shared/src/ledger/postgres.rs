@@ -51,15 +51,12 @@ impl PostgresLedger {
         }
     }
 
-    async fn has_room(&self, max_queued: u64) -> Result<bool, LedgerError> {
-        if self.room.take(max_queued) {
-            return Ok(true);
-        }
+    async fn count_queued(&self, no_further_than: u64) -> Result<u64, LedgerError> {
         let queued: i64 = sqlx::query_scalar(sql::COUNT_QUEUED)
-            .bind(row::signed(max_queued))
+            .bind(row::signed(no_further_than))
             .fetch_one(&self.pool)
             .await?;
-        Ok(self.room.take_of(row::unsigned(queued), max_queued))
+        Ok(row::unsigned(queued))
     }
 
     /// Runs a statement that is guarded by the lease.
@@ -79,9 +76,13 @@ impl PostgresLedger {
 #[async_trait]
 impl Ledger for PostgresLedger {
     async fn enqueue(&self, new: NewExport, max_queued: u64) -> Result<Enqueued, LedgerError> {
-        if !self.has_room(max_queued).await? {
+        let place = self
+            .room
+            .place(max_queued, async || self.count_queued(max_queued).await)
+            .await?;
+        let Some(_place) = place else {
             return Ok(Enqueued::QueueFull);
-        }
+        };
         let id = ExportId::generate();
         let mut tx = self.pool.begin().await?;
         let row: Row = sqlx::query_as(sql::INSERT)

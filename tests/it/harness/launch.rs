@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
@@ -211,7 +212,10 @@ pub(crate) struct Exit {
 impl Exit {
     /// Runs a command to its end.
     pub(crate) fn of(command: Command, folder: &Path) -> Self {
-        let mut process = Process::start(command, "once", folder);
+        static RUNS: AtomicU32 = AtomicU32::new(0);
+        // A name of its own: output of an earlier run in the folder is not this one's.
+        let name = format!("run-{}", RUNS.fetch_add(1, Ordering::Relaxed));
+        let mut process = Process::start(command, &name, folder);
         let code = process.wait().code();
         Self {
             code,

@@ -7,4 +7,4 @@
 
 pub mod postgres;
 pub mod s3;
-mod watch;
+pub mod watch;

@@ -262,7 +262,9 @@ impl Cluster {
         status.is_ok_and(|status| status.success())
     }
 
-    fn log(&self) -> PathBuf {
+    /// The file that the server logs to.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
         self.folder.path().join("log")
     }
 }

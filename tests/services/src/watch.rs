@@ -5,7 +5,11 @@ use std::process::{Child, Command, Stdio};
 
 /// A shell that waits for the other end of its input to close, which is this process's, then runs
 /// `script` with `$1` = the server's process id, and removes the folder.
-pub(crate) fn end_with_us(server: &Child, folder: &Path, script: &str) -> Child {
+///
+/// # Panics
+/// When there is no shell.
+#[must_use]
+pub fn end_with_us(server: &Child, folder: &Path, script: &str) -> Child {
     let script = format!(r#"trap "" INT TERM HUP; read -r _; {script}; rm -rf "$2""#);
     Command::new("sh")
         .args(["-c", &script, "sh", &server.id().to_string()])

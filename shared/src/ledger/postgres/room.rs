@@ -1,9 +1,9 @@
 //! Whether the queue has room for one more export, without counting what waits for each of them.
 //!
 //! Counting costs more the more waits, and a lock to count exactly would let one export in at a
-//! time. So a count serves for a moment: what this process adds meanwhile is added to it, what
-//! others add is not, and by that many the bound may be overshot. A refusal is never taken from an
-//! old count.
+//! time. So a count serves for a moment, and what this process adds meanwhile, recorded or still on
+//! its way, is added to it. What other processes add is not: by that many the bound may be overshot.
+//! A refusal is never taken from an old count.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,10 +11,19 @@ use std::time::{Duration, Instant};
 /// How long a count serves.
 const COUNT_SERVES: Duration = Duration::from_millis(100);
 
-/// What waited when it was counted last.
+/// What waited when it was counted last, and what is on its way.
 #[derive(Debug, Default)]
 pub(super) struct Room {
-    last: Mutex<Option<Count>>,
+    state: Mutex<State>,
+    /// Held while one counts for everybody who needs a new count.
+    counting: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    last: Option<Count>,
+    /// Places that were given out and whose exports a count may not see yet.
+    on_their_way: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -23,58 +32,92 @@ struct Count {
     queued: u64,
 }
 
+/// A place in the queue, held until the export is recorded or given up.
+#[derive(Debug)]
+pub(super) struct Place<'r>(&'r Room);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.lock().on_their_way -= 1;
+    }
+}
+
 impl Room {
-    /// Takes a place if the last count still serves and has one; otherwise it is time to count.
-    pub(super) fn take(&self, max_queued: u64) -> bool {
-        match &mut *self.lock() {
-            Some(count) if count.at.elapsed() < COUNT_SERVES && count.queued < max_queued => {
-                count.queued += 1;
-                true
-            }
-            _ => false,
+    /// A place, if there is one; `count` says how many exports wait, when that has to be asked.
+    pub(super) async fn place<E>(
+        &self,
+        max_queued: u64,
+        count: impl AsyncFnOnce() -> Result<u64, E>,
+    ) -> Result<Option<Place<'_>>, E> {
+        if let Some(place) = self.take(max_queued) {
+            return Ok(Some(place));
         }
-    }
-
-    /// Notes a new count and takes a place of it, if there is one.
-    pub(super) fn take_of(&self, queued: u64, max_queued: u64) -> bool {
-        let free = queued < max_queued;
-        *self.lock() = Some(Count {
+        let _one_at_a_time = self.counting.lock().await;
+        // Somebody else may have counted meanwhile.
+        if let Some(place) = self.take(max_queued) {
+            return Ok(Some(place));
+        }
+        let queued = count().await?;
+        let mut state = self.lock();
+        state.last = Some(Count {
             at: Instant::now(),
-            queued: queued + u64::from(free),
+            queued: queued + state.on_their_way,
         });
-        free
+        drop(state);
+        Ok(self.take(max_queued))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Count>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A place of the last count, if that still serves and has one.
+    fn take(&self, max_queued: u64) -> Option<Place<'_>> {
+        let mut state = self.lock();
+        let count = state.last.as_mut()?;
+        if count.at.elapsed() >= COUNT_SERVES || count.queued >= max_queued {
+            return None;
+        }
+        count.queued += 1;
+        state.on_their_way += 1;
+        Some(Place(self))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use super::*;
 
-    #[test]
-    fn places_are_taken_until_none_is_left_and_then_counted_again() {
-        let room = Room::default();
-        assert!(!room.take(2), "nothing was counted yet");
-        assert!(room.take_of(0, 2));
-        assert!(room.take(2));
-        assert!(!room.take(2), "both are taken");
-        assert!(!room.take_of(2, 2));
-        assert!(room.take_of(1, 2), "one has left");
+    async fn place(room: &Room, queued: u64, max_queued: u64) -> Option<Place<'_>> {
+        let counted = room.place(max_queued, async || Ok::<_, Infallible>(queued));
+        counted.await.unwrap_or_else(|never| match never {})
     }
 
-    #[test]
-    fn a_count_serves_for_a_moment_only() {
+    #[tokio::test]
+    async fn places_are_taken_until_none_is_left() {
         let room = Room::default();
-        assert!(room.take_of(0, 1_000));
-        let old = Instant::now()
-            .checked_sub(COUNT_SERVES)
-            .expect("an earlier instant");
-        if let Some(count) = &mut *room.lock() {
-            count.at = old;
+        let first = place(&room, 0, 2).await.expect("room for two");
+        let second = place(&room, 0, 2).await.expect("room for one more");
+        assert!(
+            place(&room, 0, 2).await.is_none(),
+            "both are on their way, though no count sees them"
+        );
+        drop((first, second));
+        assert!(place(&room, 2, 2).await.is_none(), "both wait");
+        assert!(place(&room, 1, 2).await.is_some(), "one has left");
+    }
+
+    #[tokio::test]
+    async fn a_count_serves_for_a_moment_only() {
+        let room = Room::default();
+        drop(place(&room, 0, 1_000).await.expect("room"));
+        assert!(room.take(1_000).is_some());
+        let old = Instant::now().checked_sub(COUNT_SERVES);
+        if let Some(count) = &mut room.lock().last {
+            count.at = old.expect("an earlier instant");
         }
-        assert!(!room.take(1_000));
+        assert!(room.take(1_000).is_none());
     }
 }
