@@ -104,7 +104,10 @@ impl<'c> Deployment<'c> {
 
     /// Exports that the ledger holds.
     pub(crate) fn exports_in_ledger(&self) -> anyhow::Result<u64> {
-        Ok(self.ledger.psql("SELECT count(*) FROM exports").parse()?)
+        Ok(self
+            .ledger
+            .psql("SELECT count(*) FROM waybill.exports")
+            .parse()?)
     }
 }
 

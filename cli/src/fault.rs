@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use waybill_shared::telemetry::chain;
+
 /// A fault that stops the start.
 #[derive(Debug)]
 pub(crate) enum StartFault {
@@ -35,7 +37,7 @@ impl StartFault {
                 ExitCode::FAILURE
             }
             Self::Failed(error) => {
-                eprintln!("waybill: {error:#}");
+                eprintln!("waybill: {}", chain(error.as_ref()));
                 ExitCode::FAILURE
             }
         }

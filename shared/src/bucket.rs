@@ -17,7 +17,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{Region, RequestChecksumCalculation};
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::operation::head_bucket::HeadBucketError;
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::presigning::PresigningConfig;
@@ -25,6 +25,7 @@ use aws_smithy_http_client::tls;
 use chrono::{DateTime, SubsecRound as _, Utc};
 
 use crate::config::StorageSettings;
+use crate::telemetry::chain;
 use fault::bucket_error;
 
 pub use fault::BucketError;
@@ -154,19 +155,11 @@ impl Bucket {
     /// # Errors
     /// [`BucketError`] of the store.
     pub async fn create(&self) -> Result<(), BucketError> {
-        let head = self.client.head_bucket().bucket(&self.name).send().await;
-        match head {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(HeadBucketError::is_not_found) =>
-            {
-                let created = self.client.create_bucket().bucket(&self.name).send().await;
-                created.map(drop).map_err(bucket_error)
-            }
-            Err(error) => Err(bucket_error(error)),
+        if self.exists().await? {
+            return Ok(());
         }
+        let created = self.client.create_bucket().bucket(&self.name).send().await;
+        created.map(drop).map_err(bucket_error)
     }
 
     /// Whether the bucket answers.
@@ -174,8 +167,24 @@ impl Bucket {
     /// # Errors
     /// [`BucketError`] when it does not.
     pub async fn check(&self) -> Result<(), BucketError> {
+        if self.exists().await? {
+            return Ok(());
+        }
+        let missing = format!("it has no bucket {}", self.name);
+        Err(BucketError::Refused(missing))
+    }
+
+    async fn exists(&self) -> Result<bool, BucketError> {
         let head = self.client.head_bucket().bucket(&self.name).send().await;
-        head.map(drop).map_err(bucket_error)
+        let Err(error) = head else { return Ok(true) };
+        let missing = error
+            .as_service_error()
+            .is_some_and(HeadBucketError::is_not_found);
+        if missing {
+            Ok(false)
+        } else {
+            Err(bucket_error(error))
+        }
     }
 
     /// Begins an upload. Nothing is visible under the key until [`Upload::finish`].
@@ -334,7 +343,7 @@ impl Bucket {
         let credentials = provider
             .provide_credentials()
             .await
-            .map_err(|error| BucketError::Unavailable(DisplayErrorContext(error).to_string()))?;
+            .map_err(|error| BucketError::Unavailable(chain(&error)))?;
         Ok(credentials.expiry().map(DateTime::from))
     }
 

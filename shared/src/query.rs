@@ -66,9 +66,8 @@ impl ReportRequest {
         Self::read(body, Shape::Export)
     }
 
-    /// The request that a stored export was accepted for, to be planned again by a worker.
-    #[must_use]
-    pub fn stored(query: &ReportQuery, format: Format) -> Self {
+    /// The request that a stored export was accepted for.
+    fn stored(query: &ReportQuery, format: Format) -> Self {
         Self {
             body: serde_json::json!({ "query": query, "format": format }),
             shape: Shape::Export,

@@ -25,15 +25,39 @@ pub fn init(settings: &LogSettings) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// An error and what caused it, in one line.
+/// An error and what caused it, in one line. A cause that its error has told already is not told again.
 #[must_use]
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
+        let told = cause.to_string();
+        if !text.contains(&told) {
+            text.push_str(": ");
+            text.push_str(&told);
+        }
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Fault {
+        #[error("it failed: {0}")]
+        Telling(#[source] std::io::Error),
+        #[error("it failed")]
+        Silent(#[source] std::io::Error),
+    }
+
+    #[test]
+    fn every_cause_is_told_once() {
+        let cause = || std::io::Error::other("no such thing");
+        for error in [Fault::Telling(cause()), Fault::Silent(cause())] {
+            assert_eq!(chain(&error), "it failed: no such thing");
+        }
+    }
 }

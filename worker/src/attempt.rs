@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use chrono::Utc;
 use waybill_shared::bucket::{Bucket, BucketError, Upload};
-use waybill_shared::caller::{Caller, Role};
 use waybill_shared::catalog::Catalog;
 use waybill_shared::encode::{EncodeError, Trailer, encoder};
 use waybill_shared::export::{Export, Lease, Receipt, freshness_lag};
 use waybill_shared::ledger::{Ledger, LedgerError, UploadRecord};
-use waybill_shared::query::{Rejection, ReportPlan, ReportRequest};
+use waybill_shared::query::{Rejection, ReportPlan};
 use waybill_shared::source::{Snapshot, SourceError, Sources};
 
 use crate::lease::LiveProgress;
@@ -57,7 +56,9 @@ impl Pipeline {
         lease: &Lease,
         progress: &LiveProgress,
     ) -> Result<Receipt, AttemptError> {
-        let plan = self.plan(export)?;
+        let plan = self
+            .catalog
+            .plan_again(&export.query, export.format, &export.org)?;
         let estimated_rows = self.estimate(&plan).await;
         let snapshot = self
             .sources
@@ -100,19 +101,6 @@ impl Pipeline {
             size_bytes: stored.size_bytes,
             sha256: stored.sha256,
         })
-    }
-
-    /// Validated again: the catalog may have changed since the export was accepted. Permissions
-    /// were checked then.
-    fn plan(&self, export: &Export) -> Result<ReportPlan, Rejection> {
-        let caller = Caller {
-            org: export.org.clone(),
-            role: Role::Admin,
-            key: None,
-            datasets: None,
-        };
-        let request = ReportRequest::stored(&export.query, export.format);
-        self.catalog.plan(&request, &caller)
     }
 
     /// For progress alone: without it an export runs as well, and what ails the source shows when it

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
-use waybill_shared::export::Receipt;
+use waybill_shared::export::{Failure, Lease, Receipt};
 use waybill_shared::ledger::{Claim, Ledger, LedgerError};
 
 use crate::WorkerParts;
@@ -15,6 +15,9 @@ use crate::attempt::{AttemptError, Pipeline};
 use crate::lease::HeldLease;
 use crate::rescue::Rescue;
 use crate::verdict::{Verdict, judge};
+
+/// Between two tries to record an end while the ledger is away.
+const RECORD_AGAIN: Duration = Duration::from_secs(1);
 
 /// Runs exports, each in its own task.
 pub(crate) struct Exporter {
@@ -81,9 +84,9 @@ impl Exporter {
             Ok(receipt) => self.publish(&claim, receipt).await,
             Err(error) => Err(error),
         };
-        drop(held);
         if let Err(error) = outcome {
             self.settle(&claim, &error).await;
+            drop(held);
             // What the attempt left in the store is nobody's any more.
             self.rescue.remove_leftovers().await;
         }
@@ -104,9 +107,7 @@ impl Exporter {
     }
 
     async fn publish(&self, claim: &Claim, receipt: Receipt) -> Result<(), AttemptError> {
-        self.ledger
-            .complete(&claim.lease, &receipt, self.retention)
-            .await?;
+        self.record(&claim.lease, End::Published(&receipt)).await?;
         tracing::info!(
             rows = receipt.row_count,
             bytes = receipt.size_bytes,
@@ -116,19 +117,19 @@ impl Exporter {
     }
 
     async fn settle(&self, claim: &Claim, error: &AttemptError) {
-        let (ledger, lease) = (&self.ledger, &claim.lease);
+        let lease = &claim.lease;
         let settled = match judge(error, claim.export.failures) {
             Verdict::Retry(failure, pause) => {
                 tracing::warn!(%error, ?pause, "attempt failed");
-                ledger.fail(lease, &failure, Some(pause)).await.map(drop)
+                self.record(lease, End::Failed(&failure, Some(pause))).await
             }
             Verdict::Final(failure) => {
                 tracing::error!(%error, code = failure.code.name(), "export failed");
-                ledger.fail(lease, &failure, None).await.map(drop)
+                self.record(lease, End::Failed(&failure, None)).await
             }
             Verdict::HandBack(pause) => {
                 tracing::info!(%error, ?pause, "export handed back");
-                ledger.hand_back(lease, pause).await
+                self.record(lease, End::HandedBack(pause)).await
             }
             Verdict::Nothing => {
                 tracing::info!(%error, "export left to another claim");
@@ -140,6 +141,44 @@ impl Exporter {
             tracing::warn!(%error, "the end of the attempt could not be recorded");
         }
     }
+
+    /// Records an end, again and again while the ledger is away: an outage is no reason to lose
+    /// what was done, and the lease is renewed meanwhile or lapses with no harm. Where the answer
+    /// of a try was lost that had succeeded, the next one finds the lease lost, and that is that.
+    async fn record(&self, lease: &Lease, end: End<'_>) -> Result<(), LedgerError> {
+        loop {
+            let recorded = match end {
+                End::Published(receipt) => {
+                    let retention = self.retention;
+                    self.ledger.complete(lease, receipt, retention).await
+                }
+                End::Failed(failure, pause) => {
+                    self.ledger.fail(lease, failure, pause).await.map(drop)
+                }
+                End::HandedBack(pause) => self.ledger.hand_back(lease, pause).await,
+            };
+            let Err(error @ (LedgerError::Unavailable(_) | LedgerError::Queue(_))) = recorded
+            else {
+                return recorded;
+            };
+            tracing::warn!(%error, "the end of the attempt could not be recorded yet");
+            tokio::select! {
+                () = self.interrupt.cancelled() => return Err(error),
+                () = tokio::time::sleep(RECORD_AGAIN) => {}
+            }
+        }
+    }
+}
+
+/// How an attempt ends in the ledger.
+#[derive(Clone, Copy)]
+enum End<'a> {
+    /// With a file.
+    Published(&'a Receipt),
+    /// With a failure, and another attempt after the pause if there is one.
+    Failed(&'a Failure, Option<Duration>),
+    /// Without a failure; another attempt after the pause.
+    HandedBack(Duration),
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

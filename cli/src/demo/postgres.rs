@@ -149,3 +149,6 @@ fn or_null(text: Option<&str>, out: &mut String) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,9 +6,10 @@ use std::error::Error as StdError;
 use std::fmt::Debug;
 
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use super::{MAX_PARTS, PART_BYTES};
+use crate::telemetry::chain;
 
 /// Why the store did not do what was asked. The texts are for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -39,16 +40,15 @@ pub(super) fn bucket_error<E>(error: SdkError<E, HttpResponse>) -> BucketError
 where
     E: StdError + ProvideErrorMetadata + Debug + Send + Sync + 'static,
 {
-    let passing = match &error {
-        SdkError::ServiceError(answer) => {
-            let status = answer.raw().status().as_u16();
-            let code = answer.err().code().unwrap_or_default();
-            status >= 500 || status == 429 || PASSING.contains(&code)
-        }
-        _ => true,
+    let SdkError::ServiceError(answer) = &error else {
+        return BucketError::Unavailable(chain(&error));
     };
-    let text = DisplayErrorContext(error).to_string();
-    if passing {
+    let status = answer.raw().status().as_u16();
+    let code = answer.err().code().unwrap_or("an error without a code");
+    let message = answer.err().message();
+    let message = message.map_or(String::new(), |message| format!(": {message}"));
+    let text = format!("{code} (HTTP {status}){message}");
+    if status >= 500 || status == 429 || PASSING.contains(&code) {
         BucketError::Unavailable(text)
     } else {
         BucketError::Refused(text)

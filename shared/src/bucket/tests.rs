@@ -1,5 +1,7 @@
 //! The bucket against a real S3 server, and against stores that misbehave.
 
+mod wire;
+
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use super::{
     DEFAULT_LIMIT, Direction, Filter, FilterOp, MAX_IN_VALUES, MAX_ITEMS, OrderBy, Predicate,
     ReportPlan, ReportQuery, ReportRequest, Shape, SortKey, Test, TimeRange,
 };
-use crate::caller::Caller;
+use crate::caller::{Caller, OrgId};
 use crate::catalog::{Catalog, Dataset, Expression, Field, Grain};
 use crate::column::{Column, ColumnKind, ColumnType};
 use crate::encode::Format;
@@ -25,6 +25,29 @@ impl Catalog {
     /// [`Rejection::Invalid`] with every fault of the request, or [`Rejection::Forbidden`] when the
     /// dataset exists and the caller may not use it.
     pub fn plan(&self, request: &ReportRequest, caller: &Caller) -> Result<ReportPlan, Rejection> {
+        self.validate(request, &caller.org, Some(caller))
+    }
+
+    /// Validates the request of an export once more, when it is run: the catalog may have changed since
+    /// it was accepted. Whether its caller may use the dataset was settled then.
+    ///
+    /// # Errors
+    /// [`Rejection::Invalid`] with every fault.
+    pub fn plan_again(
+        &self,
+        query: &ReportQuery,
+        format: Format,
+        org: &OrgId,
+    ) -> Result<ReportPlan, Rejection> {
+        self.validate(&ReportRequest::stored(query, format), org, None)
+    }
+
+    fn validate(
+        &self,
+        request: &ReportRequest,
+        org: &OrgId,
+        caller: Option<&Caller>,
+    ) -> Result<ReportPlan, Rejection> {
         let mut faults = Faults::default();
         let (query, at, format) = match request.shape {
             Shape::Query => (Some(&request.body), Pointer::root(), Format::Json),
@@ -36,6 +59,7 @@ impl Catalog {
         let plan = query.and_then(|query| {
             let validation = Validation {
                 catalog: self,
+                org,
                 caller,
                 format,
                 exports: request.shape == Shape::Export,
@@ -52,7 +76,9 @@ impl Catalog {
 
 struct Validation<'a> {
     catalog: &'a Catalog,
-    caller: &'a Caller,
+    org: &'a OrgId,
+    /// Whose permissions are to be checked.
+    caller: Option<&'a Caller>,
     format: Format,
     exports: bool,
 }
@@ -78,7 +104,7 @@ impl Validation<'_> {
         let members = faults.object(query, at, &MEMBERS)?;
         let dataset = self.dataset(members, at, faults);
         if let Some(dataset) = &dataset
-            && !dataset.allows(self.caller)
+            && self.caller.is_some_and(|caller| !dataset.allows(caller))
         {
             return Some(Err(Rejection::Forbidden {
                 dataset: dataset.name.clone(),
@@ -117,7 +143,7 @@ impl Validation<'_> {
                 limit: limit?,
             },
             format: self.format,
-            org: self.caller.org.clone(),
+            org: self.org.clone(),
             columns: selection.columns,
             expressions: selection.expressions,
             predicates,

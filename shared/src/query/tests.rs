@@ -333,16 +333,11 @@ fn a_stored_query_plans_to_the_same() {
     let text = serde_json::to_string(first.query()).expect("a query is JSON");
     let stored: ReportQuery = serde_json::from_str(&text).expect("what was just written");
     assert_eq!(&stored, first.query());
-    let caller = Caller {
-        org: OrgId::new("org_a"),
-        role: Role::Admin,
-        key: None,
-        datasets: None,
-    };
     let catalog = Catalog::parse(CATALOG).expect("the test's catalog");
     let again = catalog
-        .plan(&ReportRequest::stored(&stored, Format::Csv), &caller)
+        .plan_again(&stored, Format::Csv, first.org())
         .expect("a query that was planned before");
+    assert_eq!(again.org(), first.org());
     assert_eq!(again.query(), first.query());
     assert_eq!(again.order(), first.order());
 }
@@ -358,4 +353,16 @@ fn what_is_no_object_has_one_fault_at_the_root() {
         faults(&json!({})),
         [("/query".to_owned(), FaultCode::InvalidRequest)]
     );
+}
+
+/// Nobody asks when it is run, so nobody's role can be wrong then.
+#[test]
+fn what_was_accepted_is_planned_again_whoever_may_use_it() {
+    let catalog = CATALOG.replace(r#"roles = ["admin"]"#, r#"roles = ["viewer"]"#);
+    let catalog = Catalog::parse(&catalog).expect("a catalog");
+    let body = json!({ "dataset": "rows", "dimensions": ["status"],
+        "time_range": { "from": "2026-04-24T00:00:00Z", "to": "2026-05-24T00:00:00Z" } });
+    let accepted: ReportQuery = serde_json::from_value(body).expect("a query");
+    let again = catalog.plan_again(&accepted, Format::Csv, &OrgId::new("org_a"));
+    assert_eq!(again.expect("a plan").query(), &accepted);
 }
