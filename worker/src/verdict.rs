@@ -139,6 +139,20 @@ mod tests {
     }
 
     #[test]
+    fn a_stopped_or_broken_reading_is_tried_again() {
+        for (error, expected) in [
+            (SourceError::Cancelled(String::new()), FailureCode::Timeout),
+            (SourceError::Malformed(String::new()), FailureCode::Internal),
+            (SourceError::Stopped, FailureCode::Internal),
+        ] {
+            let Verdict::Retry(failure, _) = judge(&error.into(), 0) else {
+                panic!("expected another try");
+            };
+            assert_eq!(failure.code, expected);
+        }
+    }
+
+    #[test]
     fn pauses_grow_and_are_bounded() {
         for failures in 0..40 {
             let pause = backoff(failures);

@@ -9,8 +9,8 @@ use crate::statement::{Probe, probes};
 pub struct Findings {
     /// What would fail; `None` when nothing would.
     pub faults: Option<CatalogFaults>,
-    /// What works and will be slow; `None` when nothing will.
-    pub warnings: Option<CatalogFaults>,
+    /// What works and will be slow, by line; in the form of a fault each.
+    pub warnings: Vec<CatalogFault>,
 }
 
 impl Catalog {
@@ -30,9 +30,10 @@ impl Catalog {
             }
             faults.extend(found);
         }
+        warnings.sort_by_key(|warning| warning.line);
         Ok(Findings {
             faults: CatalogFaults::from_found(faults),
-            warnings: CatalogFaults::from_found(warnings),
+            warnings,
         })
     }
 

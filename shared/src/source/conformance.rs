@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Snapshot, Source, SourceError, Sources};
 use crate::caller::{Caller, OrgId, Role};
-use crate::catalog::{Catalog, CatalogFaults};
+use crate::catalog::Catalog;
 use crate::encode::{Format, Trailer, encoder};
 use crate::query::{ReportPlan, ReportRequest};
 
@@ -632,7 +632,7 @@ async fn missing_indexes_are_warned_of(backend: &impl Backend) {
         let catalog = Catalog::parse(catalog).expect("the test's catalog");
         let findings = catalog.check(&sources).await.expect("an answer");
         assert_eq!(findings.faults, None);
-        let warnings = findings.warnings.iter().flat_map(CatalogFaults::iter);
+        let warnings = findings.warnings.iter();
         warnings
             .map(|warning| (warning.line, warning.setting.clone()))
             .collect::<Vec<_>>()

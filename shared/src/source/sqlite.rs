@@ -32,6 +32,8 @@ pub(crate) use self::functions::register as register_functions;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections kept open between reports.
 const IDLE_CONNECTIONS: usize = 8;
+/// What follows a column that is not there where its name was quoted.
+const QUOTES_HINT: &str = " - should this be a string literal";
 /// Virtual-machine steps between looks at the clock while the newest row is searched.
 const STEPS_BETWEEN_CHECKS: i32 = 1_000;
 
@@ -365,8 +367,12 @@ fn keep(idle: &Mutex<Vec<Connection>>, connection: Connection) {
 fn source_error(error: rusqlite::Error) -> SourceError {
     let code = error.sqlite_error_code();
     let text = match error {
-        // Without the statement, which is long and says nothing new.
-        rusqlite::Error::SqlInputError { msg, .. } => msg,
+        // Without the statement, which is long and says nothing new, and without the hint of newer
+        // versions, which is about quotes that are ours.
+        rusqlite::Error::SqlInputError { mut msg, .. } => {
+            msg.truncate(msg.find(QUOTES_HINT).unwrap_or(msg.len()));
+            msg
+        }
         error => error.to_string(),
     };
     match code {

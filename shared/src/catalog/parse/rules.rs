@@ -51,6 +51,8 @@ pub(super) fn sql(text: &str) -> Result<(), String> {
     let mut depth = 0_usize;
     let mut chars = text.char_indices().peekable();
     let mut previous = None;
+    // PostgreSQL joins strings that only whitespace and line comments part: the next is as the first.
+    let mut escaped = false;
     while let Some((at, c)) = chars.next() {
         let next = chars.peek().map(|&(_, next)| next);
         match c {
@@ -58,13 +60,21 @@ pub(super) fn sql(text: &str) -> Result<(), String> {
             '(' => depth += 1,
             ')' if depth == 0 => return fault("closes a parenthesis that it did not open"),
             ')' => depth -= 1,
-            '\'' => skip_quoted(&mut chars, '\'', begins_escaped(previous, &text[..at]))?,
+            '\'' => {
+                escaped |= begins_escaped(previous, &text[..at]);
+                skip_quoted(&mut chars, '\'', escaped)?;
+            }
             '"' => skip_quoted(&mut chars, '"', false)?,
-            '-' if next == Some('-') => skip_line(&mut chars)?,
+            '-' if next == Some('-') => {
+                skip_line(&mut chars)?;
+                previous = Some('\n');
+                continue;
+            }
             '/' if next == Some('*') => skip_block(&mut chars)?,
             '$' if !previous.is_some_and(is_word) => skip_dollar_quoted(&mut chars, &text[at..])?,
             _ => {}
         }
+        escaped &= c == '\'' || c.is_whitespace();
         previous = Some(c);
     }
     match depth {
@@ -179,6 +189,7 @@ mod tests {
             "'it''s ;('",
             "\"odd;)name\"",
             r"E'a\';b'",
+            "E'a'\n-- and\n'b\\';c'",
             "one -- ;(\n + 1",
             "one /* ;( ' */ + 1",
             "$$;)'$$ || $é$;$$;$é$",
@@ -198,6 +209,8 @@ mod tests {
             ("'a", "leaves a '"),
             (r"'a\';b'", ";"),
             (r"type'a\';b'", ";"),
+            ("E'a'\n'\\''; DROP TABLE b /*'*/", ";"),
+            ("E'a' || '\\'; DROP TABLE b /*'*/", ";"),
             ("\"a", "leaves a \""),
             ("a -- b", "comment"),
             ("a /* b", "comment"),

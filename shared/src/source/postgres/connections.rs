@@ -236,7 +236,7 @@ fn silent(patience: Duration) -> SourceError {
     SourceError::Unavailable(format!("no answer within {patience:?}"))
 }
 
-/// What every session has, whatever its role's own settings are; sqlx sets DateStyle and TimeZone.
+/// What every session has, whatever its role's own settings are; sqlx sets `DateStyle` and `TimeZone`.
 fn settings(server_version: Option<u32>) -> String {
     let mut settings = "\
 SET standard_conforming_strings = on;

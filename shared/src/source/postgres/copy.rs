@@ -4,6 +4,9 @@
 //! The server sends every row as one message of its own ("messages sent from the backend will always
 //! correspond to single data rows"), the signature with the first and the trailer after the last.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;

@@ -19,13 +19,17 @@ pub(super) fn write(field: &[u8], out: &mut Vec<u8>) -> Option<()> {
     if groups.len() != usize::from(count) {
         return None;
     }
-    match sign {
-        0 => {}
-        NEGATIVE => out.push(b'-'),
-        NAN => return Some(out.extend_from_slice(b"NaN")),
-        INFINITY => return Some(out.extend_from_slice(b"Infinity")),
-        NEGATIVE_INFINITY => return Some(out.extend_from_slice(b"-Infinity")),
+    let sign: &[u8] = match sign {
+        0 => b"",
+        NEGATIVE => b"-",
+        NAN => b"NaN",
+        INFINITY => b"Infinity",
+        NEGATIVE_INFINITY => b"-Infinity",
         _ => return None,
+    };
+    out.extend_from_slice(sign);
+    if sign.len() > 1 {
+        return Some(());
     }
     if groups
         .iter()

@@ -7,6 +7,7 @@ mod tls;
 mod values;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use waybill_test_services::postgres::{Cluster, Database};
 
@@ -14,7 +15,6 @@ use super::PostgresSource;
 use crate::config::DatabaseUrl;
 use crate::source::conformance::{self, Backend};
 use crate::source::{Source, SourceLimits, connect};
-use std::time::Duration;
 
 const LIMITS: SourceLimits = SourceLimits {
     statement_timeout: Duration::from_secs(60),
@@ -31,15 +31,15 @@ fn source_within(url: String, limits: SourceLimits) -> Arc<dyn Source> {
 }
 
 /// The table of the suite in a database of its own.
-struct Things<'c> {
-    database: Database<'c>,
+struct Things {
+    database: Database<'static>,
 }
 
 const TABLE: &str = "CREATE TABLE things (
   org text, at timestamptz, s text, i bigint, f double precision, d numeric, b boolean, day date, u uuid, j json
 )";
 
-impl Things<'static> {
+impl Things {
     fn new() -> Self {
         let database = Cluster::shared().database();
         database.psql(TABLE);
@@ -47,7 +47,7 @@ impl Things<'static> {
     }
 }
 
-impl Backend for Things<'_> {
+impl Backend for Things {
     fn execute(&self, sql: &str) {
         self.database.psql(sql);
     }

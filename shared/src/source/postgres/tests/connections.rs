@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use waybill_test_services::postgres::{Cluster, Database, Setup};
 
-use super::super::super::conformance::{Backend, CATALOG, file, open, plan_of, sources};
 use super::{LIMITS, TABLE, Things, source, source_within};
 use crate::query::ReportPlan;
+use crate::source::conformance::{Backend, CATALOG, file, open, plan_of, sources};
 use crate::source::{SourceError, SourceLimits, Sources};
 
 /// Far above what anything here takes.

@@ -7,8 +7,8 @@ use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use waybill_test_services::postgres::Cluster;
 
-use super::super::super::conformance::{file, plan_of, sources};
 use super::source;
+use crate::source::conformance::{file, plan_of, sources};
 
 const NOTES: &str = r#"
 [datasets.notes]

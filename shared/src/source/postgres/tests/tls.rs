@@ -7,8 +7,9 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use tempfile::TempDir;
 use waybill_test_services::postgres::{Cluster, Setup};
 
-use super::source;
+use super::{TABLE, source};
 use crate::source::SourceError;
+use crate::source::conformance::{CATALOG, open, plan_of, sources};
 
 fn authority() -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::new(Vec::new()).expect("no names");
@@ -31,13 +32,13 @@ fn cluster(authority: &CertifiedIssuer<'static, KeyPair>) -> Cluster {
 }
 
 async fn answers(cluster: &Cluster, host: &str, parameters: &str) -> Result<(), SourceError> {
-    let port = cluster.address().rsplit(':').next().map(str::to_owned);
-    let port = port.expect("an address has a port");
-    source(format!(
-        "postgres://postgres@{host}:{port}/postgres?{parameters}"
-    ))
-    .check()
-    .await
+    source(url(cluster, host, parameters)).check().await
+}
+
+fn url(cluster: &Cluster, host: &str, parameters: &str) -> String {
+    let address = cluster.address();
+    let (_, port) = address.rsplit_once(':').expect("an address has a port");
+    format!("postgres://postgres@{host}:{port}/postgres?{parameters}")
 }
 
 fn verified(mode: &str, root: &Path) -> String {
@@ -88,20 +89,14 @@ async fn the_server_is_verified_as_far_as_asked() {
 
 #[tokio::test]
 async fn a_report_over_tls_is_whole() {
-    use super::super::super::conformance::{CATALOG, open, plan_of, sources};
     let cluster = cluster(&authority());
-    let port = cluster.address().rsplit(':').next().map(str::to_owned);
-    cluster.psql("postgres", super::TABLE);
+    cluster.psql("postgres", TABLE);
     cluster.psql(
         "postgres",
         "INSERT INTO things (org, at, i) SELECT 'a', '2026-01-05', n FROM generate_series(1, 100000) AS n",
     );
-    let port = port.expect("an address has a port");
-    let source = source(format!(
-        "postgres://postgres@localhost:{port}/postgres?sslmode=require"
-    ));
     let query = serde_json::json!({ "dataset": "things", "dimensions": ["i"] });
-    let sources = sources(source);
+    let sources = sources(source(url(&cluster, "localhost", "sslmode=require")));
     let mut snapshot = open(&sources, &plan_of(CATALOG, "a", query))
         .await
         .expect("a snapshot");
