@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use waybill_shared::catalog::{Catalog, CatalogError, CatalogFaults};
+use waybill_shared::catalog::{Catalog, CatalogError};
 use waybill_shared::config::Config;
 
 use crate::fault::StartFault;
@@ -47,7 +47,7 @@ async fn check(config: &Config) -> Result<(), StartFault> {
     let reports = Reports::with_catalog(catalog, file, config, 1)?;
     let findings = reports.catalog.check(&reports.sources).await;
     let findings = findings.context("a source cannot be asked")?;
-    for warning in findings.warnings.iter().flat_map(CatalogFaults::iter) {
+    for warning in &findings.warnings {
         warn(&warning.in_file(file));
     }
     match findings.faults {

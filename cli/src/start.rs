@@ -7,7 +7,6 @@ use std::fmt::Display;
 use std::path::Path;
 use std::time::Duration;
 
-use waybill_shared::catalog::CatalogFaults;
 use waybill_shared::ledger::{Ledger, LedgerError};
 use waybill_shared::telemetry::chain;
 
@@ -92,7 +91,7 @@ async fn look_at_catalog(parts: &Parts) -> Result<Look, StartFault> {
         Err(error) => return Ok(Look::Away(chain(&error))),
     };
     let file = file.as_deref().unwrap_or(Path::new("the demo's catalog"));
-    for warning in findings.warnings.iter().flat_map(CatalogFaults::iter) {
+    for warning in &findings.warnings {
         tracing::warn!("{}", warning.in_file(file));
     }
     if let Some(faults) = findings.faults {

@@ -36,6 +36,10 @@ const PASSING: [&str; 6] = [
 ];
 
 /// What a failed request means: only an answer can be a refusal.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it stands where an error is mapped"
+)]
 pub(super) fn bucket_error<E>(error: SdkError<E, HttpResponse>) -> BucketError
 where
     E: StdError + ProvideErrorMetadata + Debug + Send + Sync + 'static,

@@ -35,10 +35,11 @@ async fn relay(tls: Option<TlsAcceptor>) -> (SocketAddr, Sent) {
                 match tls {
                     None => pass(client, noted).await,
                     // A client that does not trust us ends the handshake.
-                    Some(tls) => match tls.accept(client).await {
-                        Ok(client) => pass(client, noted).await,
-                        Err(_) => {}
-                    },
+                    Some(tls) => {
+                        if let Ok(client) = tls.accept(client).await {
+                            pass(client, noted).await;
+                        }
+                    }
                 }
             });
         }
