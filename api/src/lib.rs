@@ -1,7 +1,7 @@
 //! The HTTP service of Waybill: what clients see, and nothing of how files are made.
 //!
-//! Read it as a request meets it: [`boundary`] → [`router`] → [`routes`] → [`admission`] → [`inline`], or
-//! the ledger → [`export_view`]. What goes wrong on the way is a [`problem`].
+//! Read it as a request meets it: `boundary` → `router` → `routes` → `admission` → `inline`, or
+//! the ledger → `export_view`. What goes wrong on the way is a `problem`.
 
 mod actions;
 mod admission;

@@ -1,7 +1,7 @@
 //! Objects in S3-compatible storage: uploads, links, removal. aws-sdk-s3 and nothing else.
 //!
 //! It knows keys and bytes, not exports. Every request of this program to a store stands here or in
-//! [`upload`]; what a failed one means is said by [`fault`].
+//! `upload`; what a failed one means is said by `fault`.
 
 mod fault;
 #[cfg(test)]
