@@ -32,6 +32,10 @@ pub(super) fn options(url: &DatabaseUrl) -> Result<PgConnectOptions, DatabaseErr
     let options = PgConnectOptions::from_str(url.expose()).map_err(DatabaseError::InvalidUrl)?;
     Ok(options.application_name("waybill"))
 }
+/// Leaves no transaction open, and warns of none. A transaction whose beginning was given up, by a
+/// client that went away or a stop, may be open on the server without sqlx's knowledge; what the next
+/// user of the connection writes would then be undone at its end.
+const END_TRANSACTION: &str = "BEGIN; ROLLBACK";
 
 /// Connects when it is first used.
 pub(super) fn pool(options: PgConnectOptions) -> PgPool {
@@ -45,6 +49,12 @@ pub(super) fn pool(options: PgConnectOptions) -> PgPool {
                     return Ok(true);
                 }
                 Ok(connection.ping().await.is_ok())
+            })
+        })
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                sqlx::raw_sql(END_TRANSACTION).execute(connection).await?;
+                Ok(true)
             })
         })
         .connect_lazy_with(options.options([("statement_timeout", STATEMENT_TIMEOUT)]))
