@@ -24,6 +24,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const TRIED_AFTER: Duration = Duration::from_secs(1);
 /// What ends a statement that hangs, on the server. All of ours take milliseconds.
 const STATEMENT_TIMEOUT: &str = "10s";
+/// Leaves no transaction open, and warns of none. A transaction whose beginning was given up, by a
+/// client that went away or a stop, may be open on the server without sqlx's knowledge; what the next
+/// user of the connection writes would then be undone at its end.
+const END_TRANSACTION: &str = "BEGIN; ROLLBACK";
 const OUR_SCHEMA: &str = "waybill";
 /// Keeps processes that migrate at once apart; sqlx's own lock is taken within, for each set.
 const MIGRATION_LOCK: &str = "SELECT pg_advisory_lock(hashtextextended('waybill migrations', 0))";
@@ -32,10 +36,6 @@ pub(super) fn options(url: &DatabaseUrl) -> Result<PgConnectOptions, DatabaseErr
     let options = PgConnectOptions::from_str(url.expose()).map_err(DatabaseError::InvalidUrl)?;
     Ok(options.application_name("waybill"))
 }
-/// Leaves no transaction open, and warns of none. A transaction whose beginning was given up, by a
-/// client that went away or a stop, may be open on the server without sqlx's knowledge; what the next
-/// user of the connection writes would then be undone at its end.
-const END_TRANSACTION: &str = "BEGIN; ROLLBACK";
 
 /// Connects when it is first used.
 pub(super) fn pool(options: PgConnectOptions) -> PgPool {

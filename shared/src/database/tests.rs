@@ -135,3 +135,40 @@ async fn a_file_that_is_not_there_is_not_made_by_looking() {
     assert!(connect(&at).await.ledger.check().await.is_err());
     assert!(!dir.path().join("waybill.sqlite").exists());
 }
+
+/// sqlx queues no rollback for a BEGIN that was given up before its answer came.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_whose_beginning_was_given_up_takes_nobodys_writes_with_it() {
+    let database = Cluster::shared().database();
+    database.psql("CREATE TABLE written (n int)");
+    let options = postgres::options(&url(database.url())).expect("a URL");
+    let pool = postgres::pool(options);
+    sqlx::query("SELECT 1").execute(&pool).await.expect("a row");
+    all_are_back(&pool).await;
+
+    {
+        // So that the answer is surely on its way still.
+        let slowly = "BEGIN; SELECT pg_sleep(0.5)";
+        let mut beginning = Box::pin(pool.begin_with(slowly));
+        let begun = futures::poll!(beginning.as_mut());
+        assert!(begun.is_pending(), "the server has not answered yet");
+    }
+    all_are_back(&pool).await;
+    assert_eq!(pool.size(), 1, "the next user gets that connection");
+    sqlx::query("INSERT INTO written VALUES (1)")
+        .execute(&pool)
+        .await
+        .expect("written");
+    assert_eq!(database.psql("SELECT count(*) FROM written"), "1");
+}
+
+/// Waits until no connection is in use.
+async fn all_are_back(pool: &sqlx::PgPool) {
+    let back = async {
+        while pool.num_idle() < pool.size() as usize {
+            tokio::task::yield_now().await;
+        }
+    };
+    let deadline = std::time::Duration::from_secs(30);
+    tokio::time::timeout(deadline, back).await.expect("back");
+}
