@@ -10,7 +10,8 @@ mod sqlite;
 mod tests;
 
 use crate::catalog::{Dataset, Expression, Field, Relation};
-use crate::query::{FilterOp, ReportPlan};
+use crate::column::ColumnType;
+use crate::query::{Direction, FilterOp, ReportPlan};
 
 /// The SQL that a source speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +174,32 @@ fn quoted_name(name: &str) -> String {
 /// Quotes text in the way of the SQL standard: a backslash means nothing.
 fn quoted_text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// `ORDER BY` and `LIMIT` of a report; `operand` is the form in which an expression is ordered.
+fn order_and_limit(
+    plan: &ReportPlan,
+    rows: u64,
+    operand: impl Fn(&Expression, ColumnType) -> String,
+) -> String {
+    let order: Vec<String> = plan
+        .order()
+        .iter()
+        .map(|key| {
+            let column_type = plan.columns()[key.column].column_type;
+            let direction = match key.direction {
+                Direction::Asc => "ASC",
+                Direction::Desc => "DESC",
+            };
+            let operand = operand(&plan.expressions()[key.column], column_type);
+            format!("{operand} {direction} NULLS LAST")
+        })
+        .collect();
+    let limit = format!("\nLIMIT {rows}");
+    if order.is_empty() {
+        return limit;
+    }
+    format!("\nORDER BY {}{limit}", order.join(", "))
 }
 
 /// What follows FROM.

@@ -8,32 +8,13 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
-use super::{Dialect, Use, from_clause, operator, quoted_name, quoted_text};
+use super::{Dialect, Use, from_clause, operator, order_and_limit, quoted_name, quoted_text};
 use crate::catalog::{Dataset, Expression, Field, Grain};
 use crate::column::{ColumnKind, ColumnType};
-use crate::query::{Direction, FilterOp, Literal, Predicate, ReportPlan, Test, TimeRange};
+use crate::query::{FilterOp, Literal, Predicate, ReportPlan, Test, TimeRange};
 
 pub(super) fn report(plan: &ReportPlan, rows: u64) -> String {
-    let order: Vec<String> = plan
-        .order()
-        .iter()
-        .map(|key| {
-            let column_type = plan.columns()[key.column].column_type;
-            let direction = match key.direction {
-                Direction::Asc => "ASC",
-                Direction::Desc => "DESC",
-            };
-            let operand = ordered(&plan.expressions()[key.column], column_type);
-            format!("{operand} {direction} NULLS LAST")
-        })
-        .collect();
-    let mut sql = unordered(plan);
-    if !order.is_empty() {
-        sql.push_str("\nORDER BY ");
-        sql.push_str(&order.join(", "));
-    }
-    sql.push_str(&format!("\nLIMIT {rows}"));
-    sql
+    unordered(plan) + &order_and_limit(plan, rows, ordered)
 }
 
 pub(super) fn estimate(plan: &ReportPlan) -> String {

@@ -7,10 +7,10 @@
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
-use super::{Dialect, Use, from_clause, operator, quoted_name, quoted_text};
+use super::{Dialect, Use, from_clause, operator, order_and_limit, quoted_name, quoted_text};
 use crate::catalog::{Dataset, Grain};
 use crate::column::{ColumnKind, ColumnType};
-use crate::query::{Direction, Literal, Predicate, ReportPlan, Test, TimeRange};
+use crate::query::{Literal, Predicate, ReportPlan, Test, TimeRange};
 
 pub(super) fn report(plan: &ReportPlan, rows: u64) -> String {
     let dataset = plan.dataset();
@@ -42,24 +42,9 @@ pub(super) fn report(plan: &ReportPlan, rows: u64) -> String {
         sql.push_str(&groups.join(", "));
     }
 
-    let order: Vec<String> = plan
-        .order()
-        .iter()
-        .map(|key| {
-            let column_type = plan.columns()[key.column].column_type;
-            let sql = plan.expressions()[key.column].for_dialect(Dialect::Sqlite);
-            let direction = match key.direction {
-                Direction::Asc => "ASC",
-                Direction::Desc => "DESC",
-            };
-            format!("{} {direction} NULLS LAST", comparable(sql, column_type))
-        })
-        .collect();
-    if !order.is_empty() {
-        sql.push_str("\nORDER BY ");
-        sql.push_str(&order.join(", "));
-    }
-    sql.push_str(&format!("\nLIMIT {rows}"));
+    sql.push_str(&order_and_limit(plan, rows, |expression, column_type| {
+        comparable(expression.for_dialect(Dialect::Sqlite), column_type)
+    }));
     sql
 }
 
