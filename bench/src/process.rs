@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use tempfile::TempDir;
-use waybill_test_services::watch;
+use waybill_test_services::{memory, watch};
 
 /// Lines of a log that an error shows.
 const SHOWN_LINES: usize = 30;
@@ -42,7 +42,7 @@ impl Process {
             .process_group(0)
             .spawn()
             .with_context(|| format!("{name} cannot be started"))?;
-        let watch = watch::end_with_us(&child, folder.path(), r#"kill -9 "$1" 2>/dev/null"#);
+        let watch = watch::end_with_us(&child, folder.path(), watch::KILL);
         Ok(Self {
             name,
             child,
@@ -68,11 +68,7 @@ impl Process {
 
     /// The most memory that it has held so far, in bytes.
     pub(crate) fn peak_memory_bytes(&self) -> anyhow::Result<u64> {
-        let status = fs::read_to_string(proc_file(self.child.id(), "status"))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = peak.and_then(|peak| peak.trim().strip_suffix("kB"));
-        let kib: u64 = kib.context("no VmHWM")?.trim().parse()?;
-        Ok(kib * 1024)
+        memory::peak_bytes(self.child.id()).context("its memory is not known")
     }
 
     /// Seconds of processor time that it has used so far.

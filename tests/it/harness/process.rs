@@ -7,6 +7,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use waybill_test_services::{memory, watch};
+
 use super::DEADLINE;
 
 /// Lines of a log that a failing test shows.
@@ -15,8 +17,7 @@ const SHOWN_LINES: usize = 80;
 /// Between two looks at a process.
 const INTERVAL: Duration = Duration::from_millis(10);
 
-/// A child that does not outlive this test run, however the run ends: a shell waits for the other
-/// end of its input to close, which is ours, and then kills the child.
+/// A child that does not outlive this test run, however the run ends.
 pub(crate) struct Process {
     child: Child,
     watch: Child,
@@ -36,15 +37,7 @@ impl Process {
             .stderr(log.open("stderr"))
             .spawn()
             .expect("the executable can be started");
-        let script = r#"trap "" INT TERM; read -r _; kill -9 "$1" 2>/dev/null; rm -rf "$2""#;
-        let watch = Command::new("sh")
-            .args(["-c", script, "sh", &child.id().to_string()])
-            .arg(folder)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("a shell can be started");
+        let watch = watch::end_with_us(&child, folder, watch::KILL);
         Self { child, watch, log }
     }
 
@@ -106,13 +99,7 @@ impl Process {
 
     /// The most memory that it has held so far.
     pub(crate) fn peak_memory_bytes(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status = fs::read_to_string(path).expect("the process has a status");
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
-        kib.and_then(|kib| kib.parse::<u64>().ok())
-            .expect("Linux tells the peak")
-            * 1024
+        memory::peak_bytes(self.child.id()).expect("Linux tells the peak")
     }
 
     /// What it printed.

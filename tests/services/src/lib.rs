@@ -5,6 +5,7 @@
 
 #![deny(missing_docs)]
 
+pub mod memory;
 pub mod postgres;
 pub mod s3;
 pub mod watch;

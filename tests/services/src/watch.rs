@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+/// The script for a server that has nothing to put in order.
+pub const KILL: &str = r#"kill -9 "$1" 2>/dev/null"#;
+
 /// A shell that waits for the other end of its input to close, which is this process's, then runs
 /// `script` with `$1` = the server's process id, and removes the folder.
 ///
