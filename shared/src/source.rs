@@ -28,7 +28,7 @@ use self::postgres::PostgresSource;
 use self::sqlite::SqliteSource;
 
 /// The most rows of one batch.
-pub const BATCH_ROWS: usize = 8_192;
+pub const BATCH_ROWS: usize = 4_096;
 /// A batch is closed once its variable-length values exceed this many bytes, however few its rows.
 pub const BATCH_BYTES: usize = 2 * 1024 * 1024;
 /// How many finished batches may wait for the encoder before the source stops reading.

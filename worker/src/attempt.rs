@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow_array::RecordBatch;
 use chrono::Utc;
 use waybill_shared::bucket::{Bucket, BucketError, Upload};
 use waybill_shared::catalog::Catalog;
@@ -13,6 +14,10 @@ use waybill_shared::query::{Rejection, ReportPlan};
 use waybill_shared::source::{Snapshot, SourceError, Sources};
 
 use crate::lease::LiveProgress;
+
+/// Rows that are encoded before the upload looks whether a part is full: what a part has too much is
+/// copied to the next, and a buffer is as large as the fullest that it ever was.
+const ROWS_AT_ONCE: usize = 1_024;
 
 /// What every attempt works with.
 pub(crate) struct Pipeline {
@@ -130,8 +135,10 @@ impl Pipeline {
             if rows > self.max_rows {
                 return Err(AttemptError::TooManyRows(self.max_rows));
             }
-            encoder.write(&batch, upload.buffer())?;
-            upload.write().await?;
+            for few in slices(&batch) {
+                encoder.write(&few, upload.buffer())?;
+                upload.write().await?;
+            }
             progress.set(rows, upload.size_bytes());
         }
         let lag = snapshot
@@ -144,4 +151,12 @@ impl Pipeline {
         encoder.finish(&trailer, upload.buffer());
         Ok(rows)
     }
+}
+
+/// The batch in pieces of a few rows, none of them copied.
+fn slices(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> {
+    let rows = batch.num_rows();
+    (0..rows)
+        .step_by(ROWS_AT_ONCE)
+        .map(move |first| batch.slice(first, ROWS_AT_ONCE.min(rows - first)))
 }

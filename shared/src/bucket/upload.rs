@@ -18,8 +18,8 @@ pub const PART_BYTES: usize = 8 * 1024 * 1024;
 pub const MAX_PARTS: usize = 10_000;
 /// Parts on the way at the same time. With the one being filled this bounds an upload's memory.
 const PARTS_IN_FLIGHT: usize = 2;
-/// Room for what one batch adds to a full part, so that a buffer does not move while it is filled.
-const OVERFLOW_BYTES: usize = 2 * 1024 * 1024;
+/// Room for what is added before a full part is noticed, so that a buffer does not move while it is filled.
+const OVERFLOW_BYTES: usize = 1024 * 1024;
 
 /// An upload that nobody sees until [`finish`](Upload::finish). Dropped without an end, it stays
 /// unfinished in the store until its record in the ledger leads to its abortion.
@@ -28,7 +28,7 @@ pub struct Upload {
     bucket: Bucket,
     key: String,
     id: String,
-    /// The part being filled; never longer than one part and what one batch adds to it.
+    /// The part being filled; never longer than one part and what is appended at once.
     filling: Vec<u8>,
     in_flight: JoinSet<Result<SentPart, BucketError>>,
     /// Buffers of sent parts, to be filled again.
@@ -99,7 +99,8 @@ impl Upload {
         self.started_bytes + self.filling.len() as u64
     }
 
-    /// Where to append the file's next bytes; call [`write`](Self::write) after each batch.
+    /// Where to append the file's next bytes; call [`write`](Self::write) after
+    /// every few hundred kilobytes.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         // Not before the first byte is to come: most files are small, and untouched memory is free.
         if self.filling.capacity() == 0 {
