@@ -15,8 +15,8 @@ use waybill_shared::source::{Snapshot, SourceError, Sources};
 
 use crate::lease::LiveProgress;
 
-/// Rows that are encoded before the upload looks whether a part is full: what a part has too much is
-/// copied to the next, and a buffer is as large as the fullest that it ever was.
+/// Rows that are encoded before the upload looks whether a part is full. What a part has too much is
+/// copied into the next one, and makes room for itself in every buffer.
 const ROWS_AT_ONCE: usize = 1_024;
 
 /// What every attempt works with.

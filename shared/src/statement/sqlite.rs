@@ -81,7 +81,7 @@ pub(super) fn probe(dataset: &Dataset, used: &Use<'_>) -> String {
 fn conditions(plan: &ReportPlan) -> Vec<String> {
     let time = plan.dataset().time.for_dialect(Dialect::Sqlite);
     let mut conditions: Vec<String> = organisation(plan).into_iter().collect();
-    conditions.push(near(time, plan.query().time_range));
+    conditions.push(near(plan, time));
     conditions.push(within(time, plan.query().time_range));
     conditions.extend(plan.predicates().iter().map(condition));
     conditions
@@ -96,10 +96,12 @@ fn organisation(plan: &ReportPlan) -> Option<String> {
     ))
 }
 
-/// A condition that an index on the time column can serve and that `within` makes exact: text
-/// within a day of the range (a stored offset may move it as far), or no text at all, which sorts
-/// before `''`.
-fn near(time: &str, range: TimeRange) -> String {
+/// A range that an index on the time column can serve and that `within` makes exact: text within a
+/// day of the asked range, for a stored offset may move it as far. Numbers sort before every text, so
+/// where there are any, the range begins before them. `OR` would find both as well, but SQLite then
+/// remembers every row it has seen.
+fn near(plan: &ReportPlan, time: &str) -> String {
+    let range = plan.query().time_range;
     let first = range.from.date_naive().checked_sub_days(Days::new(1));
     let last = range.to.date_naive().checked_add_days(Days::new(2));
     let day = |day: Option<NaiveDate>, fallback: &str| {
@@ -108,8 +110,12 @@ fn near(time: &str, range: TimeRange) -> String {
             |day| day.format("%Y-%m-%d").to_string(),
         )
     };
+    let mut numbers: Vec<String> = organisation(plan).into_iter().collect();
+    numbers.push(format!("({time}) < ''"));
     format!(
-        "(({time}) >= {} AND ({time}) < {} OR ({time}) < '')",
+        "({time}) >= CASE WHEN EXISTS (SELECT 1 FROM {} WHERE {}) THEN -9e999 ELSE {} END AND ({time}) < {}",
+        from_clause(&plan.dataset().relation),
+        numbers.join(" AND "),
         quoted_text(&day(first, "0000")),
         quoted_text(&day(
             last.filter(|day| chrono::Datelike::year(day) < 10_000),

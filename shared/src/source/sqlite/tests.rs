@@ -96,20 +96,49 @@ async fn values_stored_in_several_ways_compare_as_one() {
 
 #[tokio::test]
 async fn the_range_is_half_open_whatever_the_form() {
+    for index in ["", "CREATE INDEX things_by_time ON things (org, at)"] {
+        let things = Things::new();
+        things.execute(index);
+        things.execute(
+            "INSERT INTO things (org, at, i) VALUES
+                ('a', '2025-12-31T23:59:59.999999Z', 1),
+                ('a', '2026-01-01', 2),
+                ('a', '2025-12-31T20:00:00-04:00', 3),
+                ('a', '2027-01-01', 6);",
+        );
+        let rows = async || {
+            let query = json!({ "dataset": "things", "dimensions": ["i"], "order_by": [{ "dimension": "i" }] });
+            things.csv(query).await
+        };
+        assert_eq!(rows().await, "i\n2\n3\n", "text alone; {index}");
+        things.execute(
+            "INSERT INTO things (org, at, i) VALUES
+                ('a', 2461041.25, 0),
+                ('a', 1798761599, 4),
+                ('a', 1798761600, 5);",
+        );
+        assert_eq!(rows().await, "i\n2\n3\n4\n", "{index}");
+    }
+}
+
+/// `MULTI-INDEX OR` would remember every row that it has found.
+#[tokio::test]
+async fn an_index_serves_the_range_in_one_search() {
     let things = Things::new();
-    things.execute(
-        "INSERT INTO things (org, at, i) VALUES
-            ('a', '2026-01-01', 2),
-            ('a', 1798761599, 4),
-            ('a', 1798761600, 5),
-            ('a', '2027-01-01', 6);",
-    );
-    let csv = things
-        .csv(
-            json!({ "dataset": "things", "dimensions": ["i"], "order_by": [{ "dimension": "i" }] }),
-        )
-        .await;
-    assert_eq!(csv, "i\n2\n4\n");
+    things.execute("CREATE INDEX things_by_time ON things (org, at)");
+    let query =
+        json!({ "dataset": "things", "dimensions": ["i"], "order_by": [{ "dimension": "i" }] });
+    let statement = Statement::new(&plan_of(CATALOG, "a", query), Dialect::Sqlite, 10);
+    let connection = connect(&things.path).expect("the file");
+    let mut plan = connection
+        .prepare(&format!("EXPLAIN QUERY PLAN {}", statement.report()))
+        .expect("a statement");
+    let steps: Vec<String> = plan
+        .query_map([], |row| row.get("detail"))
+        .and_then(Iterator::collect)
+        .expect("the plan");
+    let search = "SEARCH things USING INDEX things_by_time (org=? AND at>? AND at<?)";
+    assert!(steps.iter().any(|step| step == search), "{steps:?}");
 }
 
 #[tokio::test]
