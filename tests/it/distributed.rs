@@ -4,7 +4,9 @@
 mod commands;
 mod crash;
 mod downloads;
+mod endings;
 mod filters;
+mod following;
 #[expect(dead_code, reason = "some of it serves the other deployment only")]
 mod harness;
 mod inline;
@@ -19,6 +21,7 @@ mod outages;
 mod own_data;
 mod problems;
 mod scale;
+mod stopped_queries;
 
 /// What the servers of these tests are made of.
 const DEPLOYMENT: harness::launch::Deployment = harness::launch::Deployment::Distributed;
