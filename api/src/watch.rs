@@ -7,11 +7,10 @@
 use std::time::Duration;
 
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 use waybill_shared::caller::Scope;
 use waybill_shared::export::{Export, ExportId};
-use waybill_shared::ledger::LedgerError;
+use waybill_shared::ledger::{LedgerError, change_of};
 
 use crate::state::ApiState;
 
@@ -48,7 +47,7 @@ impl Watch {
         tokio::select! {
             () = draining.cancelled() => {}
             // Whether a hint came or the second is over is all the same.
-            _ = timeout(READ_AGAIN, hint(&mut self.changes, self.id)) => {}
+            _ = timeout(READ_AGAIN, change_of(&mut self.changes, self.id)) => {}
         }
     }
 
@@ -60,19 +59,5 @@ impl Watch {
     /// Until the service drains.
     pub(crate) fn over(&self) -> impl Future<Output = ()> + Send + 'static {
         self.state.draining().clone().cancelled_owned()
-    }
-}
-
-/// Until a change of this export is told of.
-async fn hint(changes: &mut Receiver<ExportId>, id: ExportId) {
-    loop {
-        match changes.recv().await {
-            Ok(changed) if changed == id => return,
-            Ok(_) => {}
-            // Some hints are lost: this export's may be among them.
-            Err(RecvError::Lagged(_)) => return,
-            // No more hints at all; the next read comes by the clock.
-            Err(RecvError::Closed) => std::future::pending().await,
-        }
     }
 }
