@@ -62,6 +62,12 @@ impl S3 {
         }
     }
 
+    /// Host and port.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Such as `http://127.0.0.1:40123`.
     #[must_use]
     pub fn endpoint(&self) -> String {
