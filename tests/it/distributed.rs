@@ -4,6 +4,7 @@
 mod commands;
 mod crash;
 mod downloads;
+mod faults;
 mod filters;
 #[expect(dead_code, reason = "some of it serves the other deployment only")]
 mod harness;
