@@ -46,6 +46,11 @@ async fn a_store_that_is_overloaded_by_parts() {
 }
 
 #[tokio::test]
+async fn a_store_that_finds_a_part_spoilt() {
+    answered(Step::FirstPart, 400, None).await;
+}
+
+#[tokio::test]
 async fn a_store_that_fails_to_join_the_parts() {
     answered(Step::UploadCompletes, 500, None).await;
 }

@@ -127,6 +127,7 @@ impl<'h> Head<'h> {
 /// An answer in the form of S3's errors.
 fn answer(method: &str, status: u16, retry_after: Option<u64>) -> Vec<u8> {
     let code = match status {
+        400 => "BadDigest",
         503 => "SlowDown",
         _ => "InternalError",
     };
