@@ -355,7 +355,7 @@ impl From<InlineError> for Problem {
 impl From<BucketError> for Problem {
     fn from(error: BucketError) -> Self {
         match error {
-            BucketError::Unavailable(_) => Self::new(
+            BucketError::Unavailable(_) | BucketError::Busy(..) => Self::new(
                 ProblemCode::StorageUnavailable,
                 "The store of files does not answer.",
             )

@@ -237,6 +237,34 @@ impl Bucket {
         }
     }
 
+    /// Drops every unfinished upload of a key, for which the store is asked for a list. A store that
+    /// keeps none is taken to have nothing.
+    ///
+    /// # Errors
+    /// [`BucketError`] of the store.
+    pub async fn abort_uploads(&self, key: &str) -> Result<(), BucketError> {
+        let full_key = self.full_key(key);
+        let listed = self
+            .client
+            .list_multipart_uploads()
+            .bucket(&self.name)
+            .prefix(&full_key)
+            .send()
+            .await;
+        let listed = match listed {
+            Err(error) if error.code() == Some("NotImplemented") => return Ok(()),
+            listed => listed.map_err(bucket_error)?,
+        };
+        for upload in listed.uploads() {
+            if let (Some(of), Some(id)) = (upload.key(), upload.upload_id())
+                && of == full_key
+            {
+                self.abort_upload(key, id).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether the store keeps parts of an unfinished upload.
     async fn holds_parts(&self, key: &str, upload_id: &str) -> Result<bool, BucketError> {
         let listed = self

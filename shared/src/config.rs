@@ -239,6 +239,8 @@ pub struct ExportSettings {
     pub reuse_seconds: u64,
     /// Days, 1 to 3,650; see [`ExportSettings::retention`].
     pub retention_days: u64,
+    /// Days, 1 to 3,650; see [`ExportSettings::record_retention`].
+    pub record_retention_days: u64,
     /// Seconds, 1 to 604,800; see [`ExportSettings::link`].
     pub link_seconds: u64,
     /// Seconds, 1 to 604,800; see [`ExportSettings::timeout`].
@@ -258,6 +260,13 @@ impl ExportSettings {
     #[must_use]
     pub fn retention(&self) -> Duration {
         Duration::from_secs(self.retention_days * 24 * 60 * 60)
+    }
+
+    /// How long the record of an export is kept after its file is gone, or after it failed or was
+    /// cancelled.
+    #[must_use]
+    pub fn record_retention(&self) -> Duration {
+        Duration::from_secs(self.record_retention_days * 24 * 60 * 60)
     }
 
     /// How long a download link works.

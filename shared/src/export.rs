@@ -142,6 +142,9 @@ pub struct Export {
     pub failures: u32,
     /// How many failures end it.
     pub max_attempts: u32,
+    /// Whether a process died while it ran. It runs alone from then on, so that it can only harm
+    /// itself.
+    pub suspect: bool,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
     /// When the newest attempt began.

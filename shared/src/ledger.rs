@@ -3,11 +3,15 @@
 //! The ledger decides, the queue only wakes. Every transition is one guarded UPDATE, so that any
 //! number of processes may race and one of them wins. It knows no file and no query engine.
 
+mod change;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod postgres;
 mod row;
 pub mod sqlite;
+#[cfg(test)]
+mod states;
+mod upkeep;
 
 use std::time::Duration;
 
@@ -21,14 +25,17 @@ use crate::encode::Format;
 use crate::export::{Export, ExportId, ExportStatus, Failure, Lease, Progress, Receipt};
 use crate::query::ReportQuery;
 
+pub use self::change::change_of;
+pub use self::upkeep::{LeftUpload, Leftover, Upkeep};
+
 /// Changes that a slow listener may fall behind.
 const CHANGES_KEPT: usize = 1_024;
 /// The span over which the drain is measured.
 const DRAIN_SPAN: Duration = Duration::from_secs(60);
 
-/// The transitions of exports, and what is asked about them.
+/// The transitions of exports that clients and workers make, and what is asked about them.
 #[async_trait]
-pub trait Ledger: Send + Sync {
+pub trait Ledger: Upkeep {
     /// Records an export as `queued` and wakes a worker, both in one transaction, unless
     /// `max_queued` exports wait already. The bound is for protection, not for bookkeeping: where
     /// many processes record at once, a few more than that may get in.
@@ -73,25 +80,34 @@ pub trait Ledger: Send + Sync {
         progress: Progress,
     ) -> Result<(), LedgerError>;
 
-    /// Records the snapshot that is being read. An estimate of `None` leaves the one that
-    /// [`enqueue`](Self::enqueue) recorded.
+    /// Whether the lease is still worth something.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    async fn holds(&self, lease: &Lease) -> Result<bool, LedgerError>;
+
+    /// Records that the process runs nothing else, so that its death is this export's failure.
+    ///
+    /// # Errors
+    /// [`LedgerError::LeaseLost`], as [`renew`](Self::renew).
+    async fn isolate(&self, lease: &Lease) -> Result<(), LedgerError>;
+
+    /// Records the snapshot that is being read and where its file will be written, before anything
+    /// is: whatever a worker that dies leaves there can be found.
     ///
     /// # Errors
     /// [`LedgerError::LeaseLost`], as [`renew`](Self::renew).
     async fn record_snapshot(
         &self,
         lease: &Lease,
-        materialized_at: DateTime<Utc>,
-        source_updated_at: Option<DateTime<Utc>>,
-        estimated_rows: Option<u64>,
+        snapshot: &SnapshotRecord,
     ) -> Result<(), LedgerError>;
 
-    /// Records an upload before its first part, so that what a dead worker began can be aborted
-    /// without asking the store for a list.
+    /// Records the store's id of the upload before its first part.
     ///
     /// # Errors
-    /// [`LedgerError::LeaseLost`], as [`renew`](Self::renew).
-    async fn record_upload(&self, lease: &Lease, upload: &UploadRecord) -> Result<(), LedgerError>;
+    /// [`LedgerError::LeaseLost`], as [`renew`](Self::renew): the upload is the caller's to abort.
+    async fn record_upload(&self, lease: &Lease, upload_id: &str) -> Result<(), LedgerError>;
 
     /// Publishes the file: `running → completed`. The upload's record goes with it.
     ///
@@ -123,32 +139,19 @@ pub trait Ledger: Send + Sync {
     /// [`LedgerError::LeaseLost`], as [`renew`](Self::renew).
     async fn hand_back(&self, lease: &Lease, delay: Duration) -> Result<(), LedgerError>;
 
-    /// Takes exports from workers that stopped renewing: `running → queued`, or `failed` after the
-    /// last attempt; the process that died with them counts as a failure. With `all`, every lease is
-    /// taken as lapsed: only for the one process of an embedded ledger, at its start.
+    /// Stops an export for good: `queued | running → cancelled`. `None` when there is no such export
+    /// in the scope.
     ///
     /// # Errors
-    /// [`LedgerError::Unavailable`].
-    async fn requeue_lapsed(&self, all: bool) -> Result<Vec<ExportId>, LedgerError>;
+    /// [`LedgerError::Unavailable`]; cancelling again does no harm.
+    async fn cancel(&self, scope: &Scope, id: ExportId) -> Result<Option<Cancel>, LedgerError>;
 
-    /// Wakes a worker once more for exports that wait though their time has come; returns how many
-    /// there are.
+    /// Removes an export, whatever its state, and leaves its file to be removed; both in one
+    /// transaction. `false` when there is no such export in the scope.
     ///
     /// # Errors
-    /// [`LedgerError::Unavailable`].
-    async fn wake_waiting(&self, waiting_for: Duration) -> Result<u64, LedgerError>;
-
-    /// Recorded uploads whose attempt is over and whose file was not published.
-    ///
-    /// # Errors
-    /// [`LedgerError::Unavailable`].
-    async fn stale_uploads(&self) -> Result<Vec<UploadRecord>, LedgerError>;
-
-    /// Drops the record of an upload that is gone from the store.
-    ///
-    /// # Errors
-    /// [`LedgerError::Unavailable`].
-    async fn forget_upload(&self, upload: &UploadRecord) -> Result<(), LedgerError>;
+    /// [`LedgerError::Unavailable`]; deleting again does no harm.
+    async fn delete(&self, scope: &Scope, id: ExportId) -> Result<bool, LedgerError>;
 
     /// Hears of changed exports, whichever process changed them. A hint, not a log: hints that come
     /// while the receiver lags, or while the connection that brings those of other processes is
@@ -246,22 +249,37 @@ impl Claim {
     }
 }
 
-/// A multipart upload that was begun.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UploadRecord {
-    /// The key below the prefix.
-    pub object_key: String,
-    /// The store's id of the upload.
-    pub upload_id: String,
+/// What became of a cancellation.
+#[derive(Clone, Debug)]
+pub enum Cancel {
+    /// It is cancelled, now or since an earlier call.
+    Cancelled(Box<Export>),
+    /// It had ended in another way, and did not change.
+    Finished(Box<Export>),
 }
 
-impl From<(String, String)> for UploadRecord {
-    fn from((object_key, upload_id): (String, String)) -> Self {
-        Self {
-            object_key,
-            upload_id,
+impl Cancel {
+    /// Of an export that nothing can change any more but its expiry.
+    fn of(export: Export) -> Self {
+        if export.status == ExportStatus::Cancelled {
+            Self::Cancelled(Box::new(export))
+        } else {
+            Self::Finished(Box::new(export))
         }
     }
+}
+
+/// What an attempt is about to read, and where it will write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotRecord {
+    /// The instant of the snapshot.
+    pub materialized_at: DateTime<Utc>,
+    /// The newest source row in it.
+    pub source_updated_at: Option<DateTime<Utc>>,
+    /// Rows expected; `None` leaves the number that [`enqueue`](Ledger::enqueue) recorded.
+    pub estimated_rows: Option<u64>,
+    /// Where the file goes, below the prefix.
+    pub object_key: String,
 }
 
 /// The precision in which a ledger keeps instants.

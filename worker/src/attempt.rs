@@ -9,7 +9,7 @@ use waybill_shared::bucket::{Bucket, BucketError, Upload};
 use waybill_shared::catalog::Catalog;
 use waybill_shared::encode::{EncodeError, Trailer, encoder};
 use waybill_shared::export::{Export, Lease, Receipt, freshness_lag};
-use waybill_shared::ledger::{Ledger, LedgerError, UploadRecord};
+use waybill_shared::ledger::{Ledger, LedgerError, SnapshotRecord};
 use waybill_shared::query::{Rejection, ReportPlan};
 use waybill_shared::source::{Snapshot, SourceError, Sources};
 
@@ -73,16 +73,15 @@ impl Pipeline {
                 self.freshness_budget,
             )
             .await?;
-        self.ledger
-            .record_snapshot(
-                lease,
-                snapshot.materialized_at,
-                snapshot.source_updated_at,
-                estimated_rows,
-            )
-            .await?;
-
         let object_key = lease.object_key(export.format);
+        let record = SnapshotRecord {
+            materialized_at: snapshot.materialized_at,
+            source_updated_at: snapshot.source_updated_at,
+            estimated_rows,
+            object_key: object_key.clone(),
+        };
+        self.ledger.record_snapshot(lease, &record).await?;
+
         let mut upload = self
             .bucket
             .start_upload(
@@ -91,11 +90,13 @@ impl Pipeline {
                 &export.filename,
             )
             .await?;
-        let record = UploadRecord {
-            object_key: object_key.clone(),
-            upload_id: upload.id().to_owned(),
-        };
-        self.ledger.record_upload(lease, &record).await?;
+        if let Err(error) = self.ledger.record_upload(lease, upload.id()).await {
+            // Nobody else knows of it.
+            if let Err(error) = upload.abort().await {
+                tracing::warn!(%error, "an upload that was not recorded could not be aborted");
+            }
+            return Err(error.into());
+        }
 
         let row_count = self.pour(&plan, snapshot, &mut upload, progress).await?;
         let stored = upload.finish().await?;

@@ -14,6 +14,7 @@ use crate::WorkerParts;
 use crate::attempt::{AttemptError, Pipeline};
 use crate::lease::HeldLease;
 use crate::rescue::Rescue;
+use crate::slots::{Slot, Slots};
 use crate::verdict::{Verdict, judge};
 
 /// Between two tries to record an end while the ledger is away.
@@ -24,6 +25,7 @@ pub(crate) struct Exporter {
     pipeline: Pipeline,
     ledger: Arc<dyn Ledger>,
     rescue: Arc<Rescue>,
+    slots: Slots,
     lease_for: Duration,
     timeout: Duration,
     retention: Duration,
@@ -48,6 +50,7 @@ impl Exporter {
             },
             ledger: Arc::clone(&parts.ledger),
             rescue,
+            slots: Slots::new(parts.worker.concurrency),
             lease_for: parts.worker.lease(),
             timeout: parts.exports.timeout(),
             retention: parts.exports.retention(),
@@ -57,18 +60,19 @@ impl Exporter {
 
     /// Claims the export that is to run next, if there is one, and works on it to an end.
     pub(crate) async fn run_next(self: Arc<Self>) {
+        let slot = self.slots.one().await;
         match self.ledger.claim_next(self.lease_for).await {
             Ok(Some(claim)) => {
                 let span =
                     tracing::info_span!("export", id = %claim.export.id, org = %claim.export.org);
-                self.run(claim).instrument(span).await;
+                self.run(claim, slot).instrument(span).await;
             }
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "could not claim an export"),
         }
     }
 
-    async fn run(&self, claim: Claim) {
+    async fn run(&self, claim: Claim, slot: Slot<'_>) {
         tracing::info!(
             dataset = claim.export.query.dataset,
             attempt = claim.export.attempt(),
@@ -80,7 +84,7 @@ impl Exporter {
             claim.lease.clone(),
             self.lease_for,
         );
-        let outcome = match self.attempt(&claim, &held).await {
+        let outcome = match self.attempt(&claim, &held, slot).await {
             Ok(receipt) => self.publish(&claim, receipt).await,
             Err(error) => Err(error),
         };
@@ -93,17 +97,40 @@ impl Exporter {
     }
 
     /// The pipeline, until it ends or something ends it.
-    async fn attempt(&self, claim: &Claim, held: &HeldLease) -> Result<Receipt, AttemptError> {
-        let pipeline = self
-            .pipeline
-            .run(&claim.export, &claim.lease, held.progress());
-        let caught = AssertUnwindSafe(pipeline).catch_unwind();
+    async fn attempt(
+        &self,
+        claim: &Claim,
+        held: &HeldLease,
+        slot: Slot<'_>,
+    ) -> Result<Receipt, AttemptError> {
+        let caught = AssertUnwindSafe(self.work(claim, held, slot)).catch_unwind();
         tokio::select! {
             outcome = caught => outcome.unwrap_or_else(|panic| Err(AttemptError::Panic(panic_text(&*panic)))),
             () = held.lost() => Err(LedgerError::LeaseLost(claim.lease.export_id).into()),
             () = self.interrupt.cancelled() => Err(AttemptError::Interrupted),
-            () = tokio::time::sleep(self.timeout) => Err(AttemptError::Timeout(self.timeout)),
         }
+    }
+
+    async fn work(
+        &self,
+        claim: &Claim,
+        held: &HeldLease,
+        slot: Slot<'_>,
+    ) -> Result<Receipt, AttemptError> {
+        let _slot = if claim.export.suspect {
+            tracing::info!("a process died while this export ran; it runs alone");
+            let alone = self.slots.all(slot).await;
+            self.ledger.isolate(&claim.lease).await?;
+            alone
+        } else {
+            slot
+        };
+        let pipeline = self
+            .pipeline
+            .run(&claim.export, &claim.lease, held.progress());
+        tokio::time::timeout(self.timeout, pipeline)
+            .await
+            .unwrap_or(Err(AttemptError::Timeout(self.timeout)))
     }
 
     async fn publish(&self, claim: &Claim, receipt: Receipt) -> Result<(), AttemptError> {
@@ -132,7 +159,7 @@ impl Exporter {
                 self.record(lease, End::HandedBack(pause)).await
             }
             Verdict::Nothing => {
-                tracing::info!(%error, "export left to another claim");
+                tracing::info!(%error, "the export is no longer this claim's");
                 Ok(())
             }
         };

@@ -8,13 +8,14 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use waybill_shared::export::{Lease, Progress};
-use waybill_shared::ledger::{Ledger, LedgerError};
+use waybill_shared::ledger::{Ledger, LedgerError, change_of};
 
 /// Clients see progress at least this often.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A lease that is renewed for as long as this lives. What is lost when it lapses: nothing, until
-/// another epoch begins; then `lost` fires and nothing of this claim may be published.
+/// another epoch begins or the export ends; then `lost` fires and nothing of this claim may be
+/// published.
 pub(crate) struct HeldLease {
     lost: CancellationToken,
     progress: Arc<LiveProgress>,
@@ -67,7 +68,8 @@ impl HeldLease {
         &self.progress
     }
 
-    /// Ends when another epoch began.
+    /// Ends when another epoch began or the export ended: at once where that is heard of, with the next
+    /// renewal otherwise.
     pub(crate) async fn lost(&self) {
         self.lost.cancelled().await;
     }
@@ -83,9 +85,13 @@ async fn renew(
     let mut ticks = tokio::time::interval(REPORT_INTERVAL.min(lease_for / 3));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
+    let mut changes = ledger.changes();
     loop {
-        ticks.tick().await;
-        match ledger.renew(&lease, lease_for, progress.read()).await {
+        let renewed = tokio::select! {
+            _ = ticks.tick() => ledger.renew(&lease, lease_for, progress.read()).await,
+            () = change_of(&mut changes, lease.export_id) => holds(ledger.as_ref(), &lease).await,
+        };
+        match renewed {
             Ok(()) => {}
             Err(LedgerError::LeaseLost(_)) => return lost.cancel(),
             // A lapse alone costs nothing; the next tick tries again.
@@ -93,5 +99,14 @@ async fn renew(
                 tracing::warn!(export_id = %lease.export_id, %error, "could not renew the lease");
             }
         }
+    }
+}
+
+/// Most changes are this worker's own: nothing is written because of one.
+async fn holds(ledger: &dyn Ledger, lease: &Lease) -> Result<(), LedgerError> {
+    if ledger.holds(lease).await? {
+        Ok(())
+    } else {
+        Err(LedgerError::LeaseLost(lease.export_id))
     }
 }

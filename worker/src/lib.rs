@@ -5,6 +5,7 @@ mod attempt;
 mod exporter;
 mod lease;
 mod rescue;
+mod slots;
 mod verdict;
 mod wake;
 
@@ -49,7 +50,12 @@ pub struct WorkerParts {
 pub async fn run(parts: WorkerParts, shutdown: CancellationToken) {
     let interrupt = CancellationToken::new();
     let running = TaskTracker::new();
-    let rescue = Arc::new(Rescue::new(Arc::clone(&parts.ledger), parts.bucket.clone()));
+    let rescue = Arc::new(Rescue::new(
+        Arc::clone(&parts.ledger),
+        parts.bucket.clone(),
+        parts.worker.lease(),
+        parts.exports.record_retention(),
+    ));
     let exporter = Arc::new(Exporter::new(
         &parts,
         Arc::clone(&rescue),

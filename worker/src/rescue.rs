@@ -1,75 +1,142 @@
-//! What others left: lapsed leases, undelivered exports, orphaned uploads. Safe to run in every
-//! worker at once: each step is guarded by the ledger or does no harm twice.
+//! What others left: lapsed leases, undelivered exports, uploads and objects that nobody wants any
+//! more, files and records whose time is over. Safe to run in every worker at once: each step is
+//! guarded by the ledger or does no harm twice.
+
+mod patience;
+mod tally;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures::stream::{self, StreamExt as _};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use waybill_shared::bucket::{Bucket, BucketError};
-use waybill_shared::ledger::{Ledger, LedgerError, UploadRecord};
+use waybill_shared::ledger::{Ledger, LedgerError, LeftUpload, Leftover};
+
+use self::patience::Patience;
+use self::tally::Tally;
+use crate::verdict::LONGEST_PAUSE;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// An export that waits for longer without a wake-up on its way gets another one.
 const UNDELIVERED_AFTER: Duration = Duration::from_secs(2);
+/// How long a leftover is this process's before another one may try to remove it. Also the pause
+/// after a failure.
+const HOLD: Duration = Duration::from_secs(10);
+/// Leftovers that are removed at the same time.
+const REMOVALS: usize = 8;
+/// When a key is looked at again after it was emptied: a late worker's last request may have been on
+/// its way to the store.
+const LOOK_AGAIN: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(600)];
 
 pub(crate) struct Rescue {
     ledger: Arc<dyn Ledger>,
     bucket: Bucket,
+    lease_for: Duration,
+    records_kept: Duration,
+    tally: Tally,
 }
 
 impl Rescue {
-    pub(crate) fn new(ledger: Arc<dyn Ledger>, bucket: Bucket) -> Self {
-        Self { ledger, bucket }
+    pub(crate) fn new(
+        ledger: Arc<dyn Ledger>,
+        bucket: Bucket,
+        lease_for: Duration,
+        records_kept: Duration,
+    ) -> Self {
+        Self {
+            ledger,
+            bucket,
+            lease_for,
+            records_kept,
+            tally: Tally::default(),
+        }
     }
 
     /// Goes round until the shutdown.
     pub(crate) async fn run(&self, shutdown: CancellationToken) {
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut patience = None;
         while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
-            if let Err(error) = self.revive().await {
+            if let Err(error) = self.put_in_order(&mut patience).await {
                 tracing::warn!(%error, "could not look for lost exports");
+                if let Some(patience) = &mut patience {
+                    patience.outage();
+                }
             }
             self.remove_leftovers().await;
         }
+        tracing::info!(rescued = %self.tally, "stopped looking for what others left");
     }
 
-    async fn revive(&self) -> Result<(), LedgerError> {
-        for id in self.ledger.requeue_lapsed(false).await? {
-            tracing::warn!(export_id = %id, "the worker of this export fell silent; its claim is over");
+    async fn put_in_order(&self, patience: &mut Option<Patience>) -> Result<(), LedgerError> {
+        let ledger_now = self.ledger.now().await?;
+        let now = Instant::now();
+        let patience =
+            patience.get_or_insert_with(|| Patience::new(self.lease_for, now, ledger_now));
+        if patience.is_over(now, ledger_now) {
+            for id in self.ledger.requeue_lapsed(false).await? {
+                tracing::warn!(export_id = %id, "the worker of this export fell silent; its claim is over");
+                self.tally.lapsed.add(1);
+            }
+        }
+        let bounded = self.ledger.bound_waits(LONGEST_PAUSE, self.lease_for);
+        let bounded = bounded.await?;
+        if bounded > 0 {
+            tracing::warn!(
+                exports = bounded,
+                "the clock was set back; nothing waits for it to return"
+            );
         }
         let woken = self.ledger.wake_waiting(UNDELIVERED_AFTER).await?;
         if woken > 0 {
             tracing::debug!(woken, "pushed wake-ups again");
         }
+        self.tally.redelivered.add(woken);
+        let expired = self.ledger.expire().await?;
+        if expired > 0 {
+            tracing::info!(exports = expired, "files were kept long enough");
+        }
+        self.tally.expired.add(expired);
+        let purged = self.ledger.purge(self.records_kept).await?;
+        if purged > 0 {
+            tracing::info!(exports = purged, "records were kept long enough");
+        }
+        self.tally.purged.add(purged);
         Ok(())
     }
 
-    /// Removes uploads and objects of claims that ended without being published. A record goes
-    /// only when the store has nothing left of it.
+    /// Removes from the store what has to go. What cannot be removed now is tried again.
     pub(crate) async fn remove_leftovers(&self) {
-        let uploads = match self.ledger.stale_uploads().await {
-            Ok(uploads) => uploads,
+        let leftovers = match self.ledger.take_leftovers(HOLD).await {
+            Ok(leftovers) => leftovers,
             Err(error) => return tracing::warn!(%error, "could not look for leftovers"),
         };
-        for upload in uploads {
-            if let Err(error) = self.remove(&upload).await {
-                tracing::warn!(%error, key = upload.object_key, "a leftover could not be removed yet");
-            }
-        }
+        stream::iter(leftovers)
+            .for_each_concurrent(REMOVALS, |leftover| async move {
+                if let Err(error) = self.remove(&leftover).await {
+                    tracing::warn!(%error, key = leftover.object_key, "a leftover could not be removed yet");
+                }
+            })
+            .await;
     }
 
-    async fn remove(&self, upload: &UploadRecord) -> Result<(), RemoveError> {
-        self.bucket
-            .abort_upload(&upload.object_key, &upload.upload_id)
-            .await?;
-        self.bucket.delete(&upload.object_key).await?;
-        self.ledger.forget_upload(upload).await?;
-        tracing::info!(
-            key = upload.object_key,
-            "removed what an attempt left in the store"
-        );
+    async fn remove(&self, leftover: &Leftover) -> Result<(), RemoveError> {
+        let key = &leftover.object_key;
+        match &leftover.upload {
+            LeftUpload::None => {}
+            LeftUpload::Unrecorded => self.bucket.abort_uploads(key).await?,
+            LeftUpload::Recorded(id) => self.bucket.abort_upload(key, id).await?,
+        }
+        self.bucket.delete(key).await?;
+        let look_again = LOOK_AGAIN.get(leftover.looks as usize).copied();
+        self.ledger.settle_leftover(leftover, look_again).await?;
+        if leftover.looks == 0 {
+            tracing::info!(key, "removed what has to go from the store");
+            self.tally.removed.add(1);
+        }
         Ok(())
     }
 }

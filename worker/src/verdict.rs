@@ -16,6 +16,8 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(120);
 /// The pause while a database or the store is away.
 const OUTAGE_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause of all, whatever a store asks for.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// What follows.
 #[derive(Debug, PartialEq, Eq)]
@@ -72,6 +74,9 @@ pub(crate) fn judge(error: &AttemptError, failures: u32) -> Verdict {
         | AttemptError::Store(BucketError::Unavailable(_))
         | AttemptError::Ledger(LedgerError::Unavailable(_) | LedgerError::Queue(_)) => {
             Verdict::HandBack(jittered(OUTAGE_PAUSE))
+        }
+        AttemptError::Store(BucketError::Busy(_, asked)) => {
+            Verdict::HandBack((*asked + jittered(OUTAGE_PAUSE)).min(LONGEST_PAUSE))
         }
         AttemptError::Interrupted => Verdict::HandBack(Duration::ZERO),
         AttemptError::Ledger(LedgerError::LeaseLost(_)) => Verdict::Nothing,
@@ -135,6 +140,17 @@ mod tests {
             AttemptError::Interrupted,
         ] {
             assert!(matches!(judge(&error, 3), Verdict::HandBack(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_store_is_left_alone_for_as_long_as_it_asks() {
+        for (asked, at_least) in [(20, 20), (86_400, LONGEST_PAUSE.as_secs())] {
+            let busy = BucketError::Busy(String::new(), Duration::from_secs(asked));
+            let Verdict::HandBack(pause) = judge(&busy.into(), 0) else {
+                panic!("no failure of the export");
+            };
+            assert!(pause >= Duration::from_secs(at_least) && pause <= LONGEST_PAUSE);
         }
     }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use http::StatusCode;
 use http::header::{ETAG, IF_NONE_MATCH};
 use serde_json::{Value, json};
+use waybill_shared::encode::Format;
 use waybill_shared::export::Progress;
+use waybill_shared::ledger::SnapshotRecord;
 
 use super::harness::{EXPORT, Service, small_export};
 
@@ -61,10 +63,13 @@ async fn a_running_export_shows_how_far_it_is() {
     let lease = service.claim().await;
     let (at, updated) = ("2026-05-02T00:00:00Z", "2026-05-01T00:00:00Z");
     let instant = |text: &str| text.parse().expect("an instant");
-    let recorded =
-        service
-            .ledger()
-            .record_snapshot(&lease, instant(at), Some(instant(updated)), None);
+    let snapshot = SnapshotRecord {
+        materialized_at: instant(at),
+        source_updated_at: Some(instant(updated)),
+        estimated_rows: None,
+        object_key: lease.object_key(Format::Csv),
+    };
+    let recorded = service.ledger().record_snapshot(&lease, &snapshot);
     recorded.await.expect("the lease is good");
     let progress = Progress {
         rows: 120_000,

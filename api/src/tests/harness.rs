@@ -167,6 +167,7 @@ impl Service {
             max_attempts: 5,
             reuse_seconds: 0,
             retention_days: 7,
+            record_retention_days: 30,
             link_seconds: 900,
             timeout_seconds: 60,
             freshness_timeout_ms: 5_000,

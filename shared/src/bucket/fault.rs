@@ -4,9 +4,11 @@
 
 use std::error::Error as StdError;
 use std::fmt::Debug;
+use std::time::Duration;
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use chrono::{DateTime, Utc};
 
 use super::{MAX_PARTS, PART_BYTES};
 use crate::telemetry::chain;
@@ -17,6 +19,9 @@ pub enum BucketError {
     /// The store does not answer, is overloaded or has an inner fault; worth another try.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// The store asks for a pause.
+    #[error("the store asks to come back in {secs} s: {0}", secs = .1.as_secs())]
+    Busy(String, Duration),
     /// The store refuses: permissions, a missing bucket, a request it does not know.
     #[error("the store refused: {0}")]
     Refused(String),
@@ -56,9 +61,38 @@ where
     let message = answer.err().message();
     let message = message.map_or(String::new(), |message| format!(": {message}"));
     let text = format!("{code} (HTTP {status}){message}");
-    if status >= 500 || status == 429 || PASSING.contains(&code) {
-        BucketError::Unavailable(text)
-    } else {
-        BucketError::Refused(text)
+    if status < 500 && status != 429 && !PASSING.contains(&code) {
+        return BucketError::Refused(text);
+    }
+    match answer.raw().headers().get("retry-after").and_then(pause) {
+        Some(pause) => BucketError::Busy(text, pause),
+        None => BucketError::Unavailable(text),
+    }
+}
+
+/// What a `Retry-After` (RFC 9110, section 10.2.3) asks for: seconds, or a date.
+fn pause(value: &str) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = DateTime::parse_from_rfc2822(value).ok()?;
+    Some((date.to_utc() - Utc::now()).to_std().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_asked_for_in_seconds_or_by_a_date() {
+        assert_eq!(pause("17"), Some(Duration::from_secs(17)));
+        assert_eq!(pause("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        let soon = (Utc::now() + Duration::from_secs(100)).to_rfc2822();
+        let asked = pause(&soon).expect("a date");
+        assert!(asked > Duration::from_secs(60) && asked <= Duration::from_secs(100));
+        for nothing in ["", "-1", "1.5", "soon"] {
+            assert_eq!(pause(nothing), None, "{nothing}");
+        }
     }
 }

@@ -75,6 +75,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("exports.max_attempts", Rule::Integer(1, 100)),
     setting("exports.reuse_seconds", Rule::Integer(0, 2_592_000)),
     setting("exports.retention_days", Rule::Integer(1, 3_650)),
+    setting("exports.record_retention_days", Rule::Integer(1, 3_650)),
     setting("exports.link_seconds", Rule::Integer(1, 604_800)),
     setting("exports.timeout_seconds", Rule::Integer(1, 604_800)),
     setting("exports.freshness_timeout_ms", Rule::Integer(1, 60_000)),

@@ -7,7 +7,10 @@ use chrono::Utc;
 use serde_json::json;
 use tokio::sync::broadcast;
 
-use super::{Claim, Enqueued, Ledger, LedgerError, NewExport, Page, UploadRecord};
+use super::{
+    Cancel, Claim, Enqueued, Ledger, LedgerError, LeftUpload, Leftover, NewExport, Page,
+    SnapshotRecord, states,
+};
 use crate::caller::{KeyId, OrgId, Scope};
 use crate::database::Database;
 use crate::encode::Format;
@@ -56,7 +59,14 @@ pub(crate) async fn run(fresh: impl AsyncFn() -> Fixture) {
     handing_back_counts_nothing(fresh().await.ledger.as_ref()).await;
     silent_workers_lose_their_exports(fresh().await.ledger.as_ref()).await;
     lists_are_newest_first_and_paged(fresh().await.ledger.as_ref()).await;
-    uploads_are_stale_once_their_claim_is_over(fresh().await.ledger.as_ref()).await;
+    only_what_died_alone_has_failed(fresh().await.ledger.as_ref()).await;
+    cancelling_ends_what_has_not_ended(fresh().await.ledger.as_ref()).await;
+    a_deleted_export_is_gone_with_its_file(fresh().await.ledger.as_ref()).await;
+    uploads_are_left_over_once_their_claim_is_over(fresh().await.ledger.as_ref()).await;
+    a_leftover_is_held_looked_at_again_and_forgotten(&fresh().await).await;
+    files_and_records_are_kept_for_so_long(fresh().await.ledger.as_ref()).await;
+    a_clock_that_was_set_back_holds_nothing_up(fresh().await.ledger.as_ref()).await;
+    states::every_sequence_of_changes_ends_as_the_states_say(&fresh().await).await;
     the_backlog_is_measured(fresh().await.ledger.as_ref()).await;
     changes_are_heard(fresh().await.ledger.as_ref()).await;
     a_viewer_sees_what_its_key_made(fresh().await.ledger.as_ref()).await;
@@ -66,7 +76,7 @@ pub(crate) async fn run(fresh: impl AsyncFn() -> Fixture) {
 }
 
 /// All exports of an organisation.
-fn org(name: &str) -> Scope {
+pub(super) fn org(name: &str) -> Scope {
     Scope {
         org: OrgId::new(name),
         made_by: None,
@@ -113,7 +123,7 @@ async fn read(ledger: &dyn Ledger, id: ExportId) -> Export {
     export.expect("an export of a")
 }
 
-fn receipt(lease: &Lease) -> Receipt {
+pub(super) fn receipt(lease: &Lease) -> Receipt {
     Receipt {
         object_key: lease.object_key(Format::Csv),
         row_count: 3,
@@ -123,7 +133,16 @@ fn receipt(lease: &Lease) -> Receipt {
     }
 }
 
-fn failure() -> Failure {
+pub(super) fn snapshot(lease: &Lease) -> SnapshotRecord {
+    SnapshotRecord {
+        materialized_at: crate::ledger::whole_micros(Utc::now()),
+        source_updated_at: None,
+        estimated_rows: None,
+        object_key: lease.object_key(Format::Csv),
+    }
+}
+
+pub(super) fn failure() -> Failure {
     Failure {
         code: FailureCode::Internal,
         detail: "It did not work.".to_owned(),
@@ -216,10 +235,13 @@ async fn a_completed_export_has_its_receipt(ledger: &dyn Ledger) {
         bytes: 20,
         estimated_rows: Some(3),
     };
-    ledger
-        .record_snapshot(&lease, now, Some(now), None)
-        .await
-        .expect("held");
+    let snapshot = SnapshotRecord {
+        materialized_at: now,
+        source_updated_at: Some(now),
+        ..snapshot(&lease)
+    };
+    let recorded = ledger.record_snapshot(&lease, &snapshot).await;
+    recorded.expect("held");
     ledger.renew(&lease, LEASE, progress).await.expect("held");
     let running = read(ledger, lease.export_id).await;
     assert_eq!(running.progress, progress);
@@ -256,17 +278,15 @@ async fn a_lost_lease_changes_nothing(ledger: &dyn Ledger) {
     assert_eq!((new.export_id, new.epoch), (old.export_id, old.epoch + 1));
     let before = read(ledger, new.export_id).await;
 
-    let upload = UploadRecord {
-        object_key: old.object_key(Format::Csv),
-        upload_id: "u".to_owned(),
-    };
+    assert!(!ledger.holds(&old).await.expect("the ledger"));
+    assert!(ledger.holds(&new).await.expect("the ledger"));
     assert!(is_lost(
         &ledger.renew(&old, LEASE, Progress::default()).await
     ));
-    assert!(is_lost(
-        &ledger.record_snapshot(&old, Utc::now(), None, None).await
-    ));
-    assert!(is_lost(&ledger.record_upload(&old, &upload).await));
+    assert!(is_lost(&ledger.isolate(&old).await));
+    let recorded = ledger.record_snapshot(&old, &snapshot(&old)).await;
+    assert!(is_lost(&recorded));
+    assert!(is_lost(&ledger.record_upload(&old, "u").await));
     assert!(is_lost(
         &ledger.complete(&old, &receipt(&old), RETENTION).await
     ));
@@ -313,10 +333,8 @@ async fn failures_are_counted_to_the_end(ledger: &dyn Ledger) {
 async fn handing_back_counts_nothing(ledger: &dyn Ledger) {
     enqueue(ledger, "a", 1).await;
     let lease = claim(ledger, LEASE).await.lease;
-    ledger
-        .record_snapshot(&lease, Utc::now(), None, None)
-        .await
-        .expect("held");
+    let recorded = ledger.record_snapshot(&lease, &snapshot(&lease)).await;
+    recorded.expect("held");
     ledger
         .hand_back(&lease, Duration::ZERO)
         .await
@@ -337,16 +355,115 @@ async fn silent_workers_lose_their_exports(ledger: &dyn Ledger) {
     assert!(none.is_empty(), "the lease runs");
     let taken = ledger.requeue_lapsed(true).await.expect("the ledger");
     assert_eq!(taken, [lease.export_id], "the sole process is gone");
-    assert_eq!(read(ledger, lease.export_id).await.failures, 1);
+    let waiting = read(ledger, lease.export_id).await;
+    assert_eq!(
+        (waiting.status, waiting.failures, waiting.suspect),
+        (ExportStatus::Queued, 0, true),
+        "a neighbour may have done it"
+    );
+}
 
-    let lease = claim(ledger, LAPSED).await.lease;
-    ledger.requeue_lapsed(false).await.expect("the ledger");
-    let lost = read(ledger, lease.export_id).await;
-    assert_eq!(lost.status, ExportStatus::Failed);
+async fn only_what_died_alone_has_failed(ledger: &dyn Ledger) {
+    let id = enqueue(ledger, "a", 2).await.id;
+    let die = async |alone: bool| {
+        let claimed = claim(ledger, LAPSED).await;
+        if alone {
+            ledger.isolate(&claimed.lease).await.expect("held");
+        }
+        ledger.requeue_lapsed(false).await.expect("the ledger");
+        let export = read(ledger, id).await;
+        (claimed.export.suspect, export.failures, export.status)
+    };
+    for was_suspect in [false, true, true] {
+        let died = die(false).await;
+        assert_eq!(died, (was_suspect, 0, ExportStatus::Queued));
+    }
+    assert_eq!(die(true).await, (true, 1, ExportStatus::Queued));
+    assert_eq!(die(false).await, (true, 1, ExportStatus::Queued));
+    assert_eq!(die(true).await, (true, 2, ExportStatus::Failed));
+    let lost = read(ledger, id).await;
     assert_eq!(
         lost.failure.map(|failure| failure.code),
         Some(FailureCode::WorkerLost)
     );
+}
+
+async fn cancelling_ends_what_has_not_ended(ledger: &dyn Ledger) {
+    let cancel = async |id| ledger.cancel(&org("a"), id).await.expect("the ledger");
+    let queued = enqueue(ledger, "a", 5).await.id;
+    for _ in 0..2 {
+        let Some(Cancel::Cancelled(export)) = cancel(queued).await else {
+            panic!("it can be cancelled, and again");
+        };
+        assert_eq!(export.status, ExportStatus::Cancelled);
+        assert!(export.completed_at.is_some());
+    }
+    let none = ledger.claim_next(LEASE).await.expect("the ledger");
+    assert!(none.is_none(), "it waits no more");
+
+    enqueue(ledger, "a", 5).await;
+    let lease = claim(ledger, LEASE).await.lease;
+    let other = ledger.cancel(&org("b"), lease.export_id).await;
+    assert!(other.expect("the ledger").is_none(), "not theirs");
+    let mut changes = ledger.changes();
+    cancel(lease.export_id).await.expect("an export");
+    assert_eq!(
+        next_of(&mut changes, lease.export_id).await,
+        lease.export_id
+    );
+    assert!(!ledger.holds(&lease).await.expect("the ledger"));
+    let published = ledger.complete(&lease, &receipt(&lease), RETENTION).await;
+    assert!(is_lost(&published), "too late");
+
+    enqueue(ledger, "a", 5).await;
+    let lease = claim(ledger, LEASE).await.lease;
+    let published = ledger.complete(&lease, &receipt(&lease), RETENTION).await;
+    published.expect("held");
+    let Some(Cancel::Finished(export)) = cancel(lease.export_id).await else {
+        panic!("it had ended");
+    };
+    assert_eq!(export.status, ExportStatus::Completed);
+    assert!(cancel(ExportId::generate()).await.is_none());
+}
+
+async fn a_deleted_export_is_gone_with_its_file(ledger: &dyn Ledger) {
+    let delete = async |id| ledger.delete(&org("a"), id).await.expect("the ledger");
+    enqueue(ledger, "a", 5).await;
+    let running = claim(ledger, LEASE).await.lease;
+    ledger
+        .record_snapshot(&running, &snapshot(&running))
+        .await
+        .expect("held");
+    ledger.record_upload(&running, "u").await.expect("held");
+    enqueue(ledger, "a", 5).await;
+    let done = claim(ledger, LEASE).await.lease;
+    let published = ledger.complete(&done, &receipt(&done), RETENTION).await;
+    published.expect("held");
+    let queued = enqueue(ledger, "a", 5).await.id;
+
+    for id in [running.export_id, done.export_id, queued] {
+        let theirs = ledger.delete(&org("b"), id).await.expect("the ledger");
+        assert!(!theirs, "not theirs");
+        let mut changes = ledger.changes();
+        assert!(delete(id).await);
+        assert_eq!(next_of(&mut changes, id).await, id);
+        assert!(!delete(id).await, "once");
+        let gone = ledger.get(&org("a"), id).await.expect("the ledger");
+        assert!(gone.is_none());
+    }
+    assert!(!ledger.holds(&running).await.expect("the ledger"));
+    let mut leftovers = taken(ledger).await;
+    leftovers.sort_by(|a, b| a.object_key.cmp(&b.object_key));
+    let left = |lease: &Lease, upload| Leftover {
+        object_key: lease.object_key(Format::Csv),
+        upload,
+        looks: 0,
+    };
+    let expected = [
+        left(&running, LeftUpload::Recorded("u".to_owned())),
+        left(&done, LeftUpload::None),
+    ];
+    assert_eq!(leftovers, expected);
 }
 
 async fn lists_are_newest_first_and_paged(ledger: &dyn Ledger) {
@@ -391,31 +508,133 @@ async fn lists_are_newest_first_and_paged(ledger: &dyn Ledger) {
     assert!(none.is_empty());
 }
 
-async fn uploads_are_stale_once_their_claim_is_over(ledger: &dyn Ledger) {
+async fn uploads_are_left_over_once_their_claim_is_over(ledger: &dyn Ledger) {
     let begin = async || {
         enqueue(ledger, "a", 5).await;
         let lease = claim(ledger, LEASE).await.lease;
-        let upload = UploadRecord {
-            object_key: lease.object_key(Format::Csv),
-            upload_id: "some upload".to_owned(),
-        };
-        ledger.record_upload(&lease, &upload).await.expect("held");
-        (lease, upload)
+        let recorded = ledger.record_snapshot(&lease, &snapshot(&lease)).await;
+        recorded.expect("held");
+        lease
     };
-    let (published, _) = begin().await;
+    let published = begin().await;
+    ledger.record_upload(&published, "u").await.expect("held");
     ledger
         .complete(&published, &receipt(&published), RETENTION)
         .await
         .expect("held");
-    let (lease, upload) = begin().await;
-    assert!(ledger.stale_uploads().await.expect("the ledger").is_empty());
+    let (unrecorded, recorded) = (begin().await, begin().await);
+    ledger.record_upload(&recorded, "v").await.expect("held");
+    assert!(taken(ledger).await.is_empty());
+    for (lease, upload) in [
+        (unrecorded, LeftUpload::Unrecorded),
+        (recorded, LeftUpload::Recorded("v".to_owned())),
+    ] {
+        ledger.fail(&lease, &failure(), None).await.expect("held");
+        let expected = Leftover {
+            object_key: lease.object_key(Format::Csv),
+            upload,
+            looks: 0,
+        };
+        assert_eq!(taken(ledger).await, [expected]);
+    }
+}
+
+async fn a_leftover_is_held_looked_at_again_and_forgotten(fixture: &Fixture) {
+    let ledger = fixture.ledger.as_ref();
+    let id = enqueue(ledger, "a", 5).await.id;
+    let lease = claim(ledger, LEASE).await.lease;
+    let published = ledger.complete(&lease, &receipt(&lease), RETENTION).await;
+    published.expect("held");
+    assert!(ledger.delete(&org("a"), id).await.expect("the ledger"));
+
+    let take = async |hold| {
+        fixture
+            .other
+            .take_leftovers(hold)
+            .await
+            .expect("the ledger")
+    };
+    let leftover = take(Duration::ZERO).await.pop().expect("the file");
+    assert_eq!(leftover.looks, 0);
+    let again = take(LEASE).await;
+    assert_eq!(again, [leftover.clone()], "its holder died with it");
+    assert!(take(LEASE).await.is_empty(), "held");
+    let settle = async |look_again| {
+        let settled = ledger.settle_leftover(&leftover, look_again).await;
+        settled.expect("the ledger");
+    };
+    settle(Some(LEASE)).await;
+    assert!(take(LEASE).await.is_empty(), "not yet");
+    settle(Some(Duration::ZERO)).await;
+    let looks: Vec<u32> = take(Duration::ZERO).await.iter().map(|l| l.looks).collect();
+    assert_eq!(looks, [2]);
+    settle(None).await;
+    assert!(take(Duration::ZERO).await.is_empty(), "forgotten");
+}
+
+async fn files_and_records_are_kept_for_so_long(ledger: &dyn Ledger) {
+    let complete = async |retention| {
+        enqueue(ledger, "a", 5).await;
+        let lease = claim(ledger, LEASE).await.lease;
+        let published = ledger.complete(&lease, &receipt(&lease), retention).await;
+        published.expect("held");
+        lease
+    };
+    let (kept, over) = (complete(RETENTION).await, complete(Duration::ZERO).await);
+    let failed = enqueue(ledger, "a", 5).await.id;
+    let lease = claim(ledger, LEASE).await.lease;
     ledger.fail(&lease, &failure(), None).await.expect("held");
-    assert_eq!(
-        ledger.stale_uploads().await.expect("the ledger"),
-        std::slice::from_ref(&upload)
+
+    assert_eq!(ledger.expire().await.expect("the ledger"), 1);
+    assert_eq!(ledger.expire().await.expect("the ledger"), 0);
+    let expired = read(ledger, over.export_id).await;
+    assert_eq!(expired.status, ExportStatus::Expired);
+    assert!(expired.receipt.is_some(), "what it was is still known");
+    let left: Vec<String> = taken(ledger)
+        .await
+        .into_iter()
+        .map(|l| l.object_key)
+        .collect();
+    assert_eq!(left, [over.object_key(Format::Csv)]);
+
+    assert_eq!(ledger.purge(RETENTION).await.expect("the ledger"), 0);
+    assert_eq!(ledger.purge(Duration::ZERO).await.expect("the ledger"), 2);
+    for (id, is_there) in [
+        (kept.export_id, true),
+        (over.export_id, false),
+        (failed, false),
+    ] {
+        let found = ledger.get(&org("a"), id).await.expect("the ledger");
+        assert_eq!(found.is_some(), is_there);
+    }
+}
+
+async fn a_clock_that_was_set_back_holds_nothing_up(ledger: &dyn Ledger) {
+    const FAR: Duration = Duration::from_secs(100_000);
+    enqueue(ledger, "a", 5).await;
+    let lease = claim(ledger, LEASE).await.lease;
+    ledger.hand_back(&lease, FAR).await.expect("held");
+    assert!(
+        ledger
+            .claim_next(LEASE)
+            .await
+            .expect("the ledger")
+            .is_none()
     );
-    ledger.forget_upload(&upload).await.expect("the ledger");
-    assert!(ledger.stale_uploads().await.expect("the ledger").is_empty());
+    let bounded = ledger.bound_waits(RETENTION, LEASE).await;
+    assert_eq!(bounded.expect("the ledger"), 1);
+    claim(ledger, FAR).await;
+    let bounded = ledger.bound_waits(RETENTION, Duration::ZERO).await;
+    assert_eq!(bounded.expect("the ledger"), 1);
+    let lapsed = ledger.requeue_lapsed(false).await.expect("the ledger");
+    assert_eq!(lapsed, [lease.export_id]);
+    let bounded = ledger.bound_waits(RETENTION, LEASE).await;
+    assert_eq!(bounded.expect("the ledger"), 0);
+}
+
+/// What has to go now; nobody else is given it for long.
+async fn taken(ledger: &dyn Ledger) -> Vec<Leftover> {
+    ledger.take_leftovers(LEASE).await.expect("the ledger")
 }
 
 async fn the_backlog_is_measured(ledger: &dyn Ledger) {
@@ -513,14 +732,17 @@ async fn an_estimate_stays_until_there_is_a_better_one(ledger: &dyn Ledger) {
     assert_eq!(accepted.progress.estimated_rows, Some(7));
     let lease = claim(ledger, LEASE).await.lease;
     let estimate = async || read(ledger, lease.export_id).await.progress.estimated_rows;
-    let now = Utc::now();
-    let snapshot = ledger.record_snapshot(&lease, now, None, None).await;
-    snapshot.expect("held");
+    let recorded = ledger.record_snapshot(&lease, &snapshot(&lease)).await;
+    recorded.expect("held");
     let renewed = ledger.renew(&lease, LEASE, Progress::default()).await;
     renewed.expect("held");
     assert_eq!(estimate().await, Some(7));
-    let snapshot = ledger.record_snapshot(&lease, now, None, Some(9)).await;
-    snapshot.expect("held");
+    let better = SnapshotRecord {
+        estimated_rows: Some(9),
+        ..snapshot(&lease)
+    };
+    let recorded = ledger.record_snapshot(&lease, &better).await;
+    recorded.expect("held");
     assert_eq!(estimate().await, Some(9));
 }
 

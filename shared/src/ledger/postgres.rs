@@ -9,6 +9,7 @@ mod room;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,8 @@ use self::changes::Changes;
 use self::room::Room;
 use super::row::{self, ExportRow};
 use super::{
-    Backlog, Claim, DRAIN_SPAN, Enqueued, Ledger, LedgerError, NewExport, Page, UploadRecord,
+    Backlog, Cancel, Claim, DRAIN_SPAN, Enqueued, Ledger, LedgerError, NewExport, Page,
+    SnapshotRecord,
 };
 use crate::caller::{KeyId, Scope};
 use crate::database::known_postgres_versions;
@@ -165,29 +167,43 @@ impl Ledger for PostgresLedger {
         self.guarded(lease, update).await
     }
 
-    async fn record_snapshot(
-        &self,
-        lease: &Lease,
-        materialized_at: DateTime<Utc>,
-        source_updated_at: Option<DateTime<Utc>>,
-        estimated_rows: Option<u64>,
-    ) -> Result<(), LedgerError> {
-        let update = sqlx::query(sql::RECORD_SNAPSHOT)
+    async fn holds(&self, lease: &Lease) -> Result<bool, LedgerError> {
+        let holds = sqlx::query_scalar(sql::HOLDS)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
-            .bind(materialized_at)
-            .bind(source_updated_at)
-            .bind(estimated_rows.map(row::signed));
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(holds)
+    }
+
+    async fn isolate(&self, lease: &Lease) -> Result<(), LedgerError> {
+        let update = sqlx::query(sql::ISOLATE)
+            .bind(lease.export_id.to_string())
+            .bind(lease.epoch);
         self.guarded(lease, update).await
     }
 
-    async fn record_upload(&self, lease: &Lease, upload: &UploadRecord) -> Result<(), LedgerError> {
-        let insert = sqlx::query(sql::RECORD_UPLOAD)
+    async fn record_snapshot(
+        &self,
+        lease: &Lease,
+        snapshot: &SnapshotRecord,
+    ) -> Result<(), LedgerError> {
+        let record = sqlx::query(sql::RECORD_SNAPSHOT)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
-            .bind(&upload.object_key)
-            .bind(&upload.upload_id);
-        self.guarded(lease, insert).await
+            .bind(snapshot.materialized_at)
+            .bind(snapshot.source_updated_at)
+            .bind(snapshot.estimated_rows.map(row::signed))
+            .bind(&snapshot.object_key);
+        self.guarded(lease, record).await
+    }
+
+    async fn record_upload(&self, lease: &Lease, upload_id: &str) -> Result<(), LedgerError> {
+        let update = sqlx::query(sql::RECORD_UPLOAD)
+            .bind(lease.export_id.to_string())
+            .bind(lease.epoch)
+            .bind(upload_id);
+        self.guarded(lease, update).await
     }
 
     async fn complete(
@@ -247,54 +263,28 @@ impl Ledger for PostgresLedger {
         Ok(())
     }
 
-    async fn requeue_lapsed(&self, all: bool) -> Result<Vec<ExportId>, LedgerError> {
-        let mut tx = self.pool.begin().await?;
-        let lapsed: Vec<(String, String, DateTime<Utc>)> = sqlx::query_as(sql::REQUEUE_LAPSED)
-            .bind(all)
-            .fetch_all(&mut *tx)
+    async fn cancel(&self, scope: &Scope, id: ExportId) -> Result<Option<Cancel>, LedgerError> {
+        let row: Option<Row> = sqlx::query_as(sql::CANCEL)
+            .bind(id.to_string())
+            .bind(scope.org.as_str())
+            .bind(scope.made_by.as_ref().map(KeyId::as_str))
+            .fetch_optional(&self.pool)
             .await?;
-        let mut ids = Vec::with_capacity(lapsed.len());
-        for (id, status, run_after) in lapsed {
-            let id = row::id(&id)?;
-            if row::status(&status)? == ExportStatus::Queued {
-                queue::postgres::push(&mut tx, id, Due::Now(run_after)).await?;
-            }
-            ids.push(id);
-        }
-        tx.commit().await?;
-        Ok(ids)
+        let export = match row {
+            Some(row) => Some(Export::try_from(row)?),
+            None => self.get(scope, id).await?,
+        };
+        Ok(export.map(Cancel::of))
     }
 
-    async fn wake_waiting(&self, waiting_for: Duration) -> Result<u64, LedgerError> {
-        let mut tx = self.pool.begin().await?;
-        let waiting: Vec<(String, DateTime<Utc>)> = sqlx::query_as(sql::WAITING)
-            .bind(waiting_for.as_secs_f64())
-            .bind(i64::from(queue::MOST_WAKE_UPS))
-            .fetch_all(&mut *tx)
+    async fn delete(&self, scope: &Scope, id: ExportId) -> Result<bool, LedgerError> {
+        let gone = sqlx::query(sql::DELETE)
+            .bind(id.to_string())
+            .bind(scope.org.as_str())
+            .bind(scope.made_by.as_ref().map(KeyId::as_str))
+            .fetch_optional(&self.pool)
             .await?;
-        let pending = queue::postgres::pending(&mut tx).await?;
-        let undelivered = waiting.get(pending..).unwrap_or_default();
-        for (id, now) in undelivered {
-            queue::postgres::push(&mut tx, row::id(id)?, Due::Now(*now)).await?;
-        }
-        queue::postgres::forget_done(&mut tx).await?;
-        tx.commit().await?;
-        Ok(undelivered.len() as u64)
-    }
-
-    async fn stale_uploads(&self) -> Result<Vec<UploadRecord>, LedgerError> {
-        let rows: Vec<(String, String)> = sqlx::query_as(sql::STALE_UPLOADS)
-            .fetch_all(&self.pool)
-            .await?;
-        Ok(rows.into_iter().map(UploadRecord::from).collect())
-    }
-
-    async fn forget_upload(&self, upload: &UploadRecord) -> Result<(), LedgerError> {
-        sqlx::query(sql::FORGET_UPLOAD)
-            .bind(&upload.object_key)
-            .execute(&self.pool)
-            .await?;
-        Ok(())
+        Ok(gone.is_some())
     }
 
     fn changes(&self) -> broadcast::Receiver<ExportId> {

@@ -6,6 +6,7 @@
 mod sql;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ use tokio::sync::broadcast;
 
 use super::row::{self, ExportRow};
 use super::{
-    Backlog, CHANGES_KEPT, Claim, DRAIN_SPAN, Enqueued, Ledger, LedgerError, NewExport, Page,
-    UploadRecord,
+    Backlog, CHANGES_KEPT, Cancel, Claim, DRAIN_SPAN, Enqueued, Ledger, LedgerError, NewExport,
+    Page, SnapshotRecord,
 };
 use crate::caller::{KeyId, Scope};
 use crate::database::{SqlitePools, known_sqlite_version, micros};
@@ -167,29 +168,56 @@ impl Ledger for SqliteLedger {
         self.guarded(lease, update).await
     }
 
-    async fn record_snapshot(
-        &self,
-        lease: &Lease,
-        materialized_at: DateTime<Utc>,
-        source_updated_at: Option<DateTime<Utc>>,
-        estimated_rows: Option<u64>,
-    ) -> Result<(), LedgerError> {
-        let update = sqlx::query(sql::RECORD_SNAPSHOT)
+    async fn holds(&self, lease: &Lease) -> Result<bool, LedgerError> {
+        let holds = sqlx::query_scalar(sql::HOLDS)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
-            .bind(micros(materialized_at))
-            .bind(source_updated_at.map(micros))
-            .bind(estimated_rows.map(row::signed));
+            .fetch_one(&self.pools.readers)
+            .await?;
+        Ok(holds)
+    }
+
+    async fn isolate(&self, lease: &Lease) -> Result<(), LedgerError> {
+        let update = sqlx::query(sql::ISOLATE)
+            .bind(lease.export_id.to_string())
+            .bind(lease.epoch);
         self.guarded(lease, update).await
     }
 
-    async fn record_upload(&self, lease: &Lease, upload: &UploadRecord) -> Result<(), LedgerError> {
-        let insert = sqlx::query(sql::RECORD_UPLOAD)
+    async fn record_snapshot(
+        &self,
+        lease: &Lease,
+        snapshot: &SnapshotRecord,
+    ) -> Result<(), LedgerError> {
+        let mut tx = self.write().await?;
+        let reading = sqlx::query(sql::RECORD_SNAPSHOT)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
-            .bind(&upload.object_key)
-            .bind(&upload.upload_id);
-        self.guarded(lease, insert).await
+            .bind(micros(snapshot.materialized_at))
+            .bind(snapshot.source_updated_at.map(micros))
+            .bind(snapshot.estimated_rows.map(row::signed))
+            .execute(&mut *tx)
+            .await?;
+        if reading.rows_affected() == 0 {
+            return Err(LedgerError::LeaseLost(lease.export_id));
+        }
+        sqlx::query(sql::ANNOUNCE_UPLOAD)
+            .bind(lease.export_id.to_string())
+            .bind(lease.epoch)
+            .bind(&snapshot.object_key)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        self.changed(lease.export_id);
+        Ok(())
+    }
+
+    async fn record_upload(&self, lease: &Lease, upload_id: &str) -> Result<(), LedgerError> {
+        let update = sqlx::query(sql::RECORD_UPLOAD)
+            .bind(lease.export_id.to_string())
+            .bind(lease.epoch)
+            .bind(upload_id);
+        self.guarded(lease, update).await
     }
 
     async fn complete(
@@ -270,63 +298,42 @@ impl Ledger for SqliteLedger {
         Ok(())
     }
 
-    async fn requeue_lapsed(&self, all: bool) -> Result<Vec<ExportId>, LedgerError> {
-        let now = Utc::now();
-        let mut tx = self.write().await?;
-        let lapsed: Vec<(String, String)> = sqlx::query_as(sql::REQUEUE_LAPSED)
-            .bind(micros(now))
-            .bind(all)
-            .fetch_all(&mut *tx)
+    async fn cancel(&self, scope: &Scope, id: ExportId) -> Result<Option<Cancel>, LedgerError> {
+        let row: Option<ExportRow<i64>> = sqlx::query_as(sql::CANCEL)
+            .bind(id.to_string())
+            .bind(scope.org.as_str())
+            .bind(scope.made_by.as_ref().map(KeyId::as_str))
+            .bind(micros(Utc::now()))
+            .fetch_optional(&self.pools.writer)
             .await?;
-        let mut ids = Vec::with_capacity(lapsed.len());
-        for (id, status) in lapsed {
-            let id = row::id(&id)?;
-            if row::status(&status)? == ExportStatus::Queued {
-                queue::sqlite::push(&mut tx, id, Due::Now(now)).await?;
+        let export = match row {
+            Some(row) => {
+                self.changed(id);
+                Some(Export::try_from(row)?)
             }
-            ids.push(id);
-        }
-        tx.commit().await?;
-        for id in &ids {
-            self.changed(*id);
-        }
-        Ok(ids)
+            None => self.get(scope, id).await?,
+        };
+        Ok(export.map(Cancel::of))
     }
 
-    async fn wake_waiting(&self, waiting_for: Duration) -> Result<u64, LedgerError> {
-        let now = Utc::now();
+    async fn delete(&self, scope: &Scope, id: ExportId) -> Result<bool, LedgerError> {
         let mut tx = self.write().await?;
-        let waiting: Vec<String> = sqlx::query_scalar(sql::WAITING)
-            .bind(micros(now - waiting_for))
-            .bind(i64::from(queue::MOST_WAKE_UPS))
-            .fetch_all(&mut *tx)
+        let gone: Option<Option<String>> = sqlx::query_scalar(sql::DELETE)
+            .bind(id.to_string())
+            .bind(scope.org.as_str())
+            .bind(scope.made_by.as_ref().map(KeyId::as_str))
+            .fetch_optional(&mut *tx)
             .await?;
-        let pending = queue::sqlite::pending(&mut tx).await?;
-        let undelivered = waiting.get(pending..).unwrap_or_default();
-        for id in undelivered {
-            queue::sqlite::push(&mut tx, row::id(id)?, Due::Now(now)).await?;
+        let Some(file) = gone else {
+            return Ok(false);
+        };
+        // What a running attempt writes goes by the record of its upload.
+        if let Some(object_key) = file {
+            leave_file(&mut tx, &object_key, Utc::now()).await?;
         }
-        queue::sqlite::forget_done(&mut tx).await?;
         tx.commit().await?;
-        if let Some(id) = undelivered.first() {
-            self.changed(row::id(id)?);
-        }
-        Ok(undelivered.len() as u64)
-    }
-
-    async fn stale_uploads(&self) -> Result<Vec<UploadRecord>, LedgerError> {
-        let rows: Vec<(String, String)> = sqlx::query_as(sql::STALE_UPLOADS)
-            .fetch_all(&self.pools.readers)
-            .await?;
-        Ok(rows.into_iter().map(UploadRecord::from).collect())
-    }
-
-    async fn forget_upload(&self, upload: &UploadRecord) -> Result<(), LedgerError> {
-        sqlx::query(sql::FORGET_UPLOAD)
-            .bind(&upload.object_key)
-            .execute(&self.pools.writer)
-            .await?;
-        Ok(())
+        self.changed(id);
+        Ok(true)
     }
 
     fn changes(&self) -> broadcast::Receiver<ExportId> {
@@ -342,4 +349,18 @@ impl Ledger for SqliteLedger {
         }
         Ok(())
     }
+}
+
+/// Records in the transaction that makes a file superfluous that it has to go.
+async fn leave_file(
+    tx: &mut Transaction<'_, Sqlite>,
+    object_key: &str,
+    now: DateTime<Utc>,
+) -> Result<(), LedgerError> {
+    sqlx::query(sql::LEAVE_FILE)
+        .bind(object_key)
+        .bind(micros(now))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }

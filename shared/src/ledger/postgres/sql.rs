@@ -40,7 +40,7 @@ WHERE started_at >= now() - make_interval(secs => $1)";
 pub(super) const CLAIM_NEXT: &str = "
 UPDATE waybill.exports
 SET status = 'running', epoch = epoch + 1, revision = revision + 1,
-    started_at = now(), lease_expires_at = now() + make_interval(secs => $1),
+    started_at = now(), lease_expires_at = now() + make_interval(secs => $1), alone = FALSE,
     materialized_at = NULL, source_updated_at = NULL, progress_rows = 0, progress_bytes = 0
 WHERE status = 'queued'
   AND id = (
@@ -59,17 +59,31 @@ SET lease_expires_at = now() + make_interval(secs => $3), progress_rows = $4, pr
     revision = revision + 1
 WHERE id = $1 AND epoch = $2 AND status = 'running'";
 
-pub(super) const RECORD_SNAPSHOT: &str = "
-UPDATE waybill.exports
-SET materialized_at = $3, source_updated_at = $4,
-    estimated_rows = coalesce($5, estimated_rows),
-    revision = revision + 1
+pub(super) const HOLDS: &str = "
+SELECT EXISTS (SELECT FROM waybill.exports WHERE id = $1 AND epoch = $2 AND status = 'running')";
+
+pub(super) const ISOLATE: &str = "
+UPDATE waybill.exports SET alone = TRUE
 WHERE id = $1 AND epoch = $2 AND status = 'running'";
 
-pub(super) const RECORD_UPLOAD: &str = "
+/// Also records that an upload may begin. Its id is not known yet.
+pub(super) const RECORD_SNAPSHOT: &str = "
+WITH reading AS (
+    UPDATE waybill.exports
+    SET materialized_at = $3, source_updated_at = $4,
+        estimated_rows = coalesce($5, estimated_rows),
+        revision = revision + 1
+    WHERE id = $1 AND epoch = $2 AND status = 'running'
+    RETURNING id, epoch
+)
 INSERT INTO waybill.uploads (object_key, upload_id, export_id, epoch)
-SELECT $3, $4, id, epoch FROM waybill.exports
-WHERE id = $1 AND epoch = $2 AND status = 'running'";
+SELECT $6, '', id, epoch FROM reading
+ON CONFLICT (object_key) DO UPDATE SET upload_id = uploads.upload_id";
+
+pub(super) const RECORD_UPLOAD: &str = "
+UPDATE waybill.uploads SET upload_id = $3
+WHERE export_id = $1 AND epoch = $2
+  AND EXISTS (SELECT FROM waybill.exports WHERE id = $1 AND epoch = $2 AND status = 'running')";
 
 /// Publishes, and drops the upload's record with it.
 pub(super) const COMPLETE: &str = "
@@ -108,39 +122,25 @@ SET status = 'queued', revision = revision + 1, lease_expires_at = NULL,
 WHERE id = $1 AND epoch = $2 AND status = 'running'
 RETURNING run_after";
 
-/// What another process takes at the same time is left to it.
-pub(super) const REQUEUE_LAPSED: &str = "
+pub(super) const CANCEL: &str = "
 UPDATE waybill.exports
-SET failures = failures + 1, revision = revision + 1, lease_expires_at = NULL, run_after = now(),
-    status         = CASE WHEN failures + 1 >= max_attempts THEN 'failed' ELSE 'queued' END,
-    completed_at   = CASE WHEN failures + 1 >= max_attempts THEN now() END,
-    failure_code   = CASE WHEN failures + 1 >= max_attempts THEN 'worker_lost' END,
-    failure_detail = CASE WHEN failures + 1 >= max_attempts
-                          THEN 'The processes that worked on this export stopped before its end, every time.' END,
-    materialized_at = NULL, source_updated_at = NULL, progress_rows = 0, progress_bytes = 0
-WHERE id IN (
-    SELECT id FROM waybill.exports
-    WHERE status = 'running' AND ($1 OR lease_expires_at < now())
-    ORDER BY id
-    FOR UPDATE SKIP LOCKED
-  )
-RETURNING id, status, run_after";
+SET status = 'cancelled', revision = revision + 1, lease_expires_at = NULL, completed_at = now()
+WHERE id = $1 AND org_id = $2 AND ($3::text IS NULL OR made_by = $3)
+  AND status IN ('queued', 'running')
+RETURNING *";
 
-pub(super) const WAITING: &str = "
-SELECT id, now() FROM waybill.exports
-WHERE status = 'queued' AND run_after <= now() - make_interval(secs => $1)
-ORDER BY run_after, id
-LIMIT $2";
-
-/// Uploads whose claim is over. A published file has no record any more.
-pub(super) const STALE_UPLOADS: &str = "
-SELECT uploads.object_key, uploads.upload_id
-FROM waybill.uploads
-LEFT JOIN waybill.exports ON exports.id = uploads.export_id
-  AND exports.epoch = uploads.epoch AND exports.status = 'running'
-WHERE exports.id IS NULL";
-
-pub(super) const FORGET_UPLOAD: &str = "DELETE FROM waybill.uploads WHERE object_key = $1";
+/// The file goes by its leftover, and what a running attempt writes by the record of its upload.
+pub(super) const DELETE: &str = "
+WITH gone AS (
+    DELETE FROM waybill.exports
+    WHERE id = $1 AND org_id = $2 AND ($3::text IS NULL OR made_by = $3)
+    RETURNING object_key
+), left_over AS (
+    INSERT INTO waybill.leftovers (object_key, look_at)
+    SELECT object_key, now() FROM gone WHERE object_key IS NOT NULL
+    ON CONFLICT (object_key) DO NOTHING
+)
+SELECT FROM gone";
 
 /// Ours and the queue's.
 pub(super) const NEWEST_MIGRATIONS: &str = "

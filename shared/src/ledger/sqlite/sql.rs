@@ -33,7 +33,7 @@ WHERE started_at >= ?1";
 pub(super) const CLAIM_NEXT: &str = "
 UPDATE exports
 SET status = 'running', epoch = epoch + 1, revision = revision + 1,
-    started_at = ?1, lease_expires_at = ?2,
+    started_at = ?1, lease_expires_at = ?2, alone = FALSE,
     materialized_at = NULL, source_updated_at = NULL, progress_rows = 0, progress_bytes = 0
 WHERE status = 'queued'
   AND id = (
@@ -58,10 +58,23 @@ SET materialized_at = ?3, source_updated_at = ?4,
     revision = revision + 1
 WHERE id = ?1 AND epoch = ?2 AND status = 'running'";
 
-pub(super) const RECORD_UPLOAD: &str = "
-INSERT INTO uploads (object_key, upload_id, export_id, epoch)
-SELECT ?3, ?4, id, epoch FROM exports
+pub(super) const HOLDS: &str = "
+SELECT EXISTS (SELECT 1 FROM exports WHERE id = ?1 AND epoch = ?2 AND status = 'running')";
+
+pub(super) const ISOLATE: &str = "
+UPDATE exports SET alone = TRUE
 WHERE id = ?1 AND epoch = ?2 AND status = 'running'";
+
+/// An upload may begin. Its id is not known yet.
+pub(super) const ANNOUNCE_UPLOAD: &str = "
+INSERT INTO uploads (object_key, upload_id, export_id, epoch)
+VALUES (?3, '', ?1, ?2)
+ON CONFLICT (object_key) DO NOTHING";
+
+pub(super) const RECORD_UPLOAD: &str = "
+UPDATE uploads SET upload_id = ?3
+WHERE export_id = ?1 AND epoch = ?2
+  AND EXISTS (SELECT 1 FROM exports WHERE id = ?1 AND epoch = ?2 AND status = 'running')";
 
 pub(super) const COMPLETE: &str = "
 UPDATE exports
@@ -90,31 +103,22 @@ SET status = 'queued', revision = revision + 1, lease_expires_at = NULL, run_aft
     materialized_at = NULL, source_updated_at = NULL, progress_rows = 0, progress_bytes = 0
 WHERE id = ?1 AND epoch = ?2 AND status = 'running'";
 
-pub(super) const REQUEUE_LAPSED: &str = "
+pub(super) const CANCEL: &str = "
 UPDATE exports
-SET failures = failures + 1, revision = revision + 1, lease_expires_at = NULL, run_after = ?1,
-    status         = CASE WHEN failures + 1 >= max_attempts THEN 'failed' ELSE 'queued' END,
-    completed_at   = CASE WHEN failures + 1 >= max_attempts THEN ?1 END,
-    failure_code   = CASE WHEN failures + 1 >= max_attempts THEN 'worker_lost' END,
-    failure_detail = CASE WHEN failures + 1 >= max_attempts
-                          THEN 'The processes that worked on this export stopped before its end, every time.' END,
-    materialized_at = NULL, source_updated_at = NULL, progress_rows = 0, progress_bytes = 0
-WHERE status = 'running' AND (?2 OR lease_expires_at < ?1)
-RETURNING id, status";
+SET status = 'cancelled', revision = revision + 1, lease_expires_at = NULL, completed_at = ?4
+WHERE id = ?1 AND org_id = ?2 AND (?3 IS NULL OR made_by = ?3)
+  AND status IN ('queued', 'running')
+RETURNING *";
 
-pub(super) const WAITING: &str = "
-SELECT id FROM exports
-WHERE status = 'queued' AND run_after <= ?1
-ORDER BY run_after, id
-LIMIT ?2";
+pub(super) const DELETE: &str = "
+DELETE FROM exports
+WHERE id = ?1 AND org_id = ?2 AND (?3 IS NULL OR made_by = ?3)
+RETURNING object_key";
 
-/// Uploads whose claim is over. A published file has no record any more.
-pub(super) const STALE_UPLOADS: &str = "
-SELECT uploads.object_key, uploads.upload_id
-FROM uploads
-LEFT JOIN exports ON exports.id = uploads.export_id
-  AND exports.epoch = uploads.epoch AND exports.status = 'running'
-WHERE exports.id IS NULL";
+/// A file that has to go.
+pub(super) const LEAVE_FILE: &str = "
+INSERT INTO leftovers (object_key, look_at) VALUES (?1, ?2)
+ON CONFLICT (object_key) DO NOTHING";
 
 pub(super) const FORGET_UPLOAD: &str = "DELETE FROM uploads WHERE object_key = ?1";
 
