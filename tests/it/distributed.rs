@@ -5,6 +5,7 @@ mod commands;
 mod crash;
 mod downloads;
 mod endings;
+mod faults;
 mod filters;
 mod following;
 #[expect(dead_code, reason = "some of it serves the other deployment only")]

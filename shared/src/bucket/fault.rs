@@ -30,14 +30,18 @@ pub enum BucketError {
     TooLarge,
 }
 
-/// Codes below 500 that pass: the load, the clock, credentials that are just being renewed.
-const PASSING: [&str; 6] = [
+/// Codes below 500 that pass: the load, the clock, credentials that are just being renewed, bytes that
+/// changed or were lost on their way.
+const PASSING: [&str; 9] = [
     "SlowDown",
     "RequestTimeout",
     "RequestTimeTooSkewed",
     "OperationAborted",
     "ExpiredToken",
     "TooManyRequests",
+    "BadDigest",
+    "IncompleteBody",
+    "XAmzContentSHA256Mismatch",
 ];
 
 /// What a failed request means: only an answer can be a refusal.

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use super::executable;
 use super::process::Process;
 use super::server::Server;
+use super::services::Services;
 
 /// What a server is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,7 @@ pub(crate) struct Launch {
     pub(super) apis: usize,
     pub(super) workers: usize,
     environment: Vec<(String, String)>,
+    worker_environment: Vec<(String, String)>,
     arguments: Vec<OsString>,
     listen: String,
     s3_listen: String,
@@ -55,6 +57,7 @@ impl Launch {
             apis: 1,
             workers: 1,
             environment: Vec::new(),
+            worker_environment: Vec::new(),
             arguments: Vec::new(),
             listen: "127.0.0.1:0".to_owned(),
             s3_listen: "127.0.0.1:0".to_owned(),
@@ -87,6 +90,13 @@ impl Launch {
     /// Sets `WAYBILL__{name}`.
     pub(crate) fn env(mut self, name: &str, value: impl Display) -> Self {
         self.environment
+            .push((format!("WAYBILL__{name}"), value.to_string()));
+        self
+    }
+
+    /// Sets `WAYBILL__{name}` for the workers of a distributed server, whatever it is for the others.
+    pub(crate) fn worker_env(mut self, name: &str, value: impl Display) -> Self {
+        self.worker_environment
             .push((format!("WAYBILL__{name}"), value.to_string()));
         self
     }
@@ -139,6 +149,11 @@ impl Launch {
         Server::start(self).unwrap_or_else(|why| panic!("{why}"))
     }
 
+    /// The same of a distributed server, on these services.
+    pub(crate) fn start_on(self, services: Services) -> Server {
+        Server::start_on(self, services).unwrap_or_else(|why| panic!("{why}"))
+    }
+
     /// Starts an embedded server that is expected to end by itself.
     pub(crate) fn run_to_exit(self) -> Exit {
         let folder = TempDir::new().expect("a folder for the test");
@@ -171,7 +186,9 @@ impl Launch {
     /// `waybill worker` with all that was set.
     pub(super) fn worker(&self, folder: &Path) -> Command {
         let mut command = self.command("worker", folder);
-        command.args(&self.arguments);
+        command
+            .envs(self.worker_environment.iter().cloned())
+            .args(&self.arguments);
         command
     }
 

@@ -1,6 +1,7 @@
 //! What every test stands on: the executable, a client for it, requests to send, and an independent
 //! account of what the answer must be.
 
+pub(crate) mod disturbed;
 pub(crate) mod events;
 pub(crate) mod executable;
 pub(crate) mod http;
@@ -11,6 +12,7 @@ pub(crate) mod server;
 pub(crate) mod services;
 pub(crate) mod slow;
 pub(crate) mod truth;
+pub(crate) mod wide;
 
 use std::time::{Duration, Instant};
 
@@ -22,15 +24,24 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(90);
 const INTERVAL: Duration = Duration::from_millis(25);
 
 /// Looks until there is something to see, and returns it. `what` names it in the failure.
-pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+    within(DEADLINE, what, look).await
+}
+
+/// As [`eventually`], where how long it may take is part of what is promised.
+pub(crate) async fn within<T>(
+    deadline: Duration,
+    what: &str,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> T {
     let started = Instant::now();
     loop {
         if let Some(seen) = look().await {
             return seen;
         }
         assert!(
-            started.elapsed() < DEADLINE,
-            "waited {DEADLINE:?} in vain: {what}"
+            started.elapsed() < deadline,
+            "waited {deadline:?} in vain: {what}"
         );
         tokio::time::sleep(INTERVAL).await;
     }

@@ -88,6 +88,11 @@ impl Process {
         self.child.wait().expect("a killed process ends");
     }
 
+    /// What it was started as.
+    pub(crate) fn name(&self) -> &str {
+        self.log.name()
+    }
+
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill")
@@ -132,6 +137,10 @@ impl Log {
 
     pub(crate) fn stderr(&self) -> String {
         fs::read_to_string(self.path("stderr")).expect("the log is readable")
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The last lines, for the message of a failing test.

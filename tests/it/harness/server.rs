@@ -26,34 +26,44 @@ pub(crate) struct Server {
     launch: Launch,
     services: Option<Services>,
     /// The API first.
-    processes: Vec<Process>,
+    processes: Vec<Running>,
     logs: Vec<Log>,
-    apis: Vec<String>,
     s3: String,
     folder: TempDir,
 }
 
+/// A process, and the address of its API if it has one.
+struct Running {
+    process: Process,
+    api: Option<String>,
+}
+
 impl Server {
-    pub(super) fn start(mut launch: Launch) -> Result<Self, String> {
-        let folder = TempDir::new().map_err(|error| error.to_string())?;
+    pub(super) fn start(launch: Launch) -> Result<Self, String> {
         let services = match launch.deployment {
-            Deployment::Embedded => None,
-            Deployment::Distributed => {
-                let services = if launch.own_services {
-                    Services::own()
-                } else {
-                    Services::shared()
-                };
-                launch = services.prepare(services.joined_to(launch), folder.path());
-                Some(services)
-            }
+            Deployment::Embedded => return Self::start_in(folder()?, launch, None),
+            Deployment::Distributed if launch.own_services => Services::own(),
+            Deployment::Distributed => Services::shared(),
         };
+        Self::start_on(launch, services)
+    }
+
+    pub(super) fn start_on(launch: Launch, services: Services) -> Result<Self, String> {
+        let folder = folder()?;
+        let launch = services.prepare(services.joined_to(launch), folder.path());
+        Self::start_in(folder, launch, Some(services))
+    }
+
+    fn start_in(
+        folder: TempDir,
+        launch: Launch,
+        services: Option<Services>,
+    ) -> Result<Self, String> {
         let mut server = Self {
             launch,
             services,
             processes: Vec::new(),
             logs: Vec::new(),
-            apis: Vec::new(),
             s3: String::new(),
             folder,
         };
@@ -73,22 +83,13 @@ impl Server {
                 apis.chain(workers).collect()
             }
         };
-        self.apis.clear();
         self.logs.clear();
         let starting: Vec<_> = programs
             .into_iter()
             .map(|(name, command)| start(&name, command, &folder))
             .collect();
-        for (ready_file, mut process) in starting {
-            let ready = process.ready(&ready_file)?;
-            if let Some(api) = ready["api"].as_str() {
-                self.apis.push(api.trim_end_matches('/').to_owned());
-            }
-            if let Some(s3) = ready["s3"].as_str() {
-                self.s3 = s3.trim_end_matches('/').to_owned();
-            }
-            self.logs.push(process.log().clone());
-            self.processes.push(process);
+        for (ready_file, process) in starting {
+            self.join(&ready_file, process)?;
         }
         if let Some(services) = &self.services {
             self.s3 = services.store().endpoint();
@@ -96,22 +97,89 @@ impl Server {
         Ok(())
     }
 
+    /// Waits until a started process is ready, which then is one of this server's.
+    fn join(&mut self, ready_file: &Path, mut process: Process) -> Result<(), String> {
+        self.logs.push(process.log().clone());
+        let ready = process.ready(ready_file)?;
+        let address = |name: &str| {
+            let url = ready[name].as_str();
+            url.map(|url| url.trim_end_matches('/').to_owned())
+        };
+        if let Some(s3) = address("s3") {
+            self.s3 = s3;
+        }
+        let api = address("api");
+        self.processes.push(Running { process, api });
+        Ok(())
+    }
+
+    /// Starts another process of a role, `api` or `worker`, and returns its name.
+    pub(crate) fn start_another(&mut self, role: &str) -> String {
+        let folder = self.folder.path();
+        let command = match role {
+            "api" => self.launch.api(folder),
+            "worker" => self.launch.worker(folder),
+            _ => panic!("no process has the role {role}"),
+        };
+        let older = self.logs.iter().filter(|log| log.name().starts_with(role));
+        let name = format!("{role}-{}", older.count());
+        let (ready_file, process) = start(&name, command, folder);
+        self.join(&ready_file, process)
+            .unwrap_or_else(|why| panic!("{why}"));
+        name
+    }
+
+    /// The names of the running processes of a role.
+    pub(crate) fn names_of(&self, role: &str) -> Vec<String> {
+        let names = self.processes.iter().map(|running| running.process.name());
+        let names = names.filter(|name| name.starts_with(role));
+        names.map(str::to_owned).collect()
+    }
+
     /// `kill -9` of every process: no chance to say goodbye.
     pub(crate) fn kill(&mut self) {
-        for process in self.processes.drain(..) {
-            process.kill();
+        for running in self.processes.drain(..) {
+            running.process.kill();
         }
+    }
+
+    /// `kill -9` of one process.
+    pub(crate) fn kill_one(&mut self, name: &str) {
+        self.take(name).kill();
+    }
+
+    /// Sends a signal to one process.
+    pub(crate) fn signal_one(&self, name: &str, signal: &str) {
+        let place = self.place(name);
+        self.processes[place].process.signal(signal);
+    }
+
+    /// SIGTERM to one process, and how it ended.
+    pub(crate) fn terminate_one(&mut self, name: &str) -> ExitStatus {
+        self.signal_one(name, "TERM");
+        self.take(name).wait()
+    }
+
+    fn take(&mut self, name: &str) -> Process {
+        let place = self.place(name);
+        self.processes.remove(place).process
+    }
+
+    fn place(&self, name: &str) -> usize {
+        let mut running = self.processes.iter();
+        let place = running.position(|running| running.process.name() == name);
+        place.unwrap_or_else(|| panic!("{name} does not run"))
     }
 
     /// SIGTERM to every process, and how the first ended that did not end well, or else the first.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
-        for process in &self.processes {
-            process.signal("TERM");
+        for running in &self.processes {
+            running.process.signal("TERM");
         }
         let ends: Vec<ExitStatus> = self
             .processes
             .drain(..)
-            .map(|mut process| process.wait())
+            .map(|mut running| running.process.wait())
             .collect();
         let bad = ends.iter().find(|status| !status.success());
         *bad.unwrap_or(&ends[0])
@@ -125,12 +193,19 @@ impl Server {
 
     /// The address of the (first) API, without a slash at the end.
     pub(crate) fn api(&self) -> &str {
-        &self.apis[0]
+        self.apis().next().expect("an API runs")
+    }
+
+    /// The addresses of all APIs.
+    pub(crate) fn apis(&self) -> impl Iterator<Item = &str> {
+        self.processes
+            .iter()
+            .filter_map(|running| running.api.as_deref())
     }
 
     /// A client of each API.
     pub(crate) fn each_http(&self) -> Vec<Http> {
-        self.apis.iter().map(|api| Http::new(api)).collect()
+        self.apis().map(Http::new).collect()
     }
 
     /// Runs a subcommand with the settings of this server to its end.
@@ -173,9 +248,8 @@ impl Server {
     /// The most memory that the process has held so far in which exports are made.
     pub(crate) fn peak_memory_bytes(&self) -> u64 {
         let exporting = self.processes.last();
-        exporting
-            .expect("the server is running")
-            .peak_memory_bytes()
+        let exporting = &exporting.expect("the server is running").process;
+        exporting.peak_memory_bytes()
     }
 
     /// The demo's rows in SQLite: an embedded server's own database, or for another that of an
@@ -225,6 +299,10 @@ impl Server {
             eprintln!("{}", log.shown());
         }
     }
+}
+
+fn folder() -> Result<TempDir, String> {
+    TempDir::new().map_err(|error| error.to_string())
 }
 
 /// Starts a program that writes a ready file; returns the file's path and the process.

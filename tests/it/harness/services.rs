@@ -9,27 +9,37 @@ use waybill_test_services::s3::{ACCESS_KEY_ID, BUCKET, S3, SECRET_ACCESS_KEY};
 
 use super::launch::{Exit, Launch, command};
 
-/// A database and a store. Servers live as long as the tests, so that whoever needs one may hold it.
+/// A database and a store. Database servers live as long as the tests, so that whoever needs one may
+/// hold it.
 pub(crate) struct Services {
     cluster: &'static Cluster,
-    store: &'static S3,
+    store: Store,
     database: Database<'static>,
+}
+
+enum Store {
+    Shared(&'static S3),
+    Own(Box<S3>),
 }
 
 impl Services {
     /// Of the servers that all tests share.
     pub(crate) fn shared() -> Self {
-        Self::of(Cluster::shared(), S3::shared())
+        Self::of(Cluster::shared(), Store::Shared(S3::shared()))
     }
 
     /// Of servers that no other test has, so that they may be stopped.
     pub(crate) fn own() -> Self {
         let cluster = Box::leak(Box::new(Setup::new().start()));
-        let store = Box::leak(Box::new(S3::start()));
-        Self::of(cluster, store)
+        Self::of(cluster, Store::Own(Box::new(S3::start())))
     }
 
-    fn of(cluster: &'static Cluster, store: &'static S3) -> Self {
+    /// With a store that no other test has, so that all that is in it is this test's.
+    pub(crate) fn with_own_store() -> Self {
+        Self::of(Cluster::shared(), Store::Own(Box::new(S3::start())))
+    }
+
+    fn of(cluster: &'static Cluster, store: Store) -> Self {
         Self {
             cluster,
             store,
@@ -41,7 +51,7 @@ impl Services {
     pub(crate) fn joined_to(&self, launch: Launch) -> Launch {
         let launch = launch
             .default_env("DATABASE__URL", self.database.url())
-            .default_env("STORAGE__ENDPOINT", self.store.endpoint())
+            .default_env("STORAGE__ENDPOINT", self.store().endpoint())
             .default_env("STORAGE__BUCKET", BUCKET)
             .default_env("STORAGE__ACCESS_KEY_ID", ACCESS_KEY_ID)
             .default_env("STORAGE__SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
@@ -75,8 +85,11 @@ impl Services {
     }
 
     /// The server of the store.
-    pub(crate) fn store(&self) -> &'static S3 {
-        self.store
+    pub(crate) fn store(&self) -> &S3 {
+        match &self.store {
+            Store::Shared(store) => store,
+            Store::Own(store) => store,
+        }
     }
 
     pub(crate) fn database(&self) -> &Database<'static> {

@@ -7,5 +7,6 @@
 
 pub mod memory;
 pub mod postgres;
+pub mod proxy;
 pub mod s3;
 pub mod watch;

@@ -1,7 +1,7 @@
 //! A PostgreSQL cluster of one's own: any number of empty databases, each in some 30 ms.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::proxy::Proxy;
 use crate::watch;
 
 /// The superuser of every cluster, who needs no password.
@@ -155,8 +156,8 @@ impl Cluster {
 
     /// Host and port.
     #[must_use]
-    pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
     /// The folder of PostgreSQL's programs.
@@ -306,6 +307,12 @@ impl Database<'_> {
     #[must_use]
     pub fn url_of(&self, role: &str) -> String {
         format!("postgres://{role}@{}/{}", self.cluster.address(), self.name)
+    }
+
+    /// Its URL for the superuser by way of a proxy.
+    #[must_use]
+    pub fn url_through(&self, proxy: &Proxy) -> String {
+        format!("postgres://{SUPERUSER}@{}/{}", proxy.address(), self.name)
     }
 
     /// Runs SQL as the superuser; see [`Cluster::psql`].

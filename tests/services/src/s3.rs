@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -29,6 +29,15 @@ pub struct S3 {
     address: SocketAddr,
     folder: TempDir,
     server: Mutex<Option<Server>>,
+}
+
+/// How much of unfinished multipart uploads a store keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Uploads that were begun.
+    pub uploads: usize,
+    /// Their parts.
+    pub parts: usize,
 }
 
 #[derive(Debug)]
@@ -62,6 +71,12 @@ impl S3 {
         }
     }
 
+    /// Host and port.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Such as `http://127.0.0.1:40123`.
     #[must_use]
     pub fn endpoint(&self) -> String {
@@ -72,6 +87,41 @@ impl S3 {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The files of the objects in the bucket, each below the folders of its key.
+    #[must_use]
+    pub fn objects(&self) -> Vec<PathBuf> {
+        let mut objects = Vec::new();
+        let mut folders = vec![self.folder.path().join(BUCKET)];
+        while let Some(folder) = folders.pop() {
+            // What is being removed may be gone when it is looked at.
+            for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                    Ok(_) => objects.push(entry.path()),
+                    Err(_) => {}
+                }
+            }
+        }
+        objects
+    }
+
+    /// What is kept of unfinished multipart uploads: a file for each that was begun, and one for each
+    /// part, in the form of s3s-fs.
+    #[must_use]
+    pub fn unfinished(&self) -> Unfinished {
+        let mut unfinished = Unfinished::default();
+        let files = fs::read_dir(self.folder.path()).expect("the folder is ours");
+        for file in files.flatten() {
+            let name = file.file_name().to_string_lossy().into_owned();
+            if name.starts_with(".upload_id-") {
+                unfinished.parts += 1;
+            } else if name.starts_with(".upload-") {
+                unfinished.uploads += 1;
+            }
+        }
+        unfinished
     }
 
     /// Ends the server; connections to it break.

@@ -36,8 +36,7 @@ async fn answers(cluster: &Cluster, host: &str, parameters: &str) -> Result<(), 
 }
 
 fn url(cluster: &Cluster, host: &str, parameters: &str) -> String {
-    let address = cluster.address();
-    let (_, port) = address.rsplit_once(':').expect("an address has a port");
+    let port = cluster.address().port();
     format!("postgres://postgres@{host}:{port}/postgres?{parameters}")
 }
 

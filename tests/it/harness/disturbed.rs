@@ -1,0 +1,208 @@
+//! A distributed server whose workers reach PostgreSQL and S3 by way of proxies, and what must be true
+//! of it whatever was done to it: nothing is lost and nothing is left over.
+//!
+//! The API has a way of its own to both, so that a test can look while its workers cannot.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use serde_json::Value;
+use waybill_test_services::postgres::Database;
+use waybill_test_services::proxy::Proxy;
+use waybill_test_services::s3::Unfinished;
+
+use super::http::{Http, text};
+use super::launch::Launch;
+use super::reports::export_of;
+use super::server::Server;
+use super::services::Services;
+use super::wide::{WIDE_ROWS, WideSource, first_lines, first_rows};
+use super::{eventually, within};
+
+/// How long something may be left over after the end of what it belongs to.
+const LEFTOVERS: Duration = Duration::from_secs(30);
+
+/// What a database is asked: sessions that do something for us, or have not ended it.
+const BUSY: &str = "
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
+
+/// Sessions of anybody but the one that asks.
+const SESSIONS: &str = "
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()";
+
+/// See the module.
+pub(crate) struct Disturbed {
+    pub(crate) server: Server,
+    /// Between workers and the ledger.
+    pub(crate) ledger: Proxy,
+    /// Between workers and the reports' data.
+    pub(crate) source: Proxy,
+    /// Between workers and the store.
+    pub(crate) store: Proxy,
+    data: WideSource,
+    accepted: RefCell<Vec<Accepted>>,
+    unheard_uploads: usize,
+}
+
+/// An export that was accepted, and how many rows it was asked for.
+#[derive(Clone)]
+pub(crate) struct Accepted {
+    pub(crate) id: String,
+    pub(crate) rows: usize,
+}
+
+impl Disturbed {
+    /// One API and one worker, with such settings.
+    pub(crate) fn start(set: impl FnOnce(Launch) -> Launch) -> Self {
+        let data = WideSource::new();
+        let services = Services::with_own_store();
+        let server = services.cluster().address();
+        let ledger = Proxy::before_postgres(server);
+        let source = Proxy::before_postgres(server);
+        let store = Proxy::before_s3(services.store().address());
+        let launch = Launch::new()
+            .own_source(&data.database().url(), &data.catalog())
+            .worker_env(
+                "SOURCES__DEFAULT__URL",
+                data.database().url_through(&source),
+            )
+            .worker_env("DATABASE__URL", services.database().url_through(&ledger))
+            .worker_env("STORAGE__ENDPOINT", format!("http://{}", store.address()));
+        Self {
+            server: set(launch).start_on(services),
+            ledger,
+            source,
+            store,
+            data,
+            accepted: RefCell::default(),
+            unheard_uploads: 0,
+        }
+    }
+
+    pub(crate) fn http(&self) -> Http {
+        self.server.http()
+    }
+
+    /// Asks for an export of several parts and returns its id.
+    pub(crate) async fn submit(&self) -> String {
+        let accepted = self.http().submit(&export_of(&first_rows(WIDE_ROWS))).await;
+        let id = text(&accepted["id"]);
+        self.account_for(Accepted {
+            id: id.clone(),
+            rows: WIDE_ROWS,
+        });
+        id
+    }
+
+    /// Counts an export in that was accepted.
+    pub(crate) fn account_for(&self, accepted: Accepted) {
+        self.accepted.borrow_mut().push(accepted);
+    }
+
+    /// One upload may have been begun in the store without anybody hearing its id. It has no part, and
+    /// in a store that cannot list uploads nobody can remove it.
+    pub(crate) fn an_upload_may_be_unheard_of(&mut self) {
+        self.unheard_uploads += 1;
+    }
+
+    /// Waits until every accepted export is completed.
+    pub(crate) async fn completed(&self) {
+        for Accepted { id, .. } in self.accepted() {
+            self.http().completed(&id).await;
+        }
+    }
+
+    /// Waits until the ledger holds this of an export, by a condition on its row.
+    pub(crate) async fn recorded(&self, id: &str, condition: &str) {
+        let sql = format!("SELECT {condition} FROM waybill.exports WHERE id = '{id}'");
+        let database = self.server.services().database();
+        eventually(condition, async || {
+            (database.psql(&sql) == "t").then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until the lease on a running export was renewed so often from now on.
+    pub(crate) async fn renewed(&self, id: &str, times: usize) {
+        let database = self.server.services().database();
+        let sql = format!("SELECT lease_expires_at FROM waybill.exports WHERE id = '{id}'");
+        let mut last = database.psql(&sql);
+        for _ in 0..times {
+            last = eventually("the lease is renewed", async || {
+                let now = database.psql(&sql);
+                assert!(!now.is_empty(), "{id} is no longer running");
+                (now != last).then_some(now)
+            })
+            .await;
+        }
+    }
+
+    /// Every accepted export is completed with the bytes of an undisturbed run, and nothing else is
+    /// there or goes on. Ends the server. Returns the exports as they were last.
+    pub(crate) async fn settled(mut self) -> Vec<Value> {
+        let mut exports = Vec::new();
+        for Accepted { id, rows } in self.accepted() {
+            let http = self.http();
+            let export = http.completed(&id).await;
+            let file = http.file_of(&export).await;
+            assert_eq!(export["row_count"], rows, "{export:#}");
+            assert!(file == first_lines(rows).into_bytes(), "the bytes of {id}");
+            exports.push(export);
+        }
+        self.nothing_is_left_over().await;
+
+        let status = self.server.terminate();
+        assert_eq!(status.code(), Some(0), "{status}");
+        for database in [self.server.services().database(), self.data.database()] {
+            is_zero(database, "sessions that outlive their process", SESSIONS).await;
+        }
+        exports
+    }
+
+    fn accepted(&self) -> Vec<Accepted> {
+        self.accepted.borrow().clone()
+    }
+
+    async fn nothing_is_left_over(&self) {
+        let services = self.server.services();
+        let accepted = self.accepted();
+        let ids: Vec<&str> = accepted.iter().map(|export| &*export.id).collect();
+        within(LEFTOVERS, "one object for each export", async || {
+            let objects = services.store().objects();
+            let of = |id: &&str| {
+                let here = |object: &&std::path::PathBuf| object.iter().any(|part| part == *id);
+                objects.iter().filter(here).count()
+            };
+            // A published object never goes; others may be on their way out.
+            assert!(ids.iter().all(|id| of(id) >= 1), "{objects:?}");
+            (objects.len() == ids.len()).then_some(())
+        })
+        .await;
+        within(LEFTOVERS, "no unfinished upload", async || {
+            let Unfinished { uploads, parts } = services.store().unfinished();
+            (uploads <= self.unheard_uploads && parts == 0).then_some(())
+        })
+        .await;
+        let ledger = services.database();
+        is_zero(
+            ledger,
+            "recorded uploads",
+            "SELECT count(*) FROM waybill.uploads",
+        )
+        .await;
+        for database in [ledger, self.data.database()] {
+            is_zero(database, "running queries", BUSY).await;
+        }
+        let states = "SELECT count(*) FROM waybill.exports WHERE status IN ('queued', 'running')";
+        is_zero(ledger, "unfinished exports", states).await;
+    }
+}
+
+async fn is_zero(database: &Database<'static>, what: &str, count: &str) {
+    within(LEFTOVERS, &format!("no {what}"), async || {
+        (database.psql(count) == "0").then_some(())
+    })
+    .await;
+}
