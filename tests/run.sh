@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Builds the executable and passes every test of the workspace: unit tests, property tests, and the
 # end-to-end tests that drive the executable. Arguments go to `cargo test`.
+#
+#   tests/run.sh                  every test
+#   tests/run.sh --soak MINUTES   random faults for so long instead
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -42,4 +45,9 @@ target=$(cargo metadata --format-version 1 --no-deps --locked |
     sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 export WAYBILL_EXE="$target/debug/waybill"
 
+if [ "${1:-}" = --soak ]; then
+    export WAYBILL_SOAK_MINUTES="${2:?for how many minutes}"
+    exec cargo test --workspace --locked --test distributed -- --ignored --exact --nocapture \
+        faults::soak::random_faults_lose_nothing_and_leave_nothing
+fi
 cargo test --workspace --locked "$@"

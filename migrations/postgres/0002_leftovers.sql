@@ -22,12 +22,17 @@ CREATE INDEX exports_by_expiry ON waybill.exports (expires_at) WHERE status = 'c
 CREATE INDEX exports_by_end ON waybill.exports ((coalesce(expires_at, completed_at)))
     WHERE status IN ('failed', 'cancelled', 'expired');
 
--- Deletions are told of as well.
+-- What clients cannot see is not told of, and deletions are.
 CREATE OR REPLACE FUNCTION waybill.tell_of_export() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_notify('waybill.exports', coalesce(NEW.id, OLD.id));
     RETURN NULL;
 END
 $$;
+DROP TRIGGER tell_of_export ON waybill.exports;
+CREATE TRIGGER tell_of_export AFTER INSERT ON waybill.exports
+    FOR EACH ROW EXECUTE FUNCTION waybill.tell_of_export();
+CREATE TRIGGER tell_of_change AFTER UPDATE ON waybill.exports
+    FOR EACH ROW WHEN (OLD.revision <> NEW.revision) EXECUTE FUNCTION waybill.tell_of_export();
 CREATE TRIGGER tell_of_deletion AFTER DELETE ON waybill.exports
     FOR EACH ROW EXECUTE FUNCTION waybill.tell_of_export();

@@ -5,6 +5,7 @@ mod commands;
 mod crash;
 mod downloads;
 mod endings;
+mod expiry;
 mod faults;
 mod filters;
 mod following;

@@ -4,6 +4,7 @@
 mod kills;
 mod outages;
 mod restarts;
+mod soak;
 
 use waybill_test_services::proxy::Step;
 

@@ -244,6 +244,9 @@ async fn a_completed_export_has_its_receipt(ledger: &dyn Ledger) {
     recorded.expect("held");
     ledger.renew(&lease, LEASE, progress).await.expect("held");
     let running = read(ledger, lease.export_id).await;
+    ledger.renew(&lease, LEASE, progress).await.expect("held");
+    let renewed = read(ledger, lease.export_id).await;
+    assert_eq!(renewed.revision, running.revision, "nothing to be seen");
     assert_eq!(running.progress, progress);
     assert_eq!(running.materialized_at, Some(now));
     assert_eq!(running.source_updated_at, Some(now));
@@ -557,7 +560,11 @@ async fn a_leftover_is_held_looked_at_again_and_forgotten(fixture: &Fixture) {
     let leftover = take(Duration::ZERO).await.pop().expect("the file");
     assert_eq!(leftover.looks, 0);
     let again = take(LEASE).await;
-    assert_eq!(again, [leftover.clone()], "its holder died with it");
+    assert_eq!(
+        again,
+        std::slice::from_ref(&leftover),
+        "its holder died with it"
+    );
     assert!(take(LEASE).await.is_empty(), "held");
     let settle = async |look_again| {
         let settled = ledger.settle_leftover(&leftover, look_again).await;

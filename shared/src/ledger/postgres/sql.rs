@@ -52,11 +52,13 @@ WHERE status = 'queued'
   )
 RETURNING *";
 
+/// A lease is nothing that clients see.
 pub(super) const RENEW: &str = "
 UPDATE waybill.exports
 SET lease_expires_at = now() + make_interval(secs => $3), progress_rows = $4, progress_bytes = $5,
     estimated_rows = coalesce($6, estimated_rows),
-    revision = revision + 1
+    revision = revision + (progress_rows <> $4 OR progress_bytes <> $5
+                           OR estimated_rows IS DISTINCT FROM coalesce($6, estimated_rows))::int
 WHERE id = $1 AND epoch = $2 AND status = 'running'";
 
 pub(super) const HOLDS: &str = "

@@ -44,11 +44,13 @@ WHERE status = 'queued'
   )
 RETURNING *";
 
+/// A lease is nothing that clients see.
 pub(super) const RENEW: &str = "
 UPDATE exports
 SET lease_expires_at = ?3, progress_rows = ?4, progress_bytes = ?5,
     estimated_rows = coalesce(?6, estimated_rows),
-    revision = revision + 1
+    revision = revision + (progress_rows <> ?4 OR progress_bytes <> ?5
+                           OR estimated_rows IS NOT coalesce(?6, estimated_rows))
 WHERE id = ?1 AND epoch = ?2 AND status = 'running'";
 
 pub(super) const RECORD_SNAPSHOT: &str = "
