@@ -155,7 +155,11 @@ impl Exporter {
                 self.record(lease, End::Failed(&failure, None)).await
             }
             Verdict::HandBack(pause) => {
-                tracing::info!(%error, ?pause, "export handed back");
+                if matches!(error, AttemptError::Interrupted) {
+                    tracing::info!("export handed back");
+                } else {
+                    tracing::warn!(%error, ?pause, "export handed back: something that it needs is away");
+                }
                 self.record(lease, End::HandedBack(pause)).await
             }
             Verdict::Nothing => {

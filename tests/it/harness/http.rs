@@ -486,7 +486,7 @@ pub(super) fn check_export(export: &Value) {
     if finished {
         instant(&export["completed_at"]);
     }
-    if matches!(status, "completed" | "expired") {
+    if matches!(status.as_str(), "completed" | "expired") {
         for member in [
             "started_at",
             "completed_at",
