@@ -27,6 +27,15 @@ const BUSY: &str = "
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
 
+/// Uploads of exports that go on, as far as the ledger knows.
+const RECORDED: &str = "SELECT count(*) FROM waybill.uploads";
+
+/// What has to go from the store and did not yet. What was removed is looked at again, much later.
+const LEFT_OVER: &str = "SELECT count(*) FROM waybill.leftovers WHERE looks = 0";
+
+const UNFINISHED: &str =
+    "SELECT count(*) FROM waybill.exports WHERE status IN ('queued', 'running')";
+
 /// Sessions of anybody but the one that asks.
 const SESSIONS: &str = "
 SELECT count(*) FROM pg_stat_activity
@@ -185,18 +194,13 @@ impl Disturbed {
             (uploads <= self.unheard_uploads && parts == 0).then_some(())
         })
         .await;
-        let ledger = services.database();
-        is_zero(
-            ledger,
-            "recorded uploads",
-            "SELECT count(*) FROM waybill.uploads",
-        )
-        .await;
-        for database in [ledger, self.data.database()] {
+        let (ledger, data) = (services.database(), self.data.database());
+        is_zero(ledger, "recorded uploads", RECORDED).await;
+        is_zero(ledger, "leftovers that nobody removed", LEFT_OVER).await;
+        is_zero(ledger, "unfinished exports", UNFINISHED).await;
+        for database in [ledger, data] {
             is_zero(database, "running queries", BUSY).await;
         }
-        let states = "SELECT count(*) FROM waybill.exports WHERE status IN ('queued', 'running')";
-        is_zero(ledger, "unfinished exports", states).await;
     }
 }
 

@@ -155,20 +155,17 @@ impl Proxy {
     }
 
     /// Holds the first request or statement of this kind before it is forwarded.
-    #[must_use]
     pub fn hold(&self, step: Step) -> Trap {
         self.rules.traps.set(step, Action::HoldRequest)
     }
 
     /// Forwards the first request or statement of this kind, and holds what the server answers.
-    #[must_use]
     pub fn hold_answer(&self, step: Step) -> Trap {
         self.rules.traps.set(step, Action::HoldAnswer)
     }
 
     /// Answers S3 requests of this kind with this status in the server's place, until the trap is
     /// dropped. They may come back after so many seconds, if that is told.
-    #[must_use]
     pub fn answer(&self, step: Step, status: u16, retry_after: Option<u64>) -> Trap {
         let action = Action::Answer {
             status,
@@ -178,7 +175,6 @@ impl Proxy {
     }
 
     /// Changes one byte of the body of the first S3 request of this kind.
-    #[must_use]
     pub fn corrupt(&self, step: Step) -> Trap {
         self.rules.traps.set(step, Action::Corrupt)
     }
@@ -242,15 +238,16 @@ impl Ways {
                 }
                 client = accepted => {
                     let (client, _) = client?;
-                    tokio::spawn(self.clone().connect(client));
+                    // From here on it can be cut.
+                    let cuts = self.rules.cuts.subscribe();
+                    tokio::spawn(self.clone().connect(client, cuts));
                 }
             }
         }
     }
 
     /// One connection, until either side ends it or it is cut.
-    async fn connect(self, client: TcpStream) {
-        let mut cuts = self.rules.cuts.subscribe();
+    async fn connect(self, client: TcpStream, mut cuts: watch::Receiver<u64>) {
         tokio::select! {
             _ = cuts.changed() => {}
             // Either side's fault is the end of the connection, which is all that the other learns.
