@@ -13,6 +13,9 @@ pub(crate) mod operation {
     pub(crate) const LIST_EXPORTS: &str = "list_exports";
     pub(crate) const GET_EXPORT: &str = "get_export";
     pub(crate) const DOWNLOAD_EXPORT: &str = "download_export";
+    pub(crate) const CANCEL_EXPORT: &str = "cancel_export";
+    pub(crate) const DELETE_EXPORT: &str = "delete_export";
+    pub(crate) const STREAM_EXPORT_EVENTS: &str = "stream_export_events";
 }
 
 /// How an action relates to the answer that it stands in.
@@ -21,7 +24,10 @@ pub(crate) mod operation {
 pub(crate) enum Action {
     #[serde(rename = "self")]
     Itself,
+    Cancel,
+    Delete,
     Download,
+    Events,
     Retry,
     RetryLater,
 }
@@ -43,7 +49,8 @@ impl Action {
 /// Something that can be done next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct AllowedAction {
-    /// `self`, `download`, `retry` (change the request first) or `retry-later` (send it again).
+    /// `self`, `cancel`, `delete`, `download`, `events`, `retry` (change the request first) or
+    /// `retry-later` (send it again).
     #[schema(value_type = String)]
     pub(crate) rel: Action,
     /// Where; left out where the request that was refused is to be sent again.
@@ -69,15 +76,25 @@ pub(crate) struct AllowedAction {
 }
 
 impl AllowedAction {
-    pub(crate) fn get(mut self, href: String) -> Self {
+    pub(crate) fn get(self, href: String) -> Self {
+        self.by("GET", href)
+    }
+
+    pub(crate) fn post(self, href: String) -> Self {
+        self.by("POST", href)
+    }
+
+    pub(crate) fn delete(self, href: String) -> Self {
+        self.by("DELETE", href)
+    }
+
+    fn by(mut self, method: &'static str, href: String) -> Self {
         self.href = Some(href);
-        self.method = Some("GET");
+        self.method = Some(method);
         self
     }
 
-    pub(crate) fn post(mut self, href: String, schema_ref: &'static str) -> Self {
-        self.href = Some(href);
-        self.method = Some("POST");
+    pub(crate) fn body(mut self, schema_ref: &'static str) -> Self {
         self.schema_ref = Some(schema_ref);
         self
     }

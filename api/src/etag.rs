@@ -7,7 +7,12 @@ use waybill_shared::export::{Export, ExportStatus};
 /// The weak tag of an export's state, as it is shown. Links and what passes with time (lag, hints) are
 /// not part of it: they change without the export changing.
 pub(crate) fn of_export(export: &Export, shown: ExportStatus) -> String {
-    format!("W/\"{}-{}\"", export.revision, shown.name())
+    format!("W/\"{}\"", state(export, shown))
+}
+
+/// What such a tag says: the same of two exports exactly when they are of one state.
+pub(crate) fn state(export: &Export, shown: ExportStatus) -> String {
+    format!("{}-{}", export.revision, shown.name())
 }
 
 /// Whether a client has the representation of this tag already.

@@ -150,6 +150,20 @@ pub(crate) fn downloadable(export: &Export, now: DateTime<Utc>) -> Option<&Recei
         .flatten()
 }
 
+/// What can be done with an export now.
+pub(crate) fn actions(export: &Export, now: DateTime<Utc>, links: &Links) -> Vec<AllowedAction> {
+    let id = export.id;
+    let mut actions = vec![links.self_action(id)];
+    if export.status.is_unfinished() {
+        actions.extend([links.cancel_action(id), links.events_action(id)]);
+    }
+    if downloadable(export, now).is_some() {
+        actions.push(links.download_action(id));
+    }
+    actions.push(links.delete_action(id));
+    actions
+}
+
 impl ExportView {
     /// The view of an export now. Without a `link` the download is the route that makes one.
     pub(crate) fn new(
@@ -170,10 +184,6 @@ impl ExportView {
                 expires_at: export.expires_at,
             },
         });
-        let mut allowed_actions = vec![links.self_action(id)];
-        if download.is_some() {
-            allowed_actions.push(links.download_action(id));
-        }
         let error = export.failure.as_ref().map(|failure| {
             ErrorResponse::of_failure(failure, format!("/v1/exports/{id}"), links.export_again())
         });
@@ -197,7 +207,7 @@ impl ExportView {
             error,
             retry_after_seconds: retry_after::poll(&export, now),
             self_url: links.export(id),
-            allowed_actions,
+            allowed_actions: actions(&export, now, links),
             id: id.to_string(),
             dataset: export.query.dataset.clone(),
             format: export.format,

@@ -9,6 +9,7 @@ mod auth;
 mod body;
 mod boundary;
 mod etag;
+mod events;
 mod export_view;
 mod html;
 mod inline;
@@ -25,6 +26,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod wait;
+mod watch;
 
 use std::io;
 

@@ -63,7 +63,7 @@ impl Links {
     }
 
     pub(crate) fn download(&self, id: ExportId) -> String {
-        format!("{}/v1/exports/{id}/download", self.base)
+        format!("{}/download", self.export(id))
     }
 
     /// To read the export again.
@@ -80,12 +80,33 @@ impl Links {
             .get(self.download(id))
     }
 
+    /// To stop it for good.
+    pub(crate) fn cancel_action(&self, id: ExportId) -> AllowedAction {
+        Action::Cancel
+            .of(operation::CANCEL_EXPORT)
+            .post(format!("{}/cancel", self.export(id)))
+    }
+
+    /// To remove it and its file.
+    pub(crate) fn delete_action(&self, id: ExportId) -> AllowedAction {
+        Action::Delete
+            .of(operation::DELETE_EXPORT)
+            .delete(self.export(id))
+    }
+
+    /// To be told of its changes.
+    pub(crate) fn events_action(&self, id: ExportId) -> AllowedAction {
+        Action::Events
+            .of(operation::STREAM_EXPORT_EVENTS)
+            .get(format!("{}/events", self.export(id)))
+    }
+
     /// To ask for a new export.
     pub(crate) fn export_again(&self) -> AllowedAction {
-        Action::Retry.of(operation::EXPORT_REPORT_QUERY).post(
-            format!("{}/v1/reports/query/export", self.base),
-            EXPORT_REQUEST,
-        )
+        Action::Retry
+            .of(operation::EXPORT_REPORT_QUERY)
+            .post(format!("{}/v1/reports/query/export", self.base))
+            .body(EXPORT_REQUEST)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::boundary::boundary;
 use crate::links::API_PREFIX;
 use crate::openapi::{self, Published};
 use crate::problem::Problem;
-use crate::routes::{exports, operations, problems, reports};
+use crate::routes::{endings, exports, following, operations, problems, reports};
 use crate::state::ApiState;
 
 /// The whole service and the document that describes it.
@@ -25,8 +25,10 @@ pub(crate) fn router(state: ApiState) -> serde_json::Result<(Router, OpenApi)> {
         .routes(routes!(reports::run_report_query))
         .routes(routes!(reports::export_report_query))
         .routes(routes!(exports::list_exports))
-        .routes(routes!(exports::get_export))
-        .routes(routes!(exports::download_export));
+        .routes(routes!(exports::get_export, endings::delete_export))
+        .routes(routes!(exports::download_export))
+        .routes(routes!(following::stream_export_events))
+        .routes(routes!(endings::cancel_export));
     let around = health_routes()
         .routes(routes!(operations::get_openapi))
         .routes(routes!(operations::get_docs));

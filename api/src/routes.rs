@@ -1,7 +1,10 @@
 //! The handlers, by what they are about. Each reads top to bottom what happens to a request; how it is
 //! routed is in [`router`](crate::router), how it fails in [`problem`](crate::problem).
 
+pub(crate) mod endings;
+pub(crate) mod export_path;
 pub(crate) mod exports;
+pub(crate) mod following;
 pub(crate) mod operations;
 pub(crate) mod problems;
 pub(crate) mod reports;

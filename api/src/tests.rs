@@ -4,7 +4,9 @@
 //! worker, a store or a process is tested over the executable, not here.
 
 mod document;
+mod endings;
 mod exports;
+mod following;
 mod harness;
 mod keys;
 mod refusals;

@@ -4,8 +4,10 @@
 mod commands;
 mod crash;
 mod downloads;
+mod endings;
 mod faults;
 mod filters;
+mod following;
 #[expect(dead_code, reason = "some of it serves the other deployment only")]
 mod harness;
 mod inline;
@@ -20,6 +22,7 @@ mod outages;
 mod own_data;
 mod problems;
 mod scale;
+mod stopped_queries;
 
 /// What the servers of these tests are made of.
 const DEPLOYMENT: harness::launch::Deployment = harness::launch::Deployment::Distributed;

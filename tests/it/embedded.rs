@@ -8,7 +8,9 @@
 
 mod crash;
 mod downloads;
+mod endings;
 mod filters;
+mod following;
 #[expect(dead_code, reason = "some of it serves the other deployment only")]
 mod harness;
 mod inline;

@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 use crate::harness::http::{Answer, EXPORT, JSON, QUERY, RESPOND_ASYNC, text};
 use crate::harness::reports::{all_sessions, by_status, export_of};
 use crate::harness::server::shared;
+use crate::harness::slow::{SlowSource, rows_of};
 
 /// Every operation of the reports and exports, and the statuses that the contract gives it.
-const OPERATIONS: [(&str, &str, &str, &[&str]); 6] = [
+const OPERATIONS: [(&str, &str, &str, &[&str]); 9] = [
     ("get_report_catalog", "get", "/v1/reports/catalog", &["200"]),
     (
         "run_report_query",
@@ -38,6 +39,24 @@ const OPERATIONS: [(&str, &str, &str, &[&str]); 6] = [
         "get",
         "/v1/exports/{id}/download",
         &["307", "404", "409", "410"],
+    ),
+    (
+        "cancel_export",
+        "post",
+        "/v1/exports/{id}/cancel",
+        &["200", "404", "409", "503"],
+    ),
+    (
+        "delete_export",
+        "delete",
+        "/v1/exports/{id}",
+        &["204", "404", "503"],
+    ),
+    (
+        "stream_export_events",
+        "get",
+        "/v1/exports/{id}/events",
+        &["200", "404", "503"],
     ),
 ];
 
@@ -315,6 +334,10 @@ async fn answers_are_what_the_document_says() {
     let id = text(&export["id"]);
     let one = format!("/v1/exports/{id}");
     let etag = http.get(&one).await.has_header("etag").to_owned();
+    let source = SlowSource::new();
+    let busy_server = source.launch().start();
+    let busy = busy_server.http();
+    let unwanted = text(&busy.submit(&export_of(&rows_of("endless"))).await["id"]);
     let csv = [("accept", "text/csv")];
     let png = [("accept", "image/png")];
     let body = export_of(&by_status());
@@ -382,6 +405,36 @@ async fn answers_are_what_the_document_says() {
         get(
             "/v1/exports/{id}/download",
             http.get("/v1/exports/nope/download").await.expect(404),
+        ),
+        get(
+            "/v1/exports/{id}/events",
+            http.get(&format!("{one}/events")).await.expect(200),
+        ),
+        get(
+            "/v1/exports/{id}/events",
+            http.get("/v1/exports/nope/events").await.expect(404),
+        ),
+        post(
+            "/v1/exports/{id}/cancel",
+            busy.cancel(&unwanted).await.expect(200),
+        ),
+        post(
+            "/v1/exports/{id}/cancel",
+            http.cancel(&id).await.expect(409),
+        ),
+        post(
+            "/v1/exports/{id}/cancel",
+            http.cancel("nope").await.expect(404),
+        ),
+        (
+            "delete",
+            "/v1/exports/{id}",
+            busy.delete(&unwanted).await.expect(204),
+        ),
+        (
+            "delete",
+            "/v1/exports/{id}",
+            busy.delete(&unwanted).await.expect(404),
         ),
         get("/livez", http.get("/livez").await.expect(200)),
         get("/readyz", http.get("/readyz").await.expect(200)),

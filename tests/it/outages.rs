@@ -18,6 +18,15 @@ fn server(rows: usize) -> Server {
         .start()
 }
 
+/// A server on this source whose workers keep their exports for a minute without the ledger.
+fn patient_server(source: &SlowSource) -> Server {
+    source
+        .launch()
+        .own_services()
+        .env("WORKER__LEASE_SECONDS", 60)
+        .start()
+}
+
 /// Waits until `/readyz` says that this is missing.
 async fn not_ready(http: &Http, missing: &str) {
     eventually(&format!("{missing} is missed"), async || {
@@ -100,11 +109,7 @@ async fn a_store_that_is_away_counts_against_no_export() {
 #[tokio::test]
 async fn a_ledger_that_is_away_for_a_moment_costs_no_running_export() {
     let source = SlowSource::new();
-    let server = source
-        .launch()
-        .own_services()
-        .env("WORKER__LEASE_SECONDS", 60)
-        .start();
+    let server = patient_server(&source);
     let http = server.http();
     let id = text(&http.submit(&export_of(&rows_of("slow"))).await["id"]);
     http.export_once(&id, "running").await;
@@ -116,6 +121,24 @@ async fn a_ledger_that_is_away_for_a_moment_costs_no_running_export() {
     assert_eq!(export["attempt"], 1, "{export:#}");
     assert_eq!(export["row_count"], slow_lines().len());
     http.file_of(&export).await;
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_away_for_a_moment_ends_no_stream() {
+    let source = SlowSource::new();
+    let server = patient_server(&source);
+    let http = server.http();
+    let id = text(&http.submit(&export_of(&rows_of("slow"))).await["id"]);
+    let mut events = http.follow(&id, None).await;
+    events.once("running").await;
+    server.services().cluster().stop();
+    not_ready(&http, "database").await;
+    for answer in [http.cancel(&id).await, http.delete(&id).await] {
+        assert_eq!(answer.come_back_later().0, "database_unavailable");
+    }
+    server.services().cluster().start_again();
+    events.once("completed").await;
+    assert!(events.next().await.is_none());
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::http::{EXPORT, RESPOND_ASYNC, sha256, text};
 use crate::harness::launch::Launch;
 use crate::harness::reports::{SESSION_COLUMNS, all_sessions, by_status, export_of};
+use crate::harness::slow::{SlowSource, rows_of};
 use crate::harness::truth::{csv, session_rows};
 
 #[tokio::test]
@@ -152,4 +153,22 @@ async fn nothing_of_another_organisation_is_in_any_answer() {
         .accepted();
     let export = http.completed(&text(&held["id"])).await;
     assert_eq!(export["row_count"], 0);
+}
+
+#[tokio::test]
+async fn an_export_is_followed_and_cancelled_at_whichever_process() {
+    let source = SlowSource::new();
+    let server = source.launch().processes(2, 2).start();
+    let apis = server.each_http();
+    let id = text(&apis[0].submit(&export_of(&rows_of("endless"))).await["id"]);
+    let (mut here, mut there) = (
+        apis[0].follow(&id, None).await,
+        apis[1].follow(&id, None).await,
+    );
+    here.once("running").await;
+    there.once("running").await;
+    apis[1].cancel(&id).await.export();
+    let (here, there) = (here.once("cancelled").await, there.once("cancelled").await);
+    assert_eq!(here.id, there.id);
+    assert_eq!(here.export["completed_at"], there.export["completed_at"]);
 }

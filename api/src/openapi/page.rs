@@ -168,12 +168,20 @@ impl Operation<'_> {
                 " \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
             );
         }
-        let follow = if self.value["responses"].get("307").is_some() {
-            " -L -OJ"
-        } else {
-            ""
+        let responses = &self.value["responses"];
+        let how = match self.method {
+            "delete" => " -X DELETE",
+            "post" if body.is_null() => " -X POST",
+            _ if responses.get("307").is_some() => " -L -OJ",
+            _ if responses["200"]["content"]
+                .get("text/event-stream")
+                .is_some() =>
+            {
+                " -N"
+            }
+            _ => "",
         };
-        let command = format!("curl{follow} {BASE}{path}{options}");
+        let command = format!("curl{how} {BASE}{path}{options}");
         let _ = write!(
             out,
             "<h4>Example</h4><pre><code>{}</code></pre>",

@@ -18,6 +18,7 @@ pub(crate) enum ProblemCode {
     NotAcceptable,
     ExportNotReady,
     ExportFailed,
+    ExportAlreadyFinished,
     ExportExpired,
     PayloadTooLarge,
     UnsupportedMediaType,
@@ -47,7 +48,7 @@ pub(crate) struct Explanation {
 }
 
 impl ProblemCode {
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::InvalidRequest,
         Self::InvalidQuery,
         Self::Unauthorized,
@@ -58,6 +59,7 @@ impl ProblemCode {
         Self::NotAcceptable,
         Self::ExportNotReady,
         Self::ExportFailed,
+        Self::ExportAlreadyFinished,
         Self::ExportExpired,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
@@ -169,6 +171,13 @@ impl ProblemCode {
                 title: "Export failed",
                 meaning: "The export ended without a file, so there is nothing to download.",
                 remedy: "The export's `error` says why. Request a new export once that is settled.",
+            },
+            Self::ExportAlreadyFinished => Explanation {
+                name: "export_already_finished",
+                status: StatusCode::CONFLICT,
+                title: "Export already finished",
+                meaning: "The export ended before it could be cancelled: it is completed, failed or expired, and stays so.",
+                remedy: "There is nothing left to stop. `allowed_actions` lists what can be done with the export; `DELETE` removes it and its file.",
             },
             Self::ExportExpired => Explanation {
                 name: "export_expired",

@@ -1,11 +1,10 @@
 //! Exports that became jobs: one, all of them, and the file.
 
 use axum::Json;
-use axum::extract::{FromRequestParts, Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
 use http::header::{ETAG, LOCATION, RETRY_AFTER};
-use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use waybill_shared::bucket::{BucketError, Link};
 use waybill_shared::export::{Export, ExportId, ExportStatus};
@@ -21,6 +20,7 @@ use crate::openapi::problems;
 use crate::parameters::Parameters;
 use crate::problem::{Problem, ProblemCode};
 use crate::retry_after;
+use crate::routes::export_path::{ExportPath, not_found};
 use crate::routes::reports::PREFERENCE_APPLIED;
 use crate::state::ApiState;
 use crate::wait::wait;
@@ -29,19 +29,6 @@ use crate::wait::wait;
 const PAGE: u32 = 20;
 /// The most exports of a page.
 const LARGEST_PAGE: u32 = 100;
-
-/// The id in the path of a request. What is no id, or not even text, is an export that does not exist.
-pub(crate) struct ExportPath(ExportId);
-
-impl FromRequestParts<ApiState> for ExportPath {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
-        let id = Path::<String>::from_request_parts(parts, state).await;
-        let id = id.ok().and_then(|Path(id)| id.parse().ok());
-        id.map(Self).ok_or_else(not_found)
-    }
-}
 
 problems!(GetProblems: ExportNotFound, DatabaseUnavailable, Internal);
 
@@ -55,7 +42,7 @@ problems!(GetProblems: ExportNotFound, DatabaseUnavailable, Internal);
     path = "/v1/exports/{id}",
     tag = "Exports",
     params(
-        ("id" = String, Path, description = "The export's id.", example = "export_0196f0a2b8f97c3e9d51c2a4e6f80b13"),
+        ExportPath,
         ("Prefer" = Option<String>, Header, description = "`wait=N`, N up to 30 (RFC 7240).", example = "wait=30"),
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an earlier answer."),
     ),
@@ -226,9 +213,7 @@ problems!(DownloadProblems: ExportNotFound, ExportNotReady, ExportFailed, Export
     get,
     path = "/v1/exports/{id}/download",
     tag = "Exports",
-    params(
-        ("id" = String, Path, description = "The export's id.", example = "export_0196f0a2b8f97c3e9d51c2a4e6f80b13"),
-    ),
+    params(ExportPath),
     responses(
         (
             status = 307,
@@ -326,13 +311,6 @@ async fn link(state: &ApiState, export: &Export) -> Result<Option<Link>, BucketE
         )
         .await?;
     Ok(Some(link))
-}
-
-fn not_found() -> Problem {
-    Problem::new(
-        ProblemCode::ExportNotFound,
-        "There is no export of this id.",
-    )
 }
 
 #[cfg(test)]

@@ -16,15 +16,18 @@ use crate::body::LARGEST_BODY;
 use crate::problem::ProblemCode;
 
 /// Every operation, by its name in the contract.
-const OPERATIONS: [(&str, &str, &str); 11] = [
+const OPERATIONS: [(&str, &str, &str); 14] = [
     ("get", "/docs", "get_docs"),
     ("get", "/livez", "livez"),
     ("get", "/openapi.json", "get_openapi"),
     ("get", "/problems/{code}", "explain_problem"),
     ("get", "/readyz", "readyz"),
     ("get", "/v1/exports", "list_exports"),
+    ("delete", "/v1/exports/{id}", "delete_export"),
     ("get", "/v1/exports/{id}", "get_export"),
+    ("post", "/v1/exports/{id}/cancel", "cancel_export"),
     ("get", "/v1/exports/{id}/download", "download_export"),
+    ("get", "/v1/exports/{id}/events", "stream_export_events"),
     ("get", "/v1/reports/catalog", "get_report_catalog"),
     ("post", "/v1/reports/query", "run_report_query"),
     ("post", "/v1/reports/query/export", "export_report_query"),
@@ -189,9 +192,11 @@ async fn every_documented_status_occurs_and_no_other() {
 
     service.get("/v1/exports").await;
     service.get("/v1/exports?nothing").await;
-    for path in ["/v1/exports/x", "/v1/exports/x/download"] {
-        service.get(path).await;
+    for path in ["", "/download", "/events"] {
+        service.get(&format!("/v1/exports/x{path}")).await;
     }
+    service.cancel("x").await;
+    service.delete("x").await;
     let id = service.accept().await;
     let mut known = request(Method::GET, &format!("/v1/exports/{id}"));
     known
@@ -204,6 +209,17 @@ async fn every_documented_status_occurs_and_no_other() {
     let lease = service.claim().await;
     service.complete(&lease, Duration::from_secs(60)).await;
     service.get(&download).await;
+    service.cancel(&id).await;
+    let events = format!("/v1/exports/{id}/events");
+    service.get(&events).await;
+    let end = service.follow(&events, None).await.next().await;
+    let known = end.expect("the end").id;
+    service
+        .get_with(&events, &[("last-event-id", &known)])
+        .await;
+    let unwanted = service.accept().await;
+    service.cancel(&unwanted).await;
+    service.delete(&unwanted).await;
     let expired = service.accept().await;
     let lease = service.claim().await;
     service.complete(&lease, Duration::ZERO).await;
@@ -215,9 +231,16 @@ async fn every_documented_status_occurs_and_no_other() {
     service
         .post(EXPORT, &[("prefer", "respond-async")], &small_export())
         .await;
-    for path in ["/v1/exports", &format!("/v1/exports/{id}"), &download] {
+    for path in [
+        "/v1/exports",
+        &format!("/v1/exports/{id}"),
+        &download,
+        &events,
+    ] {
         service.get(path).await;
     }
+    service.cancel(&id).await;
+    service.delete(&id).await;
     seen.extend(service.seen());
 
     let documented: BTreeSet<(String, String, u16)> = operations(service.document())

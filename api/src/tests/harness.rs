@@ -1,5 +1,7 @@
 //! One service in a folder of its own, and requests to it.
 
+mod events;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,6 +29,8 @@ use waybill_shared::source::sqlite::SqliteSource;
 
 use crate::boundary::REQUEST_ID;
 use crate::{Access, ApiParts, ApiState, router};
+
+pub(super) use events::Events;
 
 /// Rows that the table of the tests has for `org_demo`.
 pub(super) const ROWS: usize = 30;
@@ -334,6 +338,16 @@ impl Service {
         answer.json()["id"].as_str().expect("an id").to_owned()
     }
 
+    pub(super) async fn cancel(&self, id: &str) -> Answer {
+        let path = format!("/v1/exports/{id}/cancel");
+        self.send(request(Method::POST, &path)).await
+    }
+
+    pub(super) async fn delete(&self, id: &str) -> Answer {
+        let path = format!("/v1/exports/{id}");
+        self.send(request(Method::DELETE, &path)).await
+    }
+
     pub(super) fn ledger(&self) -> &dyn Ledger {
         self.state.ledger.as_ref()
     }
@@ -376,11 +390,14 @@ impl Service {
     }
 
     fn drop_table(&self, table: &str) {
+        self.change_behind_its_back(&format!("DROP TABLE {table}"));
+    }
+
+    /// Changes the ledger without a hint to anyone.
+    pub(super) fn change_behind_its_back(&self, sql: &str) {
         let ledger = rusqlite::Connection::open(self.dir.path().join("ledger.sqlite"));
-        let broken = ledger
-            .expect("the file")
-            .execute_batch(&format!("DROP TABLE {table}"));
-        broken.expect("nobody writes");
+        let changed = ledger.expect("the file").execute_batch(sql);
+        changed.expect("nobody writes");
     }
 
     /// Takes the source away.

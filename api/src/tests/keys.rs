@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use http::StatusCode;
+use http::header::AUTHORIZATION;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use waybill_shared::caller::{KeyId, OrgId, Role};
 use waybill_shared::config::DatabaseUrl;
@@ -12,7 +13,7 @@ use waybill_shared::keys::NewKey;
 use waybill_test_services::postgres::{Cluster, Setup};
 
 use super::document::operations;
-use super::harness::{Answer, EXPORT, QUERY, Service, range, small_export, small_query};
+use super::harness::{Answer, EXPORT, QUERY, Service, range, request, small_export, small_query};
 
 /// How long a condition may take to come true: it bounds a failing test, not a passing one.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -43,6 +44,13 @@ impl Holder {
             ("prefer", "respond-async"),
         ];
         service.post(path, &headers, body).await
+    }
+
+    async fn delete(&self, service: &Service, path: &str) -> Answer {
+        let mut request = request(Method::DELETE, path);
+        let authorization = self.authorization.parse().expect("a header value");
+        request.headers_mut().insert(AUTHORIZATION, authorization);
+        service.send(request).await
     }
 
     /// Has a job made and returns its id.
@@ -211,6 +219,17 @@ async fn a_viewer_has_what_its_key_made_and_an_admin_the_organisations() {
         ] {
             let export = holder.get(&service, &path).await;
             let download = holder.get(&service, &format!("{path}/download")).await;
+            if !sees {
+                let (cancel, events) = (format!("{path}/cancel"), format!("{path}/events"));
+                let answers = [
+                    holder.post(&service, &cancel, &json!({})).await,
+                    holder.delete(&service, &path).await,
+                    holder.get(&service, &events).await,
+                ];
+                for answer in answers {
+                    assert_eq!(answer.problem(), (404, "export_not_found".to_owned()));
+                }
+            }
             let listed = holder.get(&service, "/v1/exports").await.json();
             let listed = listed["data"].as_array().expect("a list").len();
             if sees {

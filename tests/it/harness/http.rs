@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method, Url, redirect};
+use reqwest::{Client, Method, RequestBuilder, Url, redirect};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -96,6 +96,24 @@ impl Http {
         headers: &[(&str, &str)],
         body: impl Into<reqwest::Body>,
     ) -> Result<Answer, reqwest::Error> {
+        let request = self.request(method, target, headers).body(body);
+        let response = request.send().await?;
+        Ok(Answer {
+            request: format!("{method} {target}"),
+            path: response.url().path().to_owned(),
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.bytes().await?.to_vec(),
+        })
+    }
+
+    /// A request with the key, if there is one.
+    pub(super) fn request(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+    ) -> RequestBuilder {
         let url = match target.strip_prefix('/') {
             Some(_) => format!("{}{target}", self.base),
             None => target.to_owned(),
@@ -114,19 +132,7 @@ impl Http {
             all.append(name, value);
         }
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
-        let request = self
-            .client
-            .request(method.clone(), url.clone())
-            .headers(all)
-            .body(body);
-        let response = request.send().await?;
-        Ok(Answer {
-            request: format!("{method} {target}"),
-            path: url.path().to_owned(),
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            body: response.bytes().await?.to_vec(),
-        })
+        self.client.request(method, url).headers(all)
     }
 
     pub(crate) async fn get(&self, target: &str) -> Answer {
@@ -150,6 +156,33 @@ impl Http {
         let mut all = vec![JSON];
         all.extend_from_slice(headers);
         self.send("POST", target, &all, body.to_string()).await
+    }
+
+    pub(crate) async fn cancel(&self, id: &str) -> Answer {
+        self.send("POST", &format!("/v1/exports/{id}/cancel"), &[], "")
+            .await
+    }
+
+    pub(crate) async fn delete(&self, id: &str) -> Answer {
+        self.send("DELETE", &format!("/v1/exports/{id}"), &[], "")
+            .await
+    }
+
+    /// Everything that can be asked of an export, answered as if there were none.
+    pub(crate) async fn knows_nothing_of(&self, id: &str) {
+        let one = format!("/v1/exports/{id}");
+        for answer in [
+            self.get(&one).await,
+            self.get(&format!("{one}/download")).await,
+            self.get(&format!("{one}/events")).await,
+            self.cancel(id).await,
+            self.delete(id).await,
+        ] {
+            answer.problem(404, "export_not_found");
+        }
+        let list = self.get("/v1/exports?limit=100").await.expect(200).json();
+        let mut listed = list["data"].as_array().into_iter().flatten();
+        assert!(listed.all(|export| export["id"] != id), "{list:#}");
     }
 
     /// Asks for an export as a job and returns it as accepted.
@@ -396,7 +429,7 @@ impl Answer {
 
 /// What holds for every Export.
 #[track_caller]
-fn check_export(export: &Value) {
+pub(super) fn check_export(export: &Value) {
     let members = export
         .as_object()
         .unwrap_or_else(|| panic!("an Export, got {export}"));
@@ -429,8 +462,8 @@ fn check_export(export: &Value) {
     let attempt = export["attempt"].as_u64().unwrap_or_default();
     let most = export["max_attempts"].as_u64().unwrap_or_default();
     assert!((1..=most).contains(&attempt), "{export:#}");
-    let itself = export["allowed_actions"].as_array().into_iter().flatten();
-    for action in itself.clone() {
+    let actions = export["allowed_actions"].as_array().into_iter().flatten();
+    for action in actions.clone() {
         for member in ["rel", "href", "method"] {
             assert!(
                 action[member].is_string(),
@@ -438,11 +471,21 @@ fn check_export(export: &Value) {
             );
         }
     }
-    assert!(
-        itself.clone().any(|action| action["rel"] == "self"),
-        "{export:#}"
-    );
+    for (rel, expected) in [
+        ("self", true),
+        ("delete", true),
+        ("cancel", !finished),
+        ("events", !finished),
+        ("download", status == "completed"),
+    ] {
+        let allowed = actions.clone().any(|action| action["rel"] == rel);
+        assert_eq!(allowed, expected, "{rel} in {export:#}");
+    }
     assert_eq!(export["as_of"], export["materialized_at"], "{export:#}");
+    assert_eq!(export["error"].is_null(), status != "failed", "{export:#}");
+    if finished {
+        instant(&export["completed_at"]);
+    }
     if status == "completed" {
         for member in [
             "started_at",

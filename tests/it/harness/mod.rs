@@ -2,6 +2,7 @@
 //! account of what the answer must be.
 
 pub(crate) mod disturbed;
+pub(crate) mod events;
 pub(crate) mod executable;
 pub(crate) mod http;
 pub(crate) mod launch;

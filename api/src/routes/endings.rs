@@ -1,0 +1,101 @@
+//! Exports that their clients want no longer: stopped, or removed with all that belongs to them.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::Utc;
+use http::StatusCode;
+use waybill_shared::export::Export;
+use waybill_shared::ledger::Cancel;
+
+use crate::actions::operation;
+use crate::auth::Authenticated;
+use crate::export_view::{ExportView, actions, downloadable, shown_status};
+use crate::links::Links;
+use crate::openapi::problems;
+use crate::problem::{Problem, ProblemCode};
+use crate::routes::export_path::{ExportPath, not_found};
+use crate::state::ApiState;
+
+problems!(CancelProblems: ExportNotFound, ExportAlreadyFinished, DatabaseUnavailable, Internal);
+
+/// Cancel an export
+///
+/// Stops an export that is queued or running for good: its query ends on the database, and nothing of its
+/// file remains. The export itself stays, as `cancelled`, until it is deleted. Cancelling a cancelled
+/// export changes nothing. The request has no body.
+#[utoipa::path(
+    post,
+    path = "/v1/exports/{id}/cancel",
+    tag = "Exports",
+    params(ExportPath),
+    responses(
+        (status = 200, description = "The export, `cancelled` now or since an earlier request.", body = ExportView),
+        CancelProblems,
+    )
+)]
+pub(crate) async fn cancel_export(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    links: Links,
+    ExportPath(id): ExportPath,
+) -> Result<Json<ExportView>, Problem> {
+    let cancel = state
+        .ledger
+        .cancel(&caller.scope(), id)
+        .await
+        .map_err(|error| Problem::from(error).of_operation(operation::CANCEL_EXPORT))?
+        .ok_or_else(not_found)?;
+    match cancel {
+        Cancel::Cancelled(export) => Ok(Json(ExportView::new(*export, Utc::now(), &links, None))),
+        Cancel::Finished(export) => Err(finished(&export, &links)),
+    }
+}
+
+/// Why there is nothing to cancel.
+fn finished(export: &Export, links: &Links) -> Problem {
+    let now = Utc::now();
+    let detail = format!("The export is {}.", shown_status(export, now).name());
+    let problem = actions(export, now, links).into_iter().fold(
+        Problem::new(ProblemCode::ExportAlreadyFinished, detail),
+        Problem::allow,
+    );
+    if downloadable(export, now).is_some() {
+        problem
+    } else {
+        problem.allow(links.export_again())
+    }
+}
+
+problems!(DeleteProblems: ExportNotFound, DatabaseUnavailable, Internal);
+
+/// Delete an export
+///
+/// Removes an export in whatever state: one that is queued or running is stopped first. From the answer
+/// on there is no such export. Its file is removed from the store soon after, also when the store does
+/// not answer at the moment; links to it end with the file.
+#[utoipa::path(
+    delete,
+    path = "/v1/exports/{id}",
+    tag = "Exports",
+    params(ExportPath),
+    responses(
+        (status = 204, description = "It is gone, and it is recorded that its file has to go."),
+        DeleteProblems,
+    )
+)]
+pub(crate) async fn delete_export(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    ExportPath(id): ExportPath,
+) -> Result<StatusCode, Problem> {
+    let deleted = state
+        .ledger
+        .delete(&caller.scope(), id)
+        .await
+        .map_err(|error| Problem::from(error).of_operation(operation::DELETE_EXPORT))?;
+    if deleted {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(not_found())
+    }
+}
