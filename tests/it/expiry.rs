@@ -44,5 +44,8 @@ async fn a_file_goes_when_its_retention_is_over_and_its_record_later() {
     .await;
     http.knows_nothing_of(&id).await;
     let other = http.export(&text(&kept["id"])).await;
-    assert!(http.file_of(&other).await == file, "another's time is not over");
+    assert!(
+        http.file_of(&other).await == file,
+        "another's time is not over"
+    );
 }

@@ -1,6 +1,7 @@
 //! Faults at every step of the pipeline, and the promise that they cost nothing: every accepted export
 //! ends in one file with the right bytes, and nothing else remains.
 
+mod endings;
 mod kills;
 mod outages;
 mod restarts;

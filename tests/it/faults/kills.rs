@@ -53,7 +53,7 @@ async fn at_the_start_of_the_upload() {
 #[tokio::test]
 async fn after_the_start_of_the_upload() {
     let mut server = killed_after(Step::UploadBegins).await;
-    server.an_upload_may_be_unheard_of();
+    server.uploads_may_be_unheard_of(1);
     server.settled().await;
 }
 
@@ -126,6 +126,6 @@ async fn a_worker_that_wakes_up_too_late_leaves_no_object() {
 async fn a_worker_that_wakes_up_too_late_leaves_no_part() {
     let mut server = late_at(|server| &server.store, Step::UploadBegins).await;
     // It may hear of its lost lease before it hears of its upload.
-    server.an_upload_may_be_unheard_of();
+    server.uploads_may_be_unheard_of(1);
     server.settled().await;
 }

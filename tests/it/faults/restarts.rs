@@ -88,7 +88,7 @@ impl Service {
                 let answer = self.ask(turn, "GET", &target, &wait, &Value::Null).await;
                 status = answer.export()["status"].clone();
             }
-            made.push(Accepted { id, rows });
+            made.push(Accepted::new(&id, rows));
         }
         made
     }

@@ -47,8 +47,8 @@ async fn random_faults_lose_nothing_and_leave_nothing() {
 struct Soak {
     server: Disturbed,
     random: StdRng,
-    /// Exports that were not yet seen completed.
-    open: Vec<Accepted>,
+    /// Exports that were not yet seen completed, and their rows.
+    open: Vec<(String, usize)>,
     made: usize,
     cancelled: usize,
     faults: usize,
@@ -78,20 +78,19 @@ impl Soak {
     async fn work(&mut self) {
         let http = self.server.http();
         let open = std::mem::take(&mut self.open);
-        for accepted in open {
-            let Accepted { id, rows } = &accepted;
-            let export = http.export(id).await;
+        for (id, rows) in open {
+            let export = http.export(&id).await;
             match export["status"].as_str() {
                 Some("queued" | "running") if self.random.random_ratio(1, 20) => {
-                    http.cancel(id).await;
+                    http.cancel(&id).await;
                     self.cancelled += 1;
-                    http.delete(id).await.expect(204);
+                    http.delete(&id).await.expect(204);
                 }
-                Some("queued" | "running") => self.open.push(accepted),
+                Some("queued" | "running") => self.open.push((id, rows)),
                 Some("completed") => {
                     let file = http.file_of(&export).await;
-                    assert!(file == first_lines(*rows).into_bytes(), "the bytes of {id}");
-                    http.delete(id).await.expect(204);
+                    assert!(file == first_lines(rows).into_bytes(), "the bytes of {id}");
+                    http.delete(&id).await.expect(204);
                 }
                 _ => panic!("{export:#}"),
             }
@@ -100,7 +99,7 @@ impl Soak {
             let rows = if self.random.random() { WIDE_ROWS } else { 100 };
             let accepted = http.submit(&export_of(&first_rows(rows))).await;
             let id = text(&accepted["id"]);
-            self.open.push(Accepted { id, rows });
+            self.open.push((id, rows));
             self.made += 1;
         }
     }
@@ -108,7 +107,7 @@ impl Soak {
     async fn fault(&mut self) {
         self.faults += 1;
         // Whatever happens may happen while a store begins an upload.
-        self.server.an_upload_may_be_unheard_of();
+        self.server.uploads_may_be_unheard_of(1);
         match self.random.random_range(0..10) {
             0 | 1 => self.replace("worker", Server::kill_one),
             2 => self.replace("worker", |server, name| {
@@ -173,8 +172,8 @@ impl Soak {
 
     /// Lets everything end, and looks at what is there.
     async fn end(self) {
-        for accepted in self.open {
-            self.server.account_for(accepted);
+        for (id, rows) in &self.open {
+            self.server.account_for(Accepted::new(id, *rows));
         }
         self.server.settled().await;
     }

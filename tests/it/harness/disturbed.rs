@@ -4,6 +4,7 @@
 //! The API has a way of its own to both, so that a test can look while its workers cannot.
 
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -27,6 +28,15 @@ const BUSY: &str = "
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'";
 
+/// Uploads of exports that go on, as far as the ledger knows.
+const RECORDED: &str = "SELECT count(*) FROM waybill.uploads";
+
+/// What has to go from the store and did not yet. What was removed is looked at again, much later.
+const LEFT_OVER: &str = "SELECT count(*) FROM waybill.leftovers WHERE looks = 0";
+
+const UNFINISHED: &str =
+    "SELECT count(*) FROM waybill.exports WHERE status IN ('queued', 'running')";
+
 /// Sessions of anybody but the one that asks.
 const SESSIONS: &str = "
 SELECT count(*) FROM pg_stat_activity
@@ -46,11 +56,32 @@ pub(crate) struct Disturbed {
     unheard_uploads: usize,
 }
 
-/// An export that was accepted, and how many rows it was asked for.
+/// An export that was accepted.
 #[derive(Clone)]
 pub(crate) struct Accepted {
-    pub(crate) id: String,
-    pub(crate) rows: usize,
+    id: String,
+    rows: usize,
+    end: End,
+}
+
+/// How an export has to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Completed,
+    Cancelled,
+    Deleted,
+    Expired,
+}
+
+impl Accepted {
+    /// With all of its rows, unless its client ends it.
+    pub(crate) fn new(id: &str, rows: usize) -> Self {
+        Self {
+            id: id.to_owned(),
+            rows,
+            end: End::Completed,
+        }
+    }
 }
 
 impl Disturbed {
@@ -87,12 +118,14 @@ impl Disturbed {
 
     /// Asks for an export of several parts and returns its id.
     pub(crate) async fn submit(&self) -> String {
-        let accepted = self.http().submit(&export_of(&first_rows(WIDE_ROWS))).await;
+        self.submit_rows(WIDE_ROWS).await
+    }
+
+    /// The same for the first rows alone.
+    pub(crate) async fn submit_rows(&self, rows: usize) -> String {
+        let accepted = self.http().submit(&export_of(&first_rows(rows))).await;
         let id = text(&accepted["id"]);
-        self.account_for(Accepted {
-            id: id.clone(),
-            rows: WIDE_ROWS,
-        });
+        self.account_for(Accepted::new(&id, rows));
         id
     }
 
@@ -101,15 +134,42 @@ impl Disturbed {
         self.accepted.borrow_mut().push(accepted);
     }
 
-    /// One upload may have been begun in the store without anybody hearing its id. It has no part, and
-    /// in a store that cannot list uploads nobody can remove it.
-    pub(crate) fn an_upload_may_be_unheard_of(&mut self) {
-        self.unheard_uploads += 1;
+    /// Cancels an unfinished export.
+    pub(crate) async fn cancel(&self, id: &str) {
+        let export = self.http().cancel(id).await.export();
+        assert_eq!(export["status"], "cancelled", "{export:#}");
+        self.ends_as(id, End::Cancelled);
+    }
+
+    /// Deletes an export.
+    pub(crate) async fn delete(&self, id: &str) {
+        self.http().delete(id).await.expect(204);
+        self.ends_as(id, End::Deleted);
+    }
+
+    /// Lets the time pass for which the file of a completed export is kept.
+    pub(crate) fn expire(&self, id: &str) {
+        let sql = format!("UPDATE waybill.exports SET expires_at = now() WHERE id = '{id}'");
+        self.server.services().database().psql(&sql);
+        self.ends_as(id, End::Expired);
+    }
+
+    fn ends_as(&self, id: &str, end: End) {
+        let mut accepted = self.accepted.borrow_mut();
+        let export = accepted.iter_mut().find(|export| export.id == id);
+        export.expect("it was accepted here").end = end;
+    }
+
+    /// So many uploads may have been begun in the store without anybody hearing their ids. They have no
+    /// part, and in a store that cannot list uploads nobody can remove them.
+    pub(crate) fn uploads_may_be_unheard_of(&mut self, uploads: usize) {
+        self.unheard_uploads += uploads;
     }
 
     /// Waits until every accepted export is completed.
     pub(crate) async fn completed(&self) {
-        for Accepted { id, .. } in self.accepted() {
+        let accepted = self.accepted.borrow().clone();
+        for Accepted { id, .. } in accepted {
             self.http().completed(&id).await;
         }
     }
@@ -139,44 +199,43 @@ impl Disturbed {
         }
     }
 
-    /// Every accepted export is completed with the bytes of an undisturbed run, and nothing else is
-    /// there or goes on. Ends the server. Returns the exports as they were last.
+    /// Every accepted export has ended as it has to, the completed ones with the bytes of an
+    /// undisturbed run, and nothing else is there or goes on. Ends the server. Returns the completed
+    /// exports as they were last.
     pub(crate) async fn settled(mut self) -> Vec<Value> {
-        let mut exports = Vec::new();
-        for Accepted { id, rows } in self.accepted() {
+        let accepted = self.accepted.take();
+        let mut completed = Vec::new();
+        for Accepted { id, rows, end } in &accepted {
             let http = self.http();
-            let export = http.completed(&id).await;
-            let file = http.file_of(&export).await;
-            assert_eq!(export["row_count"], rows, "{export:#}");
-            assert!(file == first_lines(rows).into_bytes(), "the bytes of {id}");
-            exports.push(export);
+            match end {
+                End::Completed => completed.push(whole(&http, id, *rows).await),
+                End::Cancelled => drop(http.export_once(id, "cancelled").await),
+                End::Expired => drop(http.export_once(id, "expired").await),
+                End::Deleted => http.knows_nothing_of(id).await,
+            }
         }
-        self.nothing_is_left_over().await;
+        let ids: Vec<String> = completed.iter().map(|export| text(&export["id"])).collect();
+        self.nothing_is_left_over(&ids).await;
 
         let status = self.server.terminate();
         assert_eq!(status.code(), Some(0), "{status}");
         for database in [self.server.services().database(), self.data.database()] {
             is_zero(database, "sessions that outlive their process", SESSIONS).await;
         }
-        exports
+        completed
     }
 
-    fn accepted(&self) -> Vec<Accepted> {
-        self.accepted.borrow().clone()
-    }
-
-    async fn nothing_is_left_over(&self) {
+    /// There is one object for each of these exports, and nothing else of any.
+    async fn nothing_is_left_over(&self, ids: &[String]) {
         let services = self.server.services();
-        let accepted = self.accepted();
-        let ids: Vec<&str> = accepted.iter().map(|export| &*export.id).collect();
-        within(LEFTOVERS, "one object for each export", async || {
+        within(LEFTOVERS, "one object for each file", async || {
             let objects = services.store().objects();
-            let of = |id: &&str| {
-                let here = |object: &&std::path::PathBuf| object.iter().any(|part| part == *id);
+            let of = |id: &String| {
+                let here = |object: &&PathBuf| object.iter().any(|part| part == id.as_str());
                 objects.iter().filter(here).count()
             };
             // A published object never goes; others may be on their way out.
-            assert!(ids.iter().all(|id| of(id) >= 1), "{objects:?}");
+            assert!(ids.iter().all(|id| of(id) >= 1), "{ids:?} in {objects:?}");
             (objects.len() == ids.len()).then_some(())
         })
         .await;
@@ -185,19 +244,23 @@ impl Disturbed {
             (uploads <= self.unheard_uploads && parts == 0).then_some(())
         })
         .await;
-        let ledger = services.database();
-        is_zero(
-            ledger,
-            "recorded uploads",
-            "SELECT count(*) FROM waybill.uploads",
-        )
-        .await;
-        for database in [ledger, self.data.database()] {
+        let (ledger, data) = (services.database(), self.data.database());
+        is_zero(ledger, "recorded uploads", RECORDED).await;
+        is_zero(ledger, "leftovers that nobody removed", LEFT_OVER).await;
+        is_zero(ledger, "unfinished exports", UNFINISHED).await;
+        for database in [ledger, data] {
             is_zero(database, "running queries", BUSY).await;
         }
-        let states = "SELECT count(*) FROM waybill.exports WHERE status IN ('queued', 'running')";
-        is_zero(ledger, "unfinished exports", states).await;
     }
+}
+
+/// A completed export with all of its rows.
+async fn whole(http: &Http, id: &str, rows: usize) -> Value {
+    let export = http.completed(id).await;
+    let file = http.file_of(&export).await;
+    assert_eq!(export["row_count"], rows, "{export:#}");
+    assert!(file == first_lines(rows).into_bytes(), "the bytes of {id}");
+    export
 }
 
 async fn is_zero(database: &Database<'static>, what: &str, count: &str) {

@@ -238,15 +238,16 @@ impl Ways {
                 }
                 client = accepted => {
                     let (client, _) = client?;
-                    tokio::spawn(self.clone().connect(client));
+                    // From here on it can be cut.
+                    let cuts = self.rules.cuts.subscribe();
+                    tokio::spawn(self.clone().connect(client, cuts));
                 }
             }
         }
     }
 
     /// One connection, until either side ends it or it is cut.
-    async fn connect(self, client: TcpStream) {
-        let mut cuts = self.rules.cuts.subscribe();
+    async fn connect(self, client: TcpStream, mut cuts: watch::Receiver<u64>) {
         tokio::select! {
             _ = cuts.changed() => {}
             // Either side's fault is the end of the connection, which is all that the other learns.

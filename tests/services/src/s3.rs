@@ -9,12 +9,14 @@ use std::thread::{self, JoinHandle};
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tower::util::MapFuture;
 
 /// The key that every server takes.
 pub const ACCESS_KEY_ID: &str = "waybill";
@@ -188,9 +190,17 @@ fn run(folder: &Path, address: SocketAddr) -> io::Result<(SocketAddr, Server)> {
     Ok((address, Server { stop, thread }))
 }
 
+/// A request ends also when its client is gone, as it does in a real store: s3s-fs that is stopped while
+/// it joins parts leaves some of them behind, which nobody can remove.
+async fn to_its_end<T: Send + 'static>(answer: impl Future<Output = T> + Send + 'static) -> T {
+    let answered = tokio::spawn(answer).await;
+    answered.expect("the store does not panic")
+}
+
 async fn serve(listener: std::net::TcpListener, service: S3Service) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let server = Builder::new(TokioExecutor::new());
+    let service = TowerToHyperService::new(MapFuture::new(service, to_its_end));
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
@@ -198,6 +208,6 @@ async fn serve(listener: std::net::TcpListener, service: S3Service) -> io::Resul
             .serve_connection(TokioIo::new(stream), service.clone())
             .into_owned();
         // A client that goes away is no concern of the store's.
-        tokio::spawn(async move { drop(connection.await) });
+        tokio::spawn(connection);
     }
 }
