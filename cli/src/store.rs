@@ -1,5 +1,6 @@
 //! The embedded store: S3 on a folder, reached over HTTP like any other.
 
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,12 +8,14 @@ use anyhow::Context as _;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tower::{ServiceExt as _, service_fn};
 use waybill_shared::bucket::Bucket;
 use waybill_shared::config::StorageSettings;
 
@@ -81,9 +84,19 @@ fn service(root: &Path, keys: &KeyPair) -> anyhow::Result<S3Service> {
     Ok(builder.build())
 }
 
+/// A request ends also when its client is gone, as it does in any other store. One that was given up
+/// while it joins parts would leave some of them behind, which nobody can remove.
+async fn to_its_end<T: Send + 'static>(answer: impl Future<Output = T> + Send + 'static) -> T {
+    let answered = tokio::spawn(answer).await;
+    answered.unwrap_or_else(|panic| resume_unwind(panic.into_panic()))
+}
+
 /// Serves until `shutdown`, then lets running requests finish.
 async fn serve(listener: TcpListener, service: S3Service, shutdown: CancellationToken) {
     let server = Builder::new(TokioExecutor::new());
+    let service = TowerToHyperService::new(service_fn(move |request| {
+        to_its_end(service.clone().oneshot(request))
+    }));
     let connections = GracefulShutdown::new();
     while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
         let stream = match accepted {
