@@ -110,20 +110,27 @@ impl S3 {
     }
 
     /// What is kept of unfinished multipart uploads: a file for each that was begun, and one for each
-    /// part, in the form of s3s-fs.
+    /// part, in the form of s3s-fs. It may also keep a part that arrived while its upload was aborted,
+    /// and knows no upload any more by which to remove it; that is not counted.
     #[must_use]
     pub fn unfinished(&self) -> Unfinished {
-        let mut unfinished = Unfinished::default();
         let files = fs::read_dir(self.folder.path()).expect("the folder is ours");
-        for file in files.flatten() {
-            let name = file.file_name().to_string_lossy().into_owned();
-            if name.starts_with(".upload_id-") {
-                unfinished.parts += 1;
-            } else if name.starts_with(".upload-") {
-                unfinished.uploads += 1;
-            }
+        let names: Vec<String> = files
+            .flatten()
+            .map(|file| file.file_name().to_string_lossy().into_owned())
+            .collect();
+        let uploads: Vec<&str> = names
+            .iter()
+            .filter_map(|name| name.strip_prefix(".upload-")?.strip_suffix(".json"))
+            .collect();
+        let parts = names.iter().filter(|name| {
+            let part = name.strip_prefix(".upload_id-");
+            part.is_some_and(|part| uploads.iter().any(|id| part.starts_with(id)))
+        });
+        Unfinished {
+            uploads: uploads.len(),
+            parts: parts.count(),
         }
-        unfinished
     }
 
     /// Ends the server; connections to it break.
