@@ -82,22 +82,7 @@ impl Pipeline {
         };
         self.ledger.record_snapshot(lease, &record).await?;
 
-        let mut upload = self
-            .bucket
-            .start_upload(
-                &object_key,
-                export.format.content_type_header(),
-                &export.filename,
-            )
-            .await?;
-        if let Err(error) = self.ledger.record_upload(lease, upload.id()).await {
-            // Nobody else knows of it.
-            if let Err(error) = upload.abort().await {
-                tracing::warn!(%error, "an upload that was not recorded could not be aborted");
-            }
-            return Err(error.into());
-        }
-
+        let mut upload = self.begin_upload(export, lease, &object_key).await?;
         let row_count = self.pour(&plan, snapshot, &mut upload, progress).await?;
         let stored = upload.finish().await?;
         Ok(Receipt {
@@ -117,6 +102,36 @@ impl Pipeline {
             .inspect_err(|error| tracing::debug!(%error, "the rows could not be estimated"))
             .ok()
             .flatten()
+    }
+
+    /// Begins an upload and records it. In a task of its own: if the attempt ends meanwhile, nobody
+    /// would know of the upload.
+    async fn begin_upload(
+        &self,
+        export: &Export,
+        lease: &Lease,
+        object_key: &str,
+    ) -> Result<Upload, AttemptError> {
+        let (bucket, ledger) = (self.bucket.clone(), Arc::clone(&self.ledger));
+        let (lease, object_key) = (lease.clone(), object_key.to_owned());
+        let (content_type, filename) =
+            (export.format.content_type_header(), export.filename.clone());
+        let begun = tokio::spawn(async move {
+            let upload = bucket
+                .start_upload(&object_key, content_type, &filename)
+                .await?;
+            if let Err(error) = ledger.record_upload(&lease, upload.id()).await {
+                // Nobody else knows of it.
+                if let Err(error) = upload.abort().await {
+                    tracing::warn!(%error, "an upload that was not recorded could not be aborted");
+                }
+                return Err(error.into());
+            }
+            Ok(upload)
+        });
+        begun
+            .await
+            .unwrap_or_else(|panic| Err(AttemptError::Panic(panic.to_string())))
     }
 
     /// Batches into parts until the source ends; returns the rows.

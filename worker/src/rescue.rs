@@ -24,6 +24,8 @@ const UNDELIVERED_AFTER: Duration = Duration::from_secs(2);
 /// How long a leftover is this process's before another one may try to remove it. Also the pause
 /// after a failure.
 const HOLD: Duration = Duration::from_secs(10);
+/// How long after its claim an upload is aborted: a store may keep a part that arrives at that moment.
+const REST: Duration = Duration::from_secs(3);
 /// Leftovers that are removed at the same time.
 const REMOVALS: usize = 8;
 /// When a key is looked at again after it was emptied: a late worker's last request may have been on
@@ -110,7 +112,7 @@ impl Rescue {
 
     /// Removes from the store what has to go. What cannot be removed now is tried again.
     pub(crate) async fn remove_leftovers(&self) {
-        let leftovers = match self.ledger.take_leftovers(HOLD).await {
+        let leftovers = match self.ledger.take_leftovers(HOLD, REST).await {
             Ok(leftovers) => leftovers,
             Err(error) => return tracing::warn!(%error, "could not look for leftovers"),
         };

@@ -528,6 +528,10 @@ async fn uploads_are_left_over_once_their_claim_is_over(ledger: &dyn Ledger) {
     let (unrecorded, recorded) = (begin().await, begin().await);
     ledger.record_upload(&recorded, "v").await.expect("held");
     assert!(taken(ledger).await.is_empty());
+    let late = begin().await;
+    ledger.hand_back(&late, LEASE).await.expect("held");
+    let resting = ledger.take_leftovers(LEASE, LEASE).await;
+    assert!(resting.expect("the ledger").is_empty(), "not yet");
     for (lease, upload) in [
         (unrecorded, LeftUpload::Unrecorded),
         (recorded, LeftUpload::Recorded("v".to_owned())),
@@ -553,7 +557,7 @@ async fn a_leftover_is_held_looked_at_again_and_forgotten(fixture: &Fixture) {
     let take = async |hold| {
         fixture
             .other
-            .take_leftovers(hold)
+            .take_leftovers(hold, Duration::ZERO)
             .await
             .expect("the ledger")
     };
@@ -641,7 +645,10 @@ async fn a_clock_that_was_set_back_holds_nothing_up(ledger: &dyn Ledger) {
 
 /// What has to go now; nobody else is given it for long.
 async fn taken(ledger: &dyn Ledger) -> Vec<Leftover> {
-    ledger.take_leftovers(LEASE).await.expect("the ledger")
+    ledger
+        .take_leftovers(LEASE, Duration::ZERO)
+        .await
+        .expect("the ledger")
 }
 
 async fn the_backlog_is_measured(ledger: &dyn Ledger) {

@@ -153,7 +153,7 @@ async fn follow(fixture: &Fixture, sequence: &[Change]) {
     let hold = Duration::from_secs(3_600);
     let taken = fixture
         .other
-        .take_leftovers(hold)
+        .take_leftovers(hold, Duration::ZERO)
         .await
         .expect("the ledger");
     let mut found: Vec<_> = taken

@@ -68,11 +68,16 @@ pub trait Upkeep: Send + Sync {
     async fn purge(&self, kept_for: Duration) -> Result<u64, LedgerError>;
 
     /// Leftovers whose time has come, some at a time. For `hold` they are this caller's: nobody else
-    /// is given them, unless it dies with them.
+    /// is given them, unless it dies with them. The time of an upload comes `rest` after its claim was
+    /// found to be over: the last requests of its worker may still be on their way.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].
-    async fn take_leftovers(&self, hold: Duration) -> Result<Vec<Leftover>, LedgerError>;
+    async fn take_leftovers(
+        &self,
+        hold: Duration,
+        rest: Duration,
+    ) -> Result<Vec<Leftover>, LedgerError>;
 
     /// Records that a leftover is gone from the store: to be looked at once more after a while, or
     /// to be forgotten.

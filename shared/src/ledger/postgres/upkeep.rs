@@ -84,8 +84,15 @@ impl Upkeep for PostgresLedger {
         Ok(purged.rows_affected())
     }
 
-    async fn take_leftovers(&self, hold: Duration) -> Result<Vec<Leftover>, LedgerError> {
-        sqlx::query(sql::COLLECT).execute(&self.pool).await?;
+    async fn take_leftovers(
+        &self,
+        hold: Duration,
+        rest: Duration,
+    ) -> Result<Vec<Leftover>, LedgerError> {
+        sqlx::query(sql::COLLECT)
+            .bind(rest.as_secs_f64())
+            .execute(&self.pool)
+            .await?;
         let taken: Vec<(String, Option<String>, i32)> = sqlx::query_as(sql::TAKE)
             .bind(hold.as_secs_f64())
             .bind(i64::from(AT_ONCE))

@@ -107,7 +107,11 @@ impl Upkeep for SqliteLedger {
         Ok(purged.rows_affected())
     }
 
-    async fn take_leftovers(&self, hold: Duration) -> Result<Vec<Leftover>, LedgerError> {
+    async fn take_leftovers(
+        &self,
+        hold: Duration,
+        rest: Duration,
+    ) -> Result<Vec<Leftover>, LedgerError> {
         let now = Utc::now();
         let mut tx = self.write().await?;
         let over: Vec<(String, String)> = sqlx::query_as(sql::OVER).fetch_all(&mut *tx).await?;
@@ -115,7 +119,7 @@ impl Upkeep for SqliteLedger {
             sqlx::query(sql::LEAVE_UPLOAD)
                 .bind(object_key)
                 .bind(upload_id)
-                .bind(micros(now))
+                .bind(micros(now + rest))
                 .execute(&mut *tx)
                 .await?;
         }

@@ -79,7 +79,7 @@ WITH over AS (
     RETURNING object_key, upload_id
 )
 INSERT INTO waybill.leftovers (object_key, upload_id, look_at)
-SELECT object_key, upload_id, now() FROM over
+SELECT object_key, upload_id, now() + make_interval(secs => $1) FROM over
 ON CONFLICT (object_key) DO NOTHING";
 
 pub(super) const TAKE: &str = "
