@@ -383,6 +383,12 @@ async fn only_what_died_alone_has_failed(ledger: &dyn Ledger) {
     }
     assert_eq!(die(true).await, (true, 1, ExportStatus::Queued));
     assert_eq!(die(false).await, (true, 1, ExportStatus::Queued));
+    let handed_back = claim(ledger, LEASE).await.lease;
+    ledger.isolate(&handed_back).await.expect("held");
+    let back = ledger.hand_back(&handed_back, Duration::ZERO).await;
+    back.expect("held");
+    let died = die(false).await;
+    assert_eq!(died, (true, 1, ExportStatus::Queued), "alone then, not now");
     assert_eq!(die(true).await, (true, 2, ExportStatus::Failed));
     let lost = read(ledger, id).await;
     assert_eq!(

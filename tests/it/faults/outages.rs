@@ -130,20 +130,20 @@ async fn a_publication_whose_answer_was_lost_is_one() {
     uncharged(server).await;
 }
 
-/// In mid-stream every connection of a kind breaks.
-async fn cut_in_mid_stream(way: fn(&Disturbed) -> &Proxy) -> (Disturbed, String) {
+/// An export is held at a step of its upload while every connection of a kind breaks.
+async fn cut_at(step: Step, way: fn(&Disturbed) -> &Proxy) -> (Disturbed, String) {
     let server = Disturbed::start(as_it_is);
-    let part = server.store.hold(Step::FirstPart);
+    let upload = server.store.hold(step);
     let id = server.submit().await;
-    part.met().await;
+    upload.met().await;
     way(&server).cut();
-    part.go_on();
+    upload.go_on();
     (server, id)
 }
 
 #[tokio::test]
 async fn a_ledger_whose_connections_break_costs_no_second_run() {
-    let (server, id) = cut_in_mid_stream(|server| &server.ledger).await;
+    let (server, id) = cut_at(Step::FirstPart, |server| &server.ledger).await;
     server.completed().await;
     server.recorded(&id, "epoch = 1").await;
     uncharged(server).await;
@@ -151,18 +151,20 @@ async fn a_ledger_whose_connections_break_costs_no_second_run() {
 
 #[tokio::test]
 async fn a_source_whose_connections_break() {
-    let (server, _) = cut_in_mid_stream(|server| &server.source).await;
+    // While a part is held, all rows may be read; before the upload begins, only some can be.
+    let (server, id) = cut_at(Step::UploadBegins, |server| &server.source).await;
+    server.recorded(&id, "epoch > 1").await;
     uncharged(server).await;
 }
 
 #[tokio::test]
 async fn a_source_that_is_gone_for_a_while() {
     let server = Disturbed::start(as_it_is);
-    let part = server.store.hold(Step::FirstPart);
+    let upload = server.store.hold(Step::UploadBegins);
     let id = server.submit().await;
-    part.met().await;
+    upload.met().await;
     server.source.go_away();
-    part.go_on();
+    upload.go_on();
     server.recorded(&id, "status = 'queued'").await;
     server.source.pass();
     uncharged(server).await;
