@@ -13,7 +13,6 @@ use waybill_shared::ledger::{Claim, Ledger, LedgerError};
 use crate::WorkerParts;
 use crate::attempt::{AttemptError, Pipeline};
 use crate::lease::HeldLease;
-use crate::rescue::Rescue;
 use crate::slots::{Slot, Slots};
 use crate::verdict::{Verdict, judge};
 
@@ -24,7 +23,6 @@ const RECORD_AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct Exporter {
     pipeline: Pipeline,
     ledger: Arc<dyn Ledger>,
-    rescue: Arc<Rescue>,
     slots: Slots,
     lease_for: Duration,
     timeout: Duration,
@@ -34,11 +32,7 @@ pub(crate) struct Exporter {
 }
 
 impl Exporter {
-    pub(crate) fn new(
-        parts: &WorkerParts,
-        rescue: Arc<Rescue>,
-        interrupt: CancellationToken,
-    ) -> Self {
+    pub(crate) fn new(parts: &WorkerParts, interrupt: CancellationToken) -> Self {
         Self {
             pipeline: Pipeline {
                 catalog: Arc::clone(&parts.catalog),
@@ -49,7 +43,6 @@ impl Exporter {
                 freshness_budget: parts.exports.freshness_timeout(),
             },
             ledger: Arc::clone(&parts.ledger),
-            rescue,
             slots: Slots::new(parts.worker.concurrency),
             lease_for: parts.worker.lease(),
             timeout: parts.exports.timeout(),
@@ -90,9 +83,6 @@ impl Exporter {
         };
         if let Err(error) = outcome {
             self.settle(&claim, &error).await;
-            drop(held);
-            // What the attempt left in the store is nobody's any more.
-            self.rescue.remove_leftovers().await;
         }
     }
 

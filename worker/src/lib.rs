@@ -50,17 +50,13 @@ pub struct WorkerParts {
 pub async fn run(parts: WorkerParts, shutdown: CancellationToken) {
     let interrupt = CancellationToken::new();
     let running = TaskTracker::new();
-    let rescue = Arc::new(Rescue::new(
+    let rescue = Rescue::new(
         Arc::clone(&parts.ledger),
         parts.bucket.clone(),
         parts.worker.lease(),
         parts.exports.record_retention(),
-    ));
-    let exporter = Arc::new(Exporter::new(
-        &parts,
-        Arc::clone(&rescue),
-        interrupt.clone(),
-    ));
+    );
+    let exporter = Arc::new(Exporter::new(&parts, interrupt.clone()));
     let rescuing = tokio::spawn({
         let shutdown = shutdown.clone();
         async move { rescue.run(shutdown).await }

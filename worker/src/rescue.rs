@@ -111,7 +111,7 @@ impl Rescue {
     }
 
     /// Removes from the store what has to go. What cannot be removed now is tried again.
-    pub(crate) async fn remove_leftovers(&self) {
+    async fn remove_leftovers(&self) {
         let leftovers = match self.ledger.take_leftovers(HOLD, REST).await {
             Ok(leftovers) => leftovers,
             Err(error) => return tracing::warn!(%error, "could not look for leftovers"),

@@ -2,7 +2,7 @@
 //! work resumes by itself, and no export is charged for it.
 
 use serde_json::Value;
-use waybill_test_services::proxy::{Proxy, Step};
+use waybill_test_services::proxy::{Proxy, Step, Trap};
 
 use super::PUBLISH;
 use crate::harness::disturbed::Disturbed;
@@ -20,6 +20,15 @@ async fn uncharged(server: Disturbed) -> Vec<Value> {
         assert_eq!(export["attempt"], 1, "{export:#}");
     }
     exports
+}
+
+/// An export whose worker is held at a step of its upload.
+async fn held_at(set: impl FnOnce(Launch) -> Launch, step: Step) -> (Disturbed, String, Trap) {
+    let server = Disturbed::start(set);
+    let trap = server.store.hold(step);
+    let id = server.submit().await;
+    trap.met().await;
+    (server, id, trap)
 }
 
 /// The store answers such requests with a status until the worker has given up once.
@@ -69,10 +78,11 @@ async fn a_store_that_fails_once_costs_no_second_run() {
 
 #[tokio::test]
 async fn a_store_that_hangs_for_longer_than_a_lease() {
-    let server = Disturbed::start(|launch| launch.env("WORKER__LEASE_SECONDS", 2));
-    let part = server.store.hold(Step::LaterPart);
-    let id = server.submit().await;
-    part.met().await;
+    let (server, id, part) = held_at(
+        |launch| launch.env("WORKER__LEASE_SECONDS", 2),
+        Step::LaterPart,
+    )
+    .await;
     server.store.hang();
     part.go_on();
     server.renewed(&id, 5).await;
@@ -84,10 +94,7 @@ async fn a_store_that_hangs_for_longer_than_a_lease() {
 
 #[tokio::test]
 async fn a_store_that_is_gone_for_a_while() {
-    let server = Disturbed::start(as_it_is);
-    let part = server.store.hold(Step::LaterPart);
-    let id = server.submit().await;
-    part.met().await;
+    let (server, id, part) = held_at(as_it_is, Step::LaterPart).await;
     server.store.go_away();
     drop(part);
     server.recorded(&id, "status = 'queued'").await;
@@ -132,10 +139,7 @@ async fn a_publication_whose_answer_was_lost_is_one() {
 
 /// An export is held at a step of its upload while every connection of a kind breaks.
 async fn cut_at(step: Step, way: fn(&Disturbed) -> &Proxy) -> (Disturbed, String) {
-    let server = Disturbed::start(as_it_is);
-    let upload = server.store.hold(step);
-    let id = server.submit().await;
-    upload.met().await;
+    let (server, id, upload) = held_at(as_it_is, step).await;
     way(&server).cut();
     upload.go_on();
     (server, id)
@@ -159,10 +163,7 @@ async fn a_source_whose_connections_break() {
 
 #[tokio::test]
 async fn a_source_that_is_gone_for_a_while() {
-    let server = Disturbed::start(as_it_is);
-    let upload = server.store.hold(Step::UploadBegins);
-    let id = server.submit().await;
-    upload.met().await;
+    let (server, id, upload) = held_at(as_it_is, Step::UploadBegins).await;
     server.source.go_away();
     upload.go_on();
     server.recorded(&id, "status = 'queued'").await;
@@ -172,10 +173,11 @@ async fn a_source_that_is_gone_for_a_while() {
 
 #[tokio::test]
 async fn a_ledger_that_is_gone_for_longer_than_a_lease() {
-    let server = Disturbed::start(|launch| launch.env("WORKER__LEASE_SECONDS", 2));
-    let part = server.store.hold(Step::LaterPart);
-    let id = server.submit().await;
-    part.met().await;
+    let (server, id, part) = held_at(
+        |launch| launch.env("WORKER__LEASE_SECONDS", 2),
+        Step::LaterPart,
+    )
+    .await;
     server.ledger.go_away();
     server.recorded(&id, "lease_expires_at < now()").await;
     part.go_on();
@@ -187,10 +189,7 @@ async fn a_ledger_that_is_gone_for_longer_than_a_lease() {
 
 #[tokio::test]
 async fn everything_that_is_gone_for_a_while() {
-    let server = Disturbed::start(as_it_is);
-    let part = server.store.hold(Step::LaterPart);
-    let id = server.submit().await;
-    part.met().await;
+    let (server, id, part) = held_at(as_it_is, Step::LaterPart).await;
     let all = [&server.ledger, &server.source, &server.store];
     all.into_iter().for_each(Proxy::go_away);
     drop(part);
