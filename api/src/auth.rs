@@ -109,8 +109,8 @@ impl Authenticator {
 
 /// Records that a key is used, beside the request: nobody waits for it, and it fails nobody.
 fn record_use(keys: &Arc<dyn Keys>, key: &ApiKey) {
-    let fresh = |at| Utc::now() - at < USE_RECORDED_EVERY;
-    if key.last_used_at.is_some_and(fresh) {
+    let recorded = key.last_used_at;
+    if recorded.is_some_and(|at| Utc::now() < at + USE_RECORDED_EVERY) {
         return;
     }
     let (keys, id) = (Arc::clone(keys), key.id.clone());

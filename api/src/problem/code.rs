@@ -20,8 +20,14 @@ pub(crate) enum ProblemCode {
     ExportFailed,
     ExportAlreadyFinished,
     ExportExpired,
+    RequestTimeout,
     PayloadTooLarge,
+    UriTooLong,
+    HeadersTooLarge,
     UnsupportedMediaType,
+    IdempotencyKeyReused,
+    RateLimited,
+    TooManyActiveExports,
     QueueFull,
     Overloaded,
     QueryTimeout,
@@ -48,7 +54,7 @@ pub(crate) struct Explanation {
 }
 
 impl ProblemCode {
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 30] = [
         Self::InvalidRequest,
         Self::InvalidQuery,
         Self::Unauthorized,
@@ -61,8 +67,14 @@ impl ProblemCode {
         Self::ExportFailed,
         Self::ExportAlreadyFinished,
         Self::ExportExpired,
+        Self::RequestTimeout,
         Self::PayloadTooLarge,
+        Self::UriTooLong,
+        Self::HeadersTooLarge,
         Self::UnsupportedMediaType,
+        Self::IdempotencyKeyReused,
+        Self::RateLimited,
+        Self::TooManyActiveExports,
         Self::QueueFull,
         Self::Overloaded,
         Self::QueryTimeout,
@@ -92,6 +104,8 @@ impl ProblemCode {
         matches!(
             self,
             Self::ExportNotReady
+                | Self::RateLimited
+                | Self::TooManyActiveExports
                 | Self::QueueFull
                 | Self::Overloaded
                 | Self::QueryTimeout
@@ -107,7 +121,7 @@ impl ProblemCode {
                 status: StatusCode::BAD_REQUEST,
                 title: "Invalid request",
                 meaning: "The request cannot be read: its body is not JSON, a member is missing, unknown or of the wrong type, or a query parameter is unknown, repeated or out of range.",
-                remedy: "Correct every entry of `errors`; each names its place in `pointer`: a JSON pointer into the body, or `/query-parameters/{name}`.",
+                remedy: "Correct every entry of `errors`; each names its place in `pointer`: a JSON pointer into the body, `/query-parameters/{name}` or `/headers/{name}`.",
             },
             Self::InvalidQuery => Explanation {
                 name: "invalid_query",
@@ -186,6 +200,13 @@ impl ProblemCode {
                 meaning: "The retention of the export is over and its file is gone for good.",
                 remedy: "Request a new export.",
             },
+            Self::RequestTimeout => Explanation {
+                name: "request_timeout",
+                status: StatusCode::REQUEST_TIMEOUT,
+                title: "Request timeout",
+                meaning: "The body of the request took too long to arrive.",
+                remedy: "Send the same request again, its body without pauses.",
+            },
             Self::PayloadTooLarge => Explanation {
                 name: "payload_too_large",
                 status: StatusCode::PAYLOAD_TOO_LARGE,
@@ -193,12 +214,47 @@ impl ProblemCode {
                 meaning: "The body of the request is larger than 1 MiB.",
                 remedy: "Send a smaller body. A filter takes at most 1,000 values.",
             },
+            Self::UriTooLong => Explanation {
+                name: "uri_too_long",
+                status: StatusCode::URI_TOO_LONG,
+                title: "URI too long",
+                meaning: "The path and query of the request are longer than 8 KiB.",
+                remedy: "Send a shorter one; no parameter needs as much.",
+            },
+            Self::HeadersTooLarge => Explanation {
+                name: "headers_too_large",
+                status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                title: "Headers too large",
+                meaning: "The headers of the request have more than 32 KiB together.",
+                remedy: "Send fewer or shorter headers; cookies are not used here.",
+            },
             Self::UnsupportedMediaType => Explanation {
                 name: "unsupported_media_type",
                 status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 title: "Unsupported media type",
                 meaning: "The body of the request is not declared to be JSON.",
                 remedy: "Send `Content-Type: application/json`, and no `Content-Encoding`.",
+            },
+            Self::IdempotencyKeyReused => Explanation {
+                name: "idempotency_key_reused",
+                status: StatusCode::UNPROCESSABLE_ENTITY,
+                title: "Idempotency key reused",
+                meaning: "The `Idempotency-Key` of the request was used for another request within the last 24 hours, and its export still exists. Nothing was recorded.",
+                remedy: "Use a new key for a new request; send a request again unchanged to get the export that it made.",
+            },
+            Self::RateLimited => Explanation {
+                name: "rate_limited",
+                status: StatusCode::TOO_MANY_REQUESTS,
+                title: "Rate limited",
+                meaning: "The API key sends more requests than it may.",
+                remedy: "Send the same request after `retry_after_seconds`, and fewer of them: hold a request with `Prefer: wait=30`, or follow its events, instead of polling.",
+            },
+            Self::TooManyActiveExports => Explanation {
+                name: "too_many_active_exports",
+                status: StatusCode::TOO_MANY_REQUESTS,
+                title: "Too many active exports",
+                meaning: "The organisation has as many unfinished exports as it may. Nothing was recorded.",
+                remedy: "Send the same request after `retry_after_seconds`, which is computed from the rate at which the organisation's exports end, or cancel one that is not needed any more.",
             },
             Self::QueueFull => Explanation {
                 name: "queue_full",
