@@ -70,10 +70,7 @@ mod tests {
             status(LONGEST_URL, LARGEST_HEADERS).await,
             StatusCode::NO_CONTENT
         );
-        assert_eq!(
-            status(LONGEST_URL + 1, 10).await,
-            StatusCode::URI_TOO_LONG
-        );
+        assert_eq!(status(LONGEST_URL + 1, 10).await, StatusCode::URI_TOO_LONG);
         assert_eq!(
             status(10, LARGEST_HEADERS + 1).await,
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE

@@ -237,5 +237,7 @@ pub(crate) fn operation_of(request: &Parts) -> Option<String> {
     let path = request.extensions.get::<MatchedPath>()?.as_str();
     let path = path.strip_prefix(API_PREFIX).unwrap_or(path);
     let published = request.extensions.get::<Published>()?;
-    published.operation(&request.method, path).map(str::to_owned)
+    published
+        .operation(&request.method, path)
+        .map(str::to_owned)
 }

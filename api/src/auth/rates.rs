@@ -100,7 +100,11 @@ mod tests {
         assert_eq!(three(&key), [Ok(()), Err(HALF), Err(HALF)]);
         clock.advance(Duration::from_secs(3_600));
         assert_eq!(three(&key), [Ok(()); 3]);
-        assert_eq!(rates.count(&key), Err(HALF), "rest wins no more than a burst");
+        assert_eq!(
+            rates.count(&key),
+            Err(HALF),
+            "rest wins no more than a burst"
+        );
     }
 
     #[test]

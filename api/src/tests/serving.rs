@@ -90,7 +90,10 @@ async fn a_shutdown_answers_those_who_wait_and_ends() {
     served.live().await;
     let began = Instant::now();
     served.stop().await;
-    assert!(began.elapsed() < Duration::from_secs(20), "before the wait is over");
+    assert!(
+        began.elapsed() < Duration::from_secs(20),
+        "before the wait is over"
+    );
     // A connection that is closed before its request was read gives no answer.
     let answer = rest_of(&mut waiting);
     assert!(
@@ -131,7 +134,10 @@ async fn a_client_that_sends_no_request_is_cut_off() {
         served.exchange(format!("{whole}{half}")),
         served.exchange(whole),
     );
-    assert_eq!((silent.as_str(), begun.as_str(), preface.as_str()), ("", "", ""));
+    assert_eq!(
+        (silent.as_str(), begun.as_str(), preface.as_str()),
+        ("", "", "")
+    );
     for answer in [between, kept] {
         assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -171,7 +177,9 @@ async fn no_more_connections_are_taken_than_there_may_be() {
     let refused = waiting.read(&mut [0; 1]).expect_err("it is not served");
     assert_eq!(refused.kind(), ErrorKind::WouldBlock);
     drop(others);
-    waiting.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+    waiting
+        .set_read_timeout(Some(DEADLINE))
+        .expect("a deadline");
     assert!(rest_of(&mut waiting).starts_with("HTTP/1.1 200"));
     served.stop().await;
 }
