@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 use waybill_shared::readiness::Readiness;
 
 use crate::boundary::boundary;
+use crate::head;
 use crate::links::API_PREFIX;
 use crate::openapi::{self, Published};
 use crate::problem::Problem;
@@ -69,7 +70,10 @@ where
 
 /// The same routes, where every refusal is a problem document.
 fn bounded<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
-    router.fallback(nothing_here).layer(from_fn(boundary))
+    router
+        .fallback(nothing_here)
+        .layer(from_fn(head::bounded))
+        .layer(from_fn(boundary))
 }
 
 async fn nothing_here() -> Problem {

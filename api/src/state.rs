@@ -7,7 +7,7 @@ use axum::extract::FromRef;
 use tokio_util::sync::CancellationToken;
 use waybill_shared::bucket::Bucket;
 use waybill_shared::catalog::Catalog;
-use waybill_shared::config::{ExportSettings, InlineSettings};
+use waybill_shared::config::{ExportSettings, InlineSettings, LimitSettings};
 use waybill_shared::ledger::Ledger;
 use waybill_shared::readiness::Readiness;
 use waybill_shared::source::Sources;
@@ -33,6 +33,8 @@ pub struct ApiParts {
     pub inline: InlineSettings,
     /// Bounds of exports.
     pub exports: ExportSettings,
+    /// What clients may take of the process.
+    pub limits: LimitSettings,
     /// What links begin with; `None` = what each request says.
     pub public_url: Option<String>,
 }
@@ -52,7 +54,7 @@ impl ApiState {
     pub fn new(parts: ApiParts) -> Self {
         Self {
             admission: Arc::new(Admission::new(&parts.inline, parts.exports.large_rows)),
-            authenticator: Arc::new(Authenticator::new(parts.access.clone())),
+            authenticator: Arc::new(Authenticator::new(parts.access.clone(), &parts.limits)),
             parts: Arc::new(parts),
             draining: CancellationToken::new(),
         }

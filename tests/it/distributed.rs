@@ -16,6 +16,7 @@ mod jobs;
 mod keys;
 mod lists;
 mod load;
+mod logs;
 mod negotiation;
 mod openapi;
 mod operations;
@@ -23,7 +24,9 @@ mod outages;
 mod own_data;
 mod problems;
 mod repetition;
+mod routes;
 mod scale;
+mod slow_clients;
 mod stopped_queries;
 
 /// What the servers of these tests are made of.

@@ -23,6 +23,8 @@ mod operations;
 mod own_data;
 mod problems;
 mod repetition;
+mod routes;
+mod slow_clients;
 mod startup;
 
 /// What the servers of these tests are made of.

@@ -78,7 +78,8 @@ impl Exporter {
         let lane = claim.export.lane;
         let _large = (lane == Lane::Large).then(|| self.slots.large());
         drop(claiming);
-        let span = tracing::info_span!("export", id = %claim.export.id, org = %claim.export.org);
+        let export = &claim.export;
+        let span = tracing::info_span!("export", export_id = %export.id, org = %export.org);
         self.run(claim, slot).instrument(span).await;
         Some(lane)
     }

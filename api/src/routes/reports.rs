@@ -53,8 +53,8 @@ pub(crate) async fn get_report_catalog(
 }
 
 problems!(QueryProblems:
-    InvalidRequest, InvalidQuery, Forbidden, NotAcceptable, PayloadTooLarge, UnsupportedMediaType,
-    Overloaded, QueryTimeout, DatabaseUnavailable, Internal);
+    InvalidRequest, InvalidQuery, Forbidden, NotAcceptable, RequestTimeout, PayloadTooLarge,
+    UnsupportedMediaType, Overloaded, QueryTimeout, DatabaseUnavailable, Internal);
 
 /// Answer a query at once
 ///
@@ -129,8 +129,9 @@ async fn query(
 }
 
 problems!(ExportQueryProblems:
-    InvalidRequest, InvalidQuery, Forbidden, NotAcceptable, PayloadTooLarge, UnsupportedMediaType,
-    IdempotencyKeyReused, TooManyActiveExports, QueueFull, Overloaded, DatabaseUnavailable, Internal);
+    InvalidRequest, InvalidQuery, Forbidden, NotAcceptable, RequestTimeout, PayloadTooLarge,
+    UnsupportedMediaType, IdempotencyKeyReused, TooManyActiveExports, QueueFull, Overloaded,
+    DatabaseUnavailable, Internal);
 
 /// Export a query
 ///

@@ -1,9 +1,12 @@
 //! The document says what the service does: every route, every status, and no more.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::body::Body;
+use futures::stream;
 use http::header::{CONTENT_TYPE, IF_NONE_MATCH};
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
@@ -190,6 +193,29 @@ async fn every_documented_status_occurs_and_no_other() {
     key.get(&locked, "/v1/reports/catalog").await;
     seen.extend(locked.seen());
 
+    let limited = Service::asking_for_keys_with(|limits| {
+        limits.requests_per_second = NonZeroU32::MIN;
+        limits.burst = NonZeroU32::MIN;
+    })
+    .await;
+    let key = Holder::of(&limited, admin_key()).await;
+    for (method, path, _) in operations(limited.document()) {
+        if path.starts_with("/v1/") {
+            key.too_often(&limited, method, path).await;
+        }
+    }
+    seen.extend(limited.seen());
+
+    let impatient = Service::limited(|limits| limits.read_timeout_seconds = 1).await;
+    for path in [QUERY, EXPORT] {
+        let endless = Body::from_stream(stream::pending::<Result<Vec<u8>, Infallible>>());
+        let request = Request::post(path).header(CONTENT_TYPE, "application/json");
+        impatient
+            .send(request.body(endless).expect("a request"))
+            .await;
+    }
+    seen.extend(impatient.seen());
+
     service.get("/v1/exports").await;
     service.get("/v1/exports?nothing").await;
     for path in ["", "/download", "/events"] {
@@ -321,6 +347,14 @@ fn assert_page(page: &super::harness::Answer) {
         .and_then(|rest| rest.split('\'').next())
         .expect("a nonce");
     assert!(policy.starts_with("default-src 'none'"), "{policy}");
+    assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+    for (header, value) in [
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+        ("x-content-type-options", "nosniff"),
+    ] {
+        assert_eq!(page.header(header), Some(value));
+    }
     assert!(page.text().contains(&format!("<style nonce=\"{nonce}\">")));
     for foreign in ["<script", "src=", " style=", "https://"] {
         assert!(!page.text().contains(foreign), "{foreign}");

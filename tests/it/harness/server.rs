@@ -210,8 +210,18 @@ impl Server {
 
     /// Runs a subcommand with the settings of this server to its end.
     pub(crate) fn run_command(&self, subcommand: &str, arguments: &[&str]) -> Exit {
+        self.run_command_with(subcommand, arguments, &[])
+    }
+
+    /// The same with more variables in its environment.
+    pub(crate) fn run_command_with(
+        &self,
+        subcommand: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Exit {
         let mut command = self.launch.command(subcommand, self.folder.path());
-        command.args(arguments);
+        command.args(arguments).envs(environment.iter().copied());
         Exit::of(command, self.folder.path())
     }
 
