@@ -14,6 +14,7 @@ mod export_view;
 mod html;
 mod inline;
 mod links;
+mod metrics;
 mod negotiate;
 mod openapi;
 mod parameters;
@@ -23,6 +24,7 @@ mod retry_after;
 mod router;
 mod routes;
 mod state;
+mod status_view;
 #[cfg(test)]
 mod tests;
 mod wait;
@@ -34,10 +36,9 @@ use axum::Router;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use waybill_shared::readiness::Readiness;
 
 pub use auth::Access;
-pub use state::{ApiParts, ApiState};
+pub use state::{ApiParts, ApiState, HealthParts};
 
 /// Serves until `shutdown` is cancelled: then takes no connection any more, ends what is held back for a
 /// client, and returns once every request is answered. How long that may take is for the caller to bound,
@@ -61,10 +62,10 @@ pub async fn serve(
 /// As [`serve`].
 pub async fn serve_health(
     listener: TcpListener,
-    readiness: Readiness,
+    parts: HealthParts,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    listen(listener, router::health(readiness), shutdown).await
+    listen(listener, router::health(parts), shutdown).await
 }
 
 async fn listen(

@@ -35,8 +35,8 @@ impl<'p> Roles<'p> {
     }
 
     pub(crate) fn serve_health(&mut self, listener: TcpListener) {
-        let readiness = self.parts.readiness.clone();
-        let serving = waybill_api::serve_health(listener, readiness, self.shutdown.clone());
+        let parts = self.parts.health();
+        let serving = waybill_api::serve_health(listener, parts, self.shutdown.clone());
         self.services.spawn(serving);
     }
 

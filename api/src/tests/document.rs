@@ -16,9 +16,10 @@ use crate::body::LARGEST_BODY;
 use crate::problem::ProblemCode;
 
 /// Every operation, by its name in the contract.
-const OPERATIONS: [(&str, &str, &str); 14] = [
+const OPERATIONS: [(&str, &str, &str); 16] = [
     ("get", "/docs", "get_docs"),
     ("get", "/livez", "livez"),
+    ("get", "/metrics", "get_metrics"),
     ("get", "/openapi.json", "get_openapi"),
     ("get", "/problems/{code}", "explain_problem"),
     ("get", "/readyz", "readyz"),
@@ -28,6 +29,7 @@ const OPERATIONS: [(&str, &str, &str); 14] = [
     ("post", "/v1/exports/{id}/cancel", "cancel_export"),
     ("get", "/v1/exports/{id}/download", "download_export"),
     ("get", "/v1/exports/{id}/events", "stream_export_events"),
+    ("get", "/v1/operations/status", "get_operations_status"),
     ("get", "/v1/reports/catalog", "get_report_catalog"),
     ("post", "/v1/reports/query", "run_report_query"),
     ("post", "/v1/reports/query/export", "export_report_query"),
