@@ -55,7 +55,7 @@ impl ApiState {
     /// The state of a service with these parts. Connects to nothing.
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
-        let admission = Arc::new(Admission::new(&parts.inline));
+        let admission = Arc::new(Admission::new(&parts.inline, parts.exports.large_rows));
         let metrics = ApiMetrics::registered(parts.metrics.clone(), &admission);
         Self {
             admission,

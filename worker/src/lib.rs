@@ -64,7 +64,8 @@ pub async fn run(parts: WorkerParts, shutdown: CancellationToken) {
         Tally::registered(&parts.metrics),
     );
     let metrics = WorkerMetrics::registered(&parts.metrics, parts.worker.concurrency);
-    let exporter = Arc::new(Exporter::new(&parts, metrics, interrupt.clone()));
+    let exporter = Exporter::new(&parts, metrics, shutdown.clone(), interrupt.clone());
+    let exporter = Arc::new(exporter);
     let rescuing = tokio::spawn({
         let shutdown = shutdown.clone();
         async move { rescue.run(shutdown).await }
