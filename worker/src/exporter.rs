@@ -198,9 +198,7 @@ impl Exporter {
                 // The lease lapses by itself and rescue goes on from there.
                 tracing::warn!(%error, "the end of the attempt could not be recorded");
                 match error {
-                    LedgerError::LeaseLost(_) => {
-                        outcome_of_loss(self.ledger.as_ref(), claim).await
-                    }
+                    LedgerError::LeaseLost(_) => outcome_of_loss(self.ledger.as_ref(), claim).await,
                     _ => Outcome::Unrecorded,
                 }
             }

@@ -2,10 +2,13 @@
 
 use std::time::Instant;
 
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Unit;
 use waybill_shared::export::{Export, Receipt};
+use waybill_shared::ledger::Lane;
 use waybill_shared::metrics::{AttemptMetrics, Outcome, ProcessMetrics, Running};
 
 /// Seconds: from an empty export to the longest that `exports.timeout_seconds` allows by default.
@@ -17,11 +20,16 @@ const SNAPSHOT_SECONDS: [f64; 12] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0,
 ];
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct InLane {
+    lane: &'static str,
+}
+
 /// Counts and times of this process's worker.
 #[derive(Clone, Debug)]
 pub(crate) struct WorkerMetrics {
     attempts: AttemptMetrics,
-    waits: Histogram,
+    waits: Family<InLane, Histogram>,
     snapshots: Histogram,
     exports: Histogram,
 }
@@ -31,14 +39,17 @@ impl WorkerMetrics {
     pub(crate) fn registered(metrics: &ProcessMetrics, slots: usize) -> Self {
         let worker = Self {
             attempts: metrics.attempts().clone(),
-            waits: Histogram::new(EXPORT_SECONDS),
+            waits: Family::new_with_constructor(|| Histogram::new(EXPORT_SECONDS)),
             snapshots: Histogram::new(SNAPSHOT_SECONDS),
             exports: Histogram::new(EXPORT_SECONDS),
         };
+        for lane in Lane::ALL {
+            drop(worker.waits_in(lane));
+        }
         metrics.register(|registry| {
             registry.register(
                 "worker_slots",
-                "Exports that this process works on at the same time, at most; waybill_worker_running_exports says how many slots are in use",
+                "Exports that this process reads and stores at the same time, at most",
                 ConstGauge::new(i64::try_from(slots).unwrap_or(i64::MAX)),
             );
             registry.register_with_unit(
@@ -69,13 +80,19 @@ impl WorkerMetrics {
             && let Some(started) = export.started_at
         {
             let wait = (started - export.created_at).to_std();
-            self.waits.observe(wait.unwrap_or_default().as_secs_f64());
+            let wait = wait.unwrap_or_default().as_secs_f64();
+            self.waits_in(export.lane).observe(wait);
         }
         Attempt {
             metrics: self,
             began: Instant::now(),
             _running: self.attempts.begin(),
         }
+    }
+
+    fn waits_in(&self, lane: Lane) -> Histogram {
+        self.waits
+            .get_or_create_owned(&InLane { lane: lane.name() })
     }
 
     /// A source that was to be read from then on can be read now.

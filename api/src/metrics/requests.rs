@@ -81,7 +81,11 @@ impl RequestMetrics {
         };
         // A counter that appears with its first event hides that event from `increase`.
         for code in ProblemCode::ALL {
-            drop(requests.problems.get_or_create(&OfCode { code: code.name() }));
+            drop(
+                requests
+                    .problems
+                    .get_or_create(&OfCode { code: code.name() }),
+            );
         }
         metrics.register(|registry| {
             registry.register(

@@ -2,7 +2,9 @@
 
 use std::fmt::Display;
 
-use super::{Counts, InstallationStatus, LaneStatus, OrganisationStatus, ProcessStatus, StatusView};
+use super::{
+    Counts, InstallationStatus, LaneStatus, OrganisationStatus, ProcessStatus, StatusView,
+};
 
 /// Between two columns.
 const GAP: &str = "  ";
@@ -63,10 +65,7 @@ fn process(process: &ProcessStatus) -> Table {
 fn lanes(installation: &InstallationStatus) -> Table {
     let mut table = Table::default();
     table.row(["lane", "queued", "running", "oldest queued"]);
-    for (name, lane) in [
-        ("small", installation.small),
-        ("large", installation.large),
-    ] {
+    for (name, lane) in [("small", installation.small), ("large", installation.large)] {
         let LaneStatus {
             queued,
             running,
@@ -251,7 +250,10 @@ Your organisation
             organisation: None,
         };
         let table = status.table();
-        assert!(table.contains("  uptime               00:01:01\n"), "{table}");
+        assert!(
+            table.contains("  uptime               00:01:01\n"),
+            "{table}"
+        );
         assert!(table.contains("  ready                yes\n"), "{table}");
         assert_eq!(table.matches(UNKNOWN).count(), 2, "{table}");
     }
