@@ -16,6 +16,7 @@ mod jobs;
 mod keys;
 mod lists;
 mod load;
+mod metrics;
 mod negotiation;
 mod openapi;
 mod operations;

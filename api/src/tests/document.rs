@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::harness::{
     EXPORT, QUERY, Service, endless_query, range, request, small_export, small_query,
 };
-use super::keys::{Holder, admin_key};
+use super::keys::{Holder, admin_key, viewer_key};
 use crate::body::LARGEST_BODY;
 use crate::problem::ProblemCode;
 
@@ -139,7 +139,9 @@ async fn every_documented_status_occurs_and_no_other() {
     for path in [
         "/docs",
         "/livez",
+        "/metrics",
         "/openapi.json",
+        "/v1/operations/status",
         "/v1/reports/catalog",
         "/problems/internal",
     ] {
@@ -147,6 +149,8 @@ async fn every_documented_status_occurs_and_no_other() {
     }
     service.get("/problems/nothing").await;
     service.get("/readyz").await;
+    let image = [("accept", "image/png")];
+    service.get_with("/v1/operations/status", &image).await;
 
     for (path, small, wrap) in [
         (QUERY, small_query(), false),
@@ -188,8 +192,12 @@ async fn every_documented_status_occurs_and_no_other() {
         locked.without_key(method, path).await;
     }
     let key = Holder::of(&locked, admin_key()).await;
+    let viewer = Holder::of(&locked, viewer_key()).await;
+    viewer.get(&locked, "/v1/operations/status").await;
     locked.break_keys();
-    key.get(&locked, "/v1/reports/catalog").await;
+    for path in ["/v1/reports/catalog", "/v1/operations/status"] {
+        key.get(&locked, path).await;
+    }
     seen.extend(locked.seen());
 
     service.get("/v1/exports").await;

@@ -4,14 +4,12 @@ use std::collections::BTreeSet;
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use waybill_shared::caller::{OrgId, Role};
-use waybill_shared::keys::NewKey;
 use waybill_test_services::exposition::Exposition;
 
 use super::harness::{
     EXPORT, QUERY, Service, endless_query, rows_query, small_export, small_query,
 };
-use super::keys::{Holder, admin_key};
+use super::keys::{Holder, admin_key, viewer_key};
 
 const STATUS: &str = "/v1/operations/status";
 const REQUESTS: &str = "waybill_http_requests_total";
@@ -230,13 +228,7 @@ async fn the_status_is_for_admins() {
     let service = Service::asking_for_keys().await;
     let admin = Holder::of(&service, admin_key()).await;
     assert_eq!(admin.get(&service, STATUS).await.status, StatusCode::OK);
-    let viewer = NewKey {
-        org: OrgId::new("org_demo"),
-        role: Role::Viewer,
-        datasets: None,
-        expires_at: None,
-    };
-    let viewer = Holder::of(&service, viewer).await;
+    let viewer = Holder::of(&service, viewer_key()).await;
     let refused = viewer.get(&service, STATUS).await;
     assert_eq!(refused.problem(), (403, "forbidden".to_owned()));
     let refused = service.get(STATUS).await;

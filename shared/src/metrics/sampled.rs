@@ -26,6 +26,10 @@ impl<F: Fn() -> Option<u64>> EncodeMetric for Sampled<F> {
     fn metric_type(&self) -> MetricType {
         MetricType::Gauge
     }
+
+    fn is_empty(&self) -> bool {
+        (self.0)().is_none()
+    }
 }
 
 impl<F> fmt::Debug for Sampled<F> {
