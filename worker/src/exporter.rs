@@ -192,16 +192,15 @@ impl Exporter {
                 return outcome_of_loss(self.ledger.as_ref(), claim).await;
             }
         };
-        match settled {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                // The lease lapses by itself and rescue goes on from there.
-                tracing::warn!(%error, "the end of the attempt could not be recorded");
-                match error {
-                    LedgerError::LeaseLost(_) => outcome_of_loss(self.ledger.as_ref(), claim).await,
-                    _ => Outcome::Unrecorded,
-                }
-            }
+        let error = match settled {
+            Ok(outcome) => return outcome,
+            Err(error) => error,
+        };
+        // The lease lapses by itself and rescue goes on from there.
+        tracing::warn!(%error, "the end of the attempt could not be recorded");
+        match error {
+            LedgerError::LeaseLost(_) => outcome_of_loss(self.ledger.as_ref(), claim).await,
+            _ => Outcome::Unrecorded,
         }
     }
 
