@@ -227,7 +227,7 @@ fn check_name(name: &str, kind: Kind, unit: Option<(&str, &str)>) {
     let ends_with = |unit: &&&str| rest.ends_with(&format!("_{unit}"));
     match (unit, UNITS.iter().find(ends_with)) {
         (Some((of, unit)), Some(ending)) => {
-            assert!(of == name && unit == *ending, "{name}: {unit}")
+            assert!(of == name && unit == *ending, "{name}: {unit}");
         }
         (Some((_, unit)), None) => panic!("{name} is measured in {unit} and does not say so"),
         (None, Some(unit)) => panic!("{name} is in {unit} and does not declare it"),
