@@ -105,6 +105,7 @@ impl<'a> Job<'a> {
     }
 
     async fn answer(&self, outcome: Enqueued) -> Result<Response, Problem> {
+        self.state.metrics.exports.answered(&outcome);
         match outcome {
             Enqueued::Accepted(export) | Enqueued::Shared(export) => {
                 Ok(self.accepted(*export).await)

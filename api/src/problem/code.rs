@@ -141,8 +141,8 @@ impl ProblemCode {
                 name: "forbidden",
                 status: StatusCode::FORBIDDEN,
                 title: "Forbidden",
-                meaning: "The dataset exists, but this caller may not use it.",
-                remedy: "Use a dataset of `GET /v1/reports/catalog`, which lists only what the caller may use, or ask the operator for access.",
+                meaning: "The dataset or the operation exists, but this caller may not use it.",
+                remedy: "Use a dataset of `GET /v1/reports/catalog`, which lists only what the caller may use, or ask the operator for access: some operations need a key of the role admin.",
             },
             Self::ExportNotFound => Explanation {
                 name: "export_not_found",

@@ -105,7 +105,8 @@ async fn query(
 
     let bounds = Bounds::of_query(&state.inline, &state.exports);
     let slot = state.admission.slot().await.map_err(overloaded)?;
-    let attempt = inline::attempt(&state.sources, &plan, bounds).await?;
+    let attempt = inline::attempt(&state.sources, &plan, bounds);
+    let attempt = state.metrics.inline.counted(attempt).await?;
     drop(slot);
 
     match attempt {
@@ -240,7 +241,8 @@ async fn export(
         .await;
     if let Admitted::Inline(slot) = admitted.map_err(overloaded)? {
         let bounds = Bounds::of_export(&state.inline, &state.exports);
-        let attempt = inline::attempt(&state.sources, &plan, bounds).await?;
+        let attempt = inline::attempt(&state.sources, &plan, bounds);
+        let attempt = state.metrics.inline.counted(attempt).await?;
         drop(slot);
         match attempt {
             Attempt::Small(report) if chosen == envelope => return Ok(enveloped(&plan, report)),
@@ -278,7 +280,7 @@ fn bare(plan: &ReportPlan, report: InlineReport) -> Result<Response, Problem> {
     Ok((headers, report.content).into_response())
 }
 
-fn acceptable<'a>(headers: &HeaderMap, offered: &[&'a str]) -> Result<&'a str, Problem> {
+pub(crate) fn acceptable<'a>(headers: &HeaderMap, offered: &[&'a str]) -> Result<&'a str, Problem> {
     Accept::of(headers).choose(offered).ok_or_else(|| {
         let detail = format!("This can be answered as {}.", offered.join(" or "));
         Problem::new(ProblemCode::NotAcceptable, detail)

@@ -23,6 +23,7 @@ use waybill_shared::database::Database;
 use waybill_shared::export::{Failure, FailureCode, Lease, Receipt};
 use waybill_shared::keys::Keys;
 use waybill_shared::ledger::{Lanes, Ledger};
+use waybill_shared::metrics::ProcessMetrics;
 use waybill_shared::readiness::Readiness;
 use waybill_shared::source::Sources;
 use waybill_shared::source::sqlite::SqliteSource;
@@ -204,6 +205,7 @@ impl Service {
             sources.clone(),
         );
         readiness.catalog_is_checked();
+        let metrics = ProcessMetrics::new("test", Arc::clone(&database.ledger));
         let state = ApiState::new(ApiParts {
             catalog: Arc::new(Catalog::parse(CATALOG).expect("a catalog")),
             sources,
@@ -215,6 +217,7 @@ impl Service {
             exports,
             limits,
             public_url: None,
+            metrics,
         });
         let (router, document) = router::router(state.clone()).expect("a router");
         Self {
