@@ -26,6 +26,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod wait;
+mod waiting;
 mod watch;
 
 use std::io;

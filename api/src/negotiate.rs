@@ -4,4 +4,4 @@ mod accept;
 mod prefer;
 
 pub(crate) use accept::Accept;
-pub(crate) use prefer::Preferences;
+pub(crate) use prefer::{LONGEST_WAIT, Preferences};

@@ -1,4 +1,5 @@
-//! What every handler may use. Owns nothing that outlives a request but the admission's measures.
+//! What every handler may use. Owns nothing that outlives a request but the measures of admission and
+//! waiting, and the reader behind those who watch exports.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -7,13 +8,15 @@ use axum::extract::FromRef;
 use tokio_util::sync::CancellationToken;
 use waybill_shared::bucket::Bucket;
 use waybill_shared::catalog::Catalog;
-use waybill_shared::config::{ExportSettings, InlineSettings};
+use waybill_shared::config::{ExportSettings, InlineSettings, LimitSettings};
 use waybill_shared::ledger::Ledger;
 use waybill_shared::readiness::Readiness;
 use waybill_shared::source::Sources;
 
 use crate::admission::Admission;
 use crate::auth::{Access, Authenticator};
+use crate::waiting::Waiting;
+use crate::watch::Watches;
 
 /// What the service is put together from.
 pub struct ApiParts {
@@ -33,6 +36,8 @@ pub struct ApiParts {
     pub inline: InlineSettings,
     /// Bounds of exports.
     pub exports: ExportSettings,
+    /// Bounds of what clients take of the process.
+    pub limits: LimitSettings,
     /// What links begin with; `None` = what each request says.
     pub public_url: Option<String>,
 }
@@ -43,16 +48,20 @@ pub struct ApiState {
     parts: Arc<ApiParts>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) waiting: Arc<Waiting>,
+    pub(crate) watches: Arc<Watches>,
     draining: CancellationToken,
 }
 
 impl ApiState {
-    /// The state of a service with these parts. Connects to nothing.
+    /// The state of a service with these parts. Connects to nothing. Needs a Tokio runtime.
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
         Self {
             admission: Arc::new(Admission::new(&parts.inline)),
             authenticator: Arc::new(Authenticator::new(parts.access.clone())),
+            waiting: Arc::new(Waiting::new(parts.limits.max_waiting)),
+            watches: Arc::new(Watches::new(Arc::clone(&parts.ledger))),
             parts: Arc::new(parts),
             draining: CancellationToken::new(),
         }

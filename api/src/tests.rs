@@ -12,3 +12,4 @@ mod keys;
 mod refusals;
 mod reports;
 mod serving;
+mod watching;

@@ -67,6 +67,7 @@ impl Parts {
             access,
             inline: self.config.inline.clone(),
             exports: self.config.exports.clone(),
+            limits: self.config.limits.clone(),
             public_url: self.config.api.public_url.clone(),
         })
     }

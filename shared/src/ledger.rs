@@ -8,6 +8,7 @@ mod change;
 pub(crate) mod conformance;
 pub mod postgres;
 mod row;
+mod shared_reads;
 pub mod sqlite;
 #[cfg(test)]
 mod states;
@@ -26,6 +27,7 @@ use crate::export::{Export, ExportId, ExportStatus, Failure, Lease, Progress, Re
 use crate::query::ReportQuery;
 
 pub use self::change::change_of;
+pub use self::shared_reads::SharedReads;
 pub use self::upkeep::{LeftUpload, Leftover, Upkeep};
 
 /// Changes that a slow listener may fall behind.
@@ -35,7 +37,7 @@ const DRAIN_SPAN: Duration = Duration::from_secs(60);
 
 /// The transitions of exports that clients and workers make, and what is asked about them.
 #[async_trait]
-pub trait Ledger: Upkeep {
+pub trait Ledger: Upkeep + SharedReads {
     /// Records an export as `queued` and wakes a worker, both in one transaction, unless
     /// `max_queued` exports wait already. The bound is for protection, not for bookkeeping: where
     /// many processes record at once, a few more than that may get in.

@@ -142,7 +142,8 @@ problems!(ExportQueryProblems:
 ///
 /// Every other result becomes a job, an Export: the answer is a 202 whose `Location` is to be polled
 /// until its `status` is `completed`. `Prefer: respond-async` asks for a job whatever the size. With
-/// `Prefer: wait=N` the 202 comes as soon as the job ended, or after N seconds (30 at most).
+/// `Prefer: wait=N` the 202 comes as soon as the job ended, or after N seconds (30 at most), or at once
+/// where as many clients wait as the process has places for; `Preference-Applied` tells.
 #[utoipa::path(
     post,
     path = "/v1/reports/query/export",
@@ -272,9 +273,10 @@ async fn enqueue(
             return Err(Problem::new(ProblemCode::QueueFull, detail).retry_after(seconds));
         }
     };
-    if let Some(longest) = preferences.wait() {
+    let (preferences, held) = state.waiting.hold(&caller.org, preferences);
+    if held.is_some() {
         let ended = |export: &waybill_shared::export::Export| !export.status.is_unfinished();
-        match wait(state, &caller.scope(), export.id, Some(longest), ended).await {
+        match wait(state, &caller.scope(), export.id, held.as_ref(), ended).await {
             Ok(Some(latest)) => export = latest,
             Ok(None) => {}
             Err(error) => {

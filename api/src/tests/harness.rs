@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 use waybill_shared::bucket::Bucket;
+use waybill_shared::caller::OrgId;
 use waybill_shared::catalog::Catalog;
-use waybill_shared::config::{DatabaseUrl, ExportSettings, InlineSettings};
+use waybill_shared::config::{DatabaseUrl, ExportSettings, InlineSettings, LimitSettings};
 use waybill_shared::database::Database;
 use waybill_shared::export::{Failure, FailureCode, Lease, Receipt};
 use waybill_shared::keys::Keys;
@@ -28,6 +29,7 @@ use waybill_shared::source::Sources;
 use waybill_shared::source::sqlite::SqliteSource;
 
 use crate::boundary::REQUEST_ID;
+use crate::waiting::Place;
 use crate::{Access, ApiParts, ApiState, router};
 
 pub(super) use events::Events;
@@ -195,6 +197,7 @@ impl Service {
             access,
             inline,
             exports,
+            limits: limits(),
             public_url: None,
         });
         let (router, document) = router::router(state.clone()).expect("a router");
@@ -350,6 +353,12 @@ impl Service {
 
     pub(super) fn ledger(&self) -> &dyn Ledger {
         self.state.ledger.as_ref()
+    }
+
+    /// Every place for clients that wait which the organisation gets.
+    pub(super) fn places(&self) -> Vec<Place> {
+        let org = OrgId::new("org_demo");
+        std::iter::from_fn(|| self.state.waiting.place(&org)).collect()
     }
 
     /// Claims the next export, as a worker does.
@@ -520,6 +529,16 @@ impl Answer {
             assert!(!text.contains(internal), "{internal} in {text}");
         }
     }
+}
+
+/// Above what a test asks for.
+fn limits() -> LimitSettings {
+    let limits = json!({
+        "requests_per_second": 1_000_000, "burst": 1_000_000,
+        "max_connections": 1_000, "max_waiting": 1_000,
+        "read_timeout_seconds": 60, "idle_timeout_seconds": 60,
+    });
+    serde_json::from_value(limits).expect("settings")
 }
 
 async fn in_file(dir: &TempDir) -> Database {

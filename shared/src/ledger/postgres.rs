@@ -6,6 +6,7 @@
 
 mod changes;
 mod room;
+mod shared_reads;
 mod sql;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 //! All writes go through one connection, so none ever finds the file locked; reads have connections
 //! of their own (WAL). The clock is the process's, which is the machine's.
 
+mod shared_reads;
 mod sql;
 #[cfg(test)]
 mod tests;
