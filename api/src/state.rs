@@ -58,7 +58,7 @@ impl ApiState {
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
         Self {
-            admission: Arc::new(Admission::new(&parts.inline)),
+            admission: Arc::new(Admission::new(&parts.inline, parts.exports.large_rows)),
             authenticator: Arc::new(Authenticator::new(parts.access.clone())),
             waiting: Arc::new(Waiting::new(parts.limits.max_waiting)),
             watches: Arc::new(Watches::new(Arc::clone(&parts.ledger))),
