@@ -132,7 +132,7 @@ async fn running(deployment: &mut Deployment<'_>) -> anyhow::Result<Followed> {
         ids.push(accepted.id);
     }
     deployment.are_running(RUNNING).await?;
-    let followed = start_following(deployment, ids)?;
+    let followed = start_following(deployment, &ids)?;
     followed.end(deployment).await
 }
 
@@ -147,7 +147,7 @@ async fn queued(deployment: &mut Deployment<'_>) -> anyhow::Result<Followed> {
             .await?;
         ids.push(accepted.id);
     }
-    let followed = start_following(deployment, ids)?;
+    let followed = start_following(deployment, &ids)?;
     tokio::time::sleep(BEGINNING).await;
     deployment.start_worker()?;
     followed.end(deployment).await
