@@ -229,6 +229,11 @@ async fn every_documented_status_occurs_and_no_other() {
     service
         .get(&format!("/v1/exports/{expired}/download"))
         .await;
+    let keyed = [("prefer", "respond-async"), ("idempotency-key", "k")];
+    service.post(EXPORT, &keyed, &small_export()).await;
+    let mut other = small_export();
+    other["query"]["limit"] = json!(1);
+    service.post(EXPORT, &keyed, &other).await;
 
     service.break_ledger();
     service
