@@ -13,3 +13,4 @@ mod metrics;
 mod refusals;
 mod reports;
 mod serving;
+mod watching;
