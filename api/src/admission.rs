@@ -34,10 +34,11 @@ use waybill_shared::ledger::{Backlog, Ledger, LedgerError};
 use waybill_shared::query::ReportPlan;
 use waybill_shared::source::{SourceError, Sources};
 
-use self::book::{Book, Drain};
-use self::hold::MeanHold;
 use self::org_lines::OrgLines;
 use crate::retry_after;
+
+pub(crate) use self::book::{Book, Drain};
+pub(crate) use self::hold::MeanHold;
 
 /// Exports per second when the last minute saw none.
 const UNMEASURED_RATE: f64 = 1.0 / 60.0;
@@ -149,6 +150,12 @@ impl Admission {
             // The semaphore is never closed: only the wait can end without a permit.
             Ok(Err(_)) | Err(_) => Err(self.busy()),
         }
+    }
+
+    /// Slots in use, and all of them.
+    pub(crate) fn slots(&self) -> (usize, usize) {
+        let free = self.slots.available_permits();
+        (self.slot_count.saturating_sub(free), self.slot_count)
     }
 
     fn busy(&self) -> Busy {

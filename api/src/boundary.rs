@@ -132,6 +132,7 @@ fn written(
     request_id: &str,
 ) -> Response {
     let mut written = problem.document(path, request_id).into_response();
+    written.extensions_mut().insert(problem.code());
     for (name, value) in answered {
         if name != CONTENT_TYPE && name != CONTENT_LENGTH {
             written.headers_mut().append(name, value.clone());

@@ -16,6 +16,7 @@ mod head;
 mod html;
 mod inline;
 mod links;
+mod metrics;
 mod negotiate;
 mod openapi;
 mod parameters;
@@ -26,9 +27,11 @@ mod router;
 mod routes;
 mod server;
 mod state;
+mod status_view;
 #[cfg(test)]
 mod tests;
 mod wait;
+mod waiting;
 mod watch;
 
 use std::io;
@@ -36,10 +39,9 @@ use std::io;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use waybill_shared::config::LimitSettings;
-use waybill_shared::readiness::Readiness;
 
 pub use auth::Access;
-pub use state::{ApiParts, ApiState};
+pub use state::{ApiParts, ApiState, HealthParts};
 
 /// Serves until `shutdown` is cancelled: then takes no connection any more, ends what is held back for a
 /// client, and returns once every request is answered. How long that may take is for the caller to bound,
@@ -65,10 +67,10 @@ pub async fn serve(
 /// As [`serve`].
 pub async fn serve_health(
     listener: TcpListener,
-    readiness: Readiness,
+    parts: HealthParts,
     limits: &LimitSettings,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    server::serve(listener, router::health(readiness), limits, shutdown).await;
+    server::serve(listener, router::health(parts), limits, shutdown).await;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! What every handler may use. Owns nothing that outlives a request but the admission's measures.
+//! What every handler may use. Owns nothing that outlives a request but the measures of admission and
+//! waiting, and the reader behind those who watch exports.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -9,11 +10,15 @@ use waybill_shared::bucket::Bucket;
 use waybill_shared::catalog::Catalog;
 use waybill_shared::config::{ExportSettings, InlineSettings, LimitSettings};
 use waybill_shared::ledger::Ledger;
+use waybill_shared::metrics::ProcessMetrics;
 use waybill_shared::readiness::Readiness;
 use waybill_shared::source::Sources;
 
 use crate::admission::Admission;
 use crate::auth::{Access, Authenticator};
+use crate::metrics::ApiMetrics;
+use crate::waiting::Waiting;
+use crate::watch::Watches;
 
 /// What the service is put together from.
 pub struct ApiParts {
@@ -37,6 +42,8 @@ pub struct ApiParts {
     pub limits: LimitSettings,
     /// What links begin with; `None` = what each request says.
     pub public_url: Option<String>,
+    /// Where it registers what it counts; one API a process.
+    pub metrics: ProcessMetrics,
 }
 
 /// The state of the service; a clone is the same state.
@@ -45,16 +52,24 @@ pub struct ApiState {
     parts: Arc<ApiParts>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) metrics: Arc<ApiMetrics>,
+    pub(crate) waiting: Arc<Waiting>,
+    pub(crate) watches: Arc<Watches>,
     draining: CancellationToken,
 }
 
 impl ApiState {
-    /// The state of a service with these parts. Connects to nothing.
+    /// The state of a service with these parts. Connects to nothing. Needs a Tokio runtime.
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
+        let admission = Arc::new(Admission::new(&parts.inline, parts.exports.large_rows));
+        let metrics = ApiMetrics::registered(parts.metrics.clone(), &admission);
         Self {
-            admission: Arc::new(Admission::new(&parts.inline, parts.exports.large_rows)),
+            admission,
+            metrics: Arc::new(metrics),
             authenticator: Arc::new(Authenticator::new(parts.access.clone(), &parts.limits)),
+            waiting: Arc::new(Waiting::new(parts.limits.max_waiting)),
+            watches: Arc::new(Watches::new(Arc::clone(&parts.ledger))),
             parts: Arc::new(parts),
             draining: CancellationToken::new(),
         }
@@ -79,6 +94,33 @@ impl Deref for ApiState {
 
     fn deref(&self) -> &ApiParts {
         &self.parts
+    }
+}
+
+impl FromRef<ApiState> for ProcessMetrics {
+    fn from_ref(state: &ApiState) -> Self {
+        state.metrics.process.clone()
+    }
+}
+
+/// What the health of a process without an API is put together from.
+#[derive(Clone)]
+pub struct HealthParts {
+    /// What must be there.
+    pub readiness: Readiness,
+    /// What it counts.
+    pub metrics: ProcessMetrics,
+}
+
+impl FromRef<HealthParts> for Readiness {
+    fn from_ref(parts: &HealthParts) -> Self {
+        parts.readiness.clone()
+    }
+}
+
+impl FromRef<HealthParts> for ProcessMetrics {
+    fn from_ref(parts: &HealthParts) -> Self {
+        parts.metrics.clone()
     }
 }
 

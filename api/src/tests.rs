@@ -9,6 +9,8 @@ mod exports;
 mod following;
 mod harness;
 mod keys;
+mod metrics;
 mod refusals;
 mod reports;
 mod serving;
+mod watching;

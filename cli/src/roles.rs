@@ -35,11 +35,11 @@ impl<'p> Roles<'p> {
     }
 
     pub(crate) fn serve_health(&mut self, listener: TcpListener) {
-        let readiness = self.parts.readiness.clone();
+        let parts = self.parts.health();
         let limits = self.parts.config.limits.clone();
         let shutdown = self.shutdown.clone();
         self.services.spawn(async move {
-            waybill_api::serve_health(listener, readiness, &limits, shutdown).await
+            waybill_api::serve_health(listener, parts, &limits, shutdown).await
         });
     }
 

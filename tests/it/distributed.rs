@@ -17,6 +17,7 @@ mod keys;
 mod lists;
 mod load;
 mod logs;
+mod metrics;
 mod negotiation;
 mod openapi;
 mod operations;

@@ -17,6 +17,7 @@ mod inline;
 mod jobs;
 mod lists;
 mod load;
+mod metrics;
 mod negotiation;
 mod openapi;
 mod operations;

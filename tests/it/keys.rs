@@ -134,6 +134,19 @@ async fn a_key_for_some_datasets_knows_no_other() {
 }
 
 #[tokio::test]
+async fn the_status_is_for_admins_and_the_metrics_are_for_everyone() {
+    const STATUS: &str = "/v1/operations/status";
+    let server = server();
+    server.http().get("/metrics").await.expect(200);
+    server.http().get(STATUS).await.problem(401, "unauthorized");
+    let viewer = key(&server, &["--org", "org_demo", "--role", "viewer"]);
+    viewer.get(STATUS).await.problem(403, "forbidden");
+    let admin = key(&server, &["--org", "org_demo", "--role", "admin"]);
+    let status = admin.get(STATUS).await.expect(200).json();
+    assert_eq!(status["organisation"]["active_exports"], 0, "{status:#}");
+}
+
+#[tokio::test]
 async fn a_revoked_key_is_worth_nothing_and_no_secret_is_kept() {
     let server = server();
     let key = Key::create(&server, &["--org", "org_demo", "--role", "admin"]);

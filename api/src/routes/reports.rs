@@ -105,7 +105,8 @@ async fn query(
 
     let bounds = Bounds::of_query(&state.inline, &state.exports);
     let slot = state.admission.slot().await.map_err(overloaded)?;
-    let attempt = inline::attempt(&state.sources, &plan, bounds).await?;
+    let attempt = inline::attempt(&state.sources, &plan, bounds);
+    let attempt = state.metrics.inline.counted(attempt).await?;
     drop(slot);
 
     match attempt {
@@ -141,7 +142,8 @@ problems!(ExportQueryProblems:
 ///
 /// Every other result becomes a job, an Export: the answer is a 202 whose `Location` is to be polled
 /// until its `status` is `completed`. `Prefer: respond-async` asks for a job whatever the size. With
-/// `Prefer: wait=N` the 202 comes as soon as the job ended, or after N seconds (30 at most).
+/// `Prefer: wait=N` the 202 comes as soon as the job ended, or after N seconds (30 at most), or at once
+/// where as many clients wait as the process has places for; `Preference-Applied` tells.
 ///
 /// Work is not done twice. A request that is sent again with its `Idempotency-Key` within 24 hours gets
 /// the export of the first one. A request that is identical to that of an unfinished export whose data was
@@ -240,7 +242,8 @@ async fn export(
         .await;
     if let Admitted::Inline(slot) = admitted.map_err(overloaded)? {
         let bounds = Bounds::of_export(&state.inline, &state.exports);
-        let attempt = inline::attempt(&state.sources, &plan, bounds).await?;
+        let attempt = inline::attempt(&state.sources, &plan, bounds);
+        let attempt = state.metrics.inline.counted(attempt).await?;
         drop(slot);
         match attempt {
             Attempt::Small(report) if chosen == envelope => return Ok(enveloped(&plan, report)),
@@ -278,7 +281,7 @@ fn bare(plan: &ReportPlan, report: InlineReport) -> Result<Response, Problem> {
     Ok((headers, report.content).into_response())
 }
 
-fn acceptable<'a>(headers: &HeaderMap, offered: &[&'a str]) -> Result<&'a str, Problem> {
+pub(crate) fn acceptable<'a>(headers: &HeaderMap, offered: &[&'a str]) -> Result<&'a str, Problem> {
     Accept::of(headers).choose(offered).ok_or_else(|| {
         let detail = format!("This can be answered as {}.", offered.join(" or "));
         Problem::new(ProblemCode::NotAcceptable, detail)

@@ -14,14 +14,15 @@ use serde_json::{Value, json};
 use super::harness::{
     EXPORT, QUERY, Service, endless_query, range, request, small_export, small_query,
 };
-use super::keys::{Holder, admin_key};
+use super::keys::{Holder, admin_key, viewer_key};
 use crate::body::LARGEST_BODY;
 use crate::problem::ProblemCode;
 
 /// Every operation, by its name in the contract.
-const OPERATIONS: [(&str, &str, &str); 14] = [
+const OPERATIONS: [(&str, &str, &str); 16] = [
     ("get", "/docs", "get_docs"),
     ("get", "/livez", "livez"),
+    ("get", "/metrics", "get_metrics"),
     ("get", "/openapi.json", "get_openapi"),
     ("get", "/problems/{code}", "explain_problem"),
     ("get", "/readyz", "readyz"),
@@ -31,6 +32,7 @@ const OPERATIONS: [(&str, &str, &str); 14] = [
     ("post", "/v1/exports/{id}/cancel", "cancel_export"),
     ("get", "/v1/exports/{id}/download", "download_export"),
     ("get", "/v1/exports/{id}/events", "stream_export_events"),
+    ("get", "/v1/operations/status", "get_operations_status"),
     ("get", "/v1/reports/catalog", "get_report_catalog"),
     ("post", "/v1/reports/query", "run_report_query"),
     ("post", "/v1/reports/query/export", "export_report_query"),
@@ -140,7 +142,9 @@ async fn every_documented_status_occurs_and_no_other() {
     for path in [
         "/docs",
         "/livez",
+        "/metrics",
         "/openapi.json",
+        "/v1/operations/status",
         "/v1/reports/catalog",
         "/problems/internal",
     ] {
@@ -148,6 +152,8 @@ async fn every_documented_status_occurs_and_no_other() {
     }
     service.get("/problems/nothing").await;
     service.get("/readyz").await;
+    let image = [("accept", "image/png")];
+    service.get_with("/v1/operations/status", &image).await;
 
     for (path, small, wrap) in [
         (QUERY, small_query(), false),
@@ -189,8 +195,12 @@ async fn every_documented_status_occurs_and_no_other() {
         locked.without_key(method, path).await;
     }
     let key = Holder::of(&locked, admin_key()).await;
+    let viewer = Holder::of(&locked, viewer_key()).await;
+    viewer.get(&locked, "/v1/operations/status").await;
     locked.break_keys();
-    key.get(&locked, "/v1/reports/catalog").await;
+    for path in ["/v1/reports/catalog", "/v1/operations/status"] {
+        key.get(&locked, path).await;
+    }
     seen.extend(locked.seen());
 
     let limited = Service::asking_for_keys_with(|limits| {
@@ -238,6 +248,9 @@ async fn every_documented_status_occurs_and_no_other() {
     service.cancel(&id).await;
     let events = format!("/v1/exports/{id}/events");
     service.get(&events).await;
+    let places = service.places();
+    service.get(&events).await;
+    drop(places);
     let end = service.follow(&events, None).await.next().await;
     let known = end.expect("the end").id;
     service

@@ -17,17 +17,20 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 use waybill_shared::bucket::Bucket;
+use waybill_shared::caller::OrgId;
 use waybill_shared::catalog::Catalog;
 use waybill_shared::config::{DatabaseUrl, ExportSettings, InlineSettings, LimitSettings};
 use waybill_shared::database::Database;
 use waybill_shared::export::{Failure, FailureCode, Lease, Receipt};
 use waybill_shared::keys::Keys;
 use waybill_shared::ledger::{Lanes, Ledger};
+use waybill_shared::metrics::ProcessMetrics;
 use waybill_shared::readiness::Readiness;
 use waybill_shared::source::Sources;
 use waybill_shared::source::sqlite::SqliteSource;
 
 use crate::boundary::REQUEST_ID;
+use crate::waiting::Place;
 use crate::{Access, ApiParts, ApiState, router};
 
 pub(super) use events::Events;
@@ -204,6 +207,7 @@ impl Service {
             sources.clone(),
         );
         readiness.catalog_is_checked();
+        let metrics = ProcessMetrics::new("test", Arc::clone(&database.ledger));
         let state = ApiState::new(ApiParts {
             catalog: Arc::new(Catalog::parse(CATALOG).expect("a catalog")),
             sources,
@@ -215,6 +219,7 @@ impl Service {
             exports,
             limits,
             public_url: None,
+            metrics,
         });
         let (router, document) = router::router(state.clone()).expect("a router");
         Self {
@@ -369,6 +374,12 @@ impl Service {
 
     pub(super) fn ledger(&self) -> &dyn Ledger {
         self.state.ledger.as_ref()
+    }
+
+    /// Every place for clients that wait which the organisation gets.
+    pub(super) fn places(&self) -> Vec<Place> {
+        let org = OrgId::new("org_demo");
+        std::iter::from_fn(|| self.state.waiting.place(&org)).collect()
     }
 
     /// Claims the next export, as a worker does.

@@ -92,6 +92,11 @@ pub(super) fn admin_key() -> NewKey {
     key("org_demo", Role::Admin, None)
 }
 
+/// A key that sees its own exports in `org_demo`.
+pub(super) fn viewer_key() -> NewKey {
+    key("org_demo", Role::Viewer, None)
+}
+
 fn url_of(database: &waybill_test_services::postgres::Database<'_>) -> DatabaseUrl {
     DatabaseUrl::try_from(database.url()).expect("a URL")
 }
