@@ -21,6 +21,8 @@ enum Gives {
     Everyone,
     /// To every key something of its own organisation.
     Own(Body),
+    /// To every key of an admin something of its own organisation, to others nothing.
+    Admins,
     /// To every key a list of the exports that it may see.
     List,
     /// One export, to those who may see it; for others there is none.
@@ -35,12 +37,14 @@ enum Body {
     Export,
 }
 
-const ROUTES: [(&str, &str, Gives); 14] = [
+const ROUTES: [(&str, &str, Gives); 16] = [
     ("get", "/docs", Gives::Everyone),
     ("get", "/livez", Gives::Everyone),
+    ("get", "/metrics", Gives::Everyone),
     ("get", "/openapi.json", Gives::Everyone),
     ("get", "/problems/{code}", Gives::Everyone),
     ("get", "/readyz", Gives::Everyone),
+    ("get", "/v1/operations/status", Gives::Admins),
     ("get", "/v1/reports/catalog", Gives::Own(Body::Nothing)),
     ("post", "/v1/reports/query", Gives::Own(Body::Query)),
     ("post", "/v1/reports/query/export", Gives::Own(Body::Export)),
@@ -123,6 +127,13 @@ async fn completed(http: &Http) -> String {
     id
 }
 
+/// The organisations that an answer names.
+fn organisations(answer: &Answer) -> Vec<&'static str> {
+    let mut all = Vec::from(["org_acme", "org_demo", "org_globex"]);
+    all.retain(|org| answer.text().contains(org));
+    all
+}
+
 #[tokio::test]
 async fn no_route_gives_anything_to_who_has_no_key_in_force() {
     let server = server();
@@ -182,32 +193,37 @@ async fn no_route_gives_an_export_to_another_key_or_organisation() {
     let accepted = owner.submit(&export_of(&by_status())).await;
     let queued = text(&accepted["id"]);
     let others = [
-        ("org_acme", Key::create(&server, &STRANGER).http(&server)),
-        ("org_demo", Key::create(&server, &VIEWER).http(&server)),
+        ("org_acme", "admin", Key::create(&server, &STRANGER)),
+        ("org_demo", "viewer", Key::create(&server, &VIEWER)),
     ];
     for route in routes(&server.http()).await {
-        for (org, http) in &others {
+        for (org, role, key) in &others {
+            let http = key.http(&server);
             for prefix in ["", "/api"] {
                 match route.gives {
                     Gives::Everyone => {}
                     Gives::OneExport => {
                         for id in [&id, &queued] {
-                            let answer = route.ask(http, prefix, id).await;
+                            let answer = route.ask(&http, prefix, id).await;
                             answer.problem(404, "export_not_found");
                         }
                     }
                     Gives::List => {
-                        let list = route.ask(http, prefix, &id).await.expect(200).json();
+                        let list = route.ask(&http, prefix, &id).await.expect(200).json();
                         assert_eq!(list, json!({"data": [], "next_cursor": null}));
                     }
-                    Gives::Own(body) => {
-                        let answer = route.ask(http, prefix, &id).await.expect(200);
-                        let named: BTreeSet<&str> = ["org_acme", "org_demo", "org_globex"]
-                            .into_iter()
-                            .filter(|org| answer.text().contains(org))
-                            .collect();
-                        let own = (body != Body::Nothing).then_some(*org);
-                        assert_eq!(named, own.into_iter().collect(), "{answer:?}");
+                    Gives::Admins if *role != "admin" => {
+                        let answer = route.ask(&http, prefix, &id).await;
+                        answer.problem(403, "forbidden");
+                    }
+                    Gives::Admins | Gives::Own(Body::Nothing) => {
+                        let answer = route.ask(&http, prefix, &id).await.expect(200);
+                        let mut named = organisations(&answer).into_iter();
+                        assert!(named.all(|named| named == *org), "{answer:?}");
+                    }
+                    Gives::Own(Body::Query | Body::Export) => {
+                        let answer = route.ask(&http, prefix, &id).await.expect(200);
+                        assert_eq!(organisations(&answer), [*org], "{answer:?}");
                     }
                 }
             }
