@@ -15,28 +15,34 @@
 //! waits beyond `exports.max_queued`, and one. Without a claim in that minute the rate is below one in a
 //! minute, so one in a minute is taken.
 //!
-//! Both go through an appointment [`Book`], then through [`retry_after::spread`].
+//! `too_many_active_exports`: the same for one organisation, by the ends of its exports in the last
+//! minute and what it has beyond `exports.max_active_per_org`.
+//!
+//! All go through an appointment [`Book`], then through [`retry_after::spread`].
 
 mod book;
+mod hold;
+mod org_lines;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use waybill_shared::caller::OrgId;
 use waybill_shared::config::InlineSettings;
 use waybill_shared::ledger::{Backlog, Ledger, LedgerError};
 use waybill_shared::query::ReportPlan;
 use waybill_shared::source::{SourceError, Sources};
 
 use self::book::{Book, Drain};
+use self::hold::MeanHold;
+use self::org_lines::OrgLines;
 use crate::retry_after;
 
-/// Claims per second when the last minute saw none.
+/// Exports per second when the last minute saw none.
 const UNMEASURED_RATE: f64 = 1.0 / 60.0;
-/// What one hold of a slot weighs in the mean.
-const HOLD_WEIGHT: f64 = 1.0 / 8.0;
-/// How long a look at the backlog serves: a crowd that is turned away must not ask the database each time.
-const BACKLOG_SERVES: Duration = Duration::from_secs(1);
+/// How long a look at the ledger serves: a crowd that is turned away must not ask the database each time.
+const LOOK_SERVES: Duration = Duration::from_secs(1);
 
 /// What becomes of a report request.
 #[derive(Debug)]
@@ -61,40 +67,52 @@ pub(crate) struct Admission {
     slot_count: usize,
     queue_wait: Duration,
     max_rows: u64,
+    large_rows: u64,
     timeout: Duration,
     mean_hold: Arc<Mutex<MeanHold>>,
     slot_book: Mutex<Book>,
     queue_book: Mutex<Book>,
+    org_lines: OrgLines,
     backlog: tokio::sync::Mutex<Option<(Instant, Backlog)>>,
 }
 
 impl Admission {
-    pub(crate) fn new(settings: &InlineSettings) -> Self {
+    pub(crate) fn new(settings: &InlineSettings, large_rows: u64) -> Self {
         Self {
             slots: Arc::new(Semaphore::new(settings.slots)),
             slot_count: settings.slots,
             queue_wait: settings.queue_wait(),
             max_rows: settings.max_rows,
+            large_rows,
             timeout: settings.timeout(),
             mean_hold: Arc::new(Mutex::new(MeanHold::new(settings.timeout()))),
             slot_book: Mutex::default(),
             queue_book: Mutex::default(),
+            org_lines: OrgLines::default(),
             backlog: tokio::sync::Mutex::default(),
         }
     }
 
-    /// How many rows the source expects, asked only where the limit leaves the answer open. No answer
-    /// is no error: the attempt will show. Only a source that is away would fail that as well.
+    /// How many rows the source expects, asked only where the limit leaves open whether the report is
+    /// answered at once or, for a client that asks for a job, in which lane it waits. No answer is no
+    /// error: the attempt will show. Only a source that is away would fail that as well, and a job waits
+    /// for it.
     pub(crate) async fn estimate(
         &self,
         sources: &Sources,
         plan: &ReportPlan,
+        respond_async: bool,
     ) -> Result<Option<u64>, SourceError> {
-        if plan.limit().is_some_and(|limit| limit <= self.max_rows) {
+        let open_above = if respond_async {
+            self.large_rows
+        } else {
+            self.max_rows
+        };
+        if plan.limit().is_some_and(|limit| limit <= open_above) {
             return Ok(None);
         }
         match tokio::time::timeout(self.timeout, sources.estimate(plan, u64::MAX)).await {
-            Ok(Err(error @ SourceError::Unavailable(_))) => Err(error),
+            Ok(Err(error @ SourceError::Unavailable(_))) if !respond_async => Err(error),
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "a source could not estimate a report");
@@ -148,10 +166,28 @@ impl Admission {
         max_queued: u64,
     ) -> Result<u64, LedgerError> {
         let backlog = self.backlog(ledger).await?;
-        let excess = (backlog.queued + 1).saturating_sub(max_queued);
+        let excess = (backlog.queued() + 1).saturating_sub(max_queued);
         let rate = backlog.drain_rate().unwrap_or(UNMEASURED_RATE);
         let drain = Drain::of_queue(excess, rate);
         let wait = lock(&self.queue_book).appoint(Instant::now(), drain);
+        Ok(retry_after::spread(wait))
+    }
+
+    /// Seconds after which an organisation may have one more export.
+    pub(crate) async fn too_many_active(
+        &self,
+        ledger: &dyn Ledger,
+        org: &OrgId,
+        max_active: u64,
+    ) -> Result<u64, LedgerError> {
+        let activity = match self.org_lines.seen(org) {
+            Some(activity) => activity,
+            None => self.org_lines.keep(org, ledger.activity(org).await?),
+        };
+        let excess = (activity.active + 1).saturating_sub(max_active);
+        let rate = activity.drain_rate().unwrap_or(UNMEASURED_RATE);
+        let drain = Drain::of_queue(excess, rate);
+        let wait = self.org_lines.appoint(org, Instant::now(), drain);
         Ok(retry_after::spread(wait))
     }
 
@@ -159,7 +195,7 @@ impl Admission {
     async fn backlog(&self, ledger: &dyn Ledger) -> Result<Backlog, LedgerError> {
         let mut seen = self.backlog.lock().await;
         match *seen {
-            Some((at, backlog)) if at.elapsed() < BACKLOG_SERVES => Ok(backlog),
+            Some((at, backlog)) if at.elapsed() < LOOK_SERVES => Ok(backlog),
             _ => {
                 let backlog = ledger.backlog().await?;
                 *seen = Some((Instant::now(), backlog));
@@ -183,34 +219,6 @@ impl Drop for Slot {
     }
 }
 
-/// How long slots are held, lately.
-#[derive(Debug)]
-struct MeanHold {
-    seconds: Option<f64>,
-    longest: Duration,
-}
-
-impl MeanHold {
-    fn new(longest: Duration) -> Self {
-        Self {
-            seconds: None,
-            longest,
-        }
-    }
-
-    fn add(&mut self, hold: Duration) {
-        let hold = hold.as_secs_f64();
-        self.seconds = Some(
-            self.seconds
-                .map_or(hold, |mean| mean + HOLD_WEIGHT * (hold - mean)),
-        );
-    }
-
-    fn mean(&self) -> Duration {
-        self.seconds.map_or(self.longest, Duration::from_secs_f64)
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -219,29 +227,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_mean_hold_follows_what_is_measured() {
-        let mut hold = MeanHold::new(Duration::from_secs(2));
-        assert_eq!(hold.mean(), Duration::from_secs(2), "nothing measured yet");
-        hold.add(Duration::from_millis(800));
-        assert_eq!(hold.mean(), Duration::from_millis(800));
-        hold.add(Duration::ZERO);
-        assert_eq!(hold.mean(), Duration::from_millis(700));
-        for _ in 0..100 {
-            hold.add(Duration::from_millis(10));
-        }
-        assert!(hold.mean() < Duration::from_millis(11));
-    }
-
     #[tokio::test]
     async fn a_slot_that_is_given_back_serves_the_next() {
-        let admission = Admission::new(&InlineSettings {
+        let inline = InlineSettings {
             max_rows: 10,
             max_bytes: 1,
             timeout_seconds: 1,
             slots: 1,
             queue_wait_ms: 0,
-        });
+        };
+        let admission = Admission::new(&inline, 1_000);
         let slot = admission.slot().await.expect("the first slot");
         let busy = admission.slot().await.expect_err("there is no second");
         assert!((1..=3).contains(&busy.retry_after_seconds));

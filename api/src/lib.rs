@@ -8,6 +8,7 @@ mod admission;
 mod auth;
 mod body;
 mod boundary;
+mod enqueue;
 mod etag;
 mod events;
 mod export_view;

@@ -1,7 +1,10 @@
-//! What a client asks for beside its request: media types ([`accept`]) and preferences ([`prefer`]).
+//! What a client asks for beside its request: media types ([`accept`]), preferences ([`prefer`]) and how
+//! often it is to be done ([`repeat`]).
 
 mod accept;
 mod prefer;
+mod repeat;
 
 pub(crate) use accept::Accept;
 pub(crate) use prefer::Preferences;
+pub(crate) use repeat::Repetition;

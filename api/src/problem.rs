@@ -84,8 +84,8 @@ pub(crate) struct ErrorResponse {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     allowed_actions: Vec<AllowedAction>,
-    /// Every fault of the request. A `pointer` is an RFC 6901 JSON pointer into the body, or
-    /// `/query-parameters/{name}` for a parameter of the query string.
+    /// Every fault of the request. A `pointer` is an RFC 6901 JSON pointer into the body,
+    /// `/query-parameters/{name}` for a parameter of the query string, or `/headers/{name}`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     errors: Vec<Fault>,
@@ -145,6 +145,15 @@ impl Problem {
         let name = name.replace('~', "~0").replace('/', "~1");
         Fault::new(
             format!("/query-parameters/{name}"),
+            FaultCode::InvalidRequest,
+            detail,
+        )
+    }
+
+    /// A fault of one request header.
+    pub(crate) fn header(name: &str, detail: impl Into<String>) -> Fault {
+        Fault::new(
+            format!("/headers/{name}"),
             FaultCode::InvalidRequest,
             detail,
         )

@@ -51,7 +51,7 @@ impl ApiState {
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
         Self {
-            admission: Arc::new(Admission::new(&parts.inline)),
+            admission: Arc::new(Admission::new(&parts.inline, parts.exports.large_rows)),
             authenticator: Arc::new(Authenticator::new(parts.access.clone())),
             parts: Arc::new(parts),
             draining: CancellationToken::new(),

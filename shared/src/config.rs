@@ -11,6 +11,7 @@ mod settings;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ pub struct Config {
     pub inline: InlineSettings,
     /// Reports that become jobs.
     pub exports: ExportSettings,
-    /// How often a key may call.
+    /// What clients may take of a process.
     pub limits: LimitSettings,
     /// Who may call.
     pub auth: AuthSettings,
@@ -147,6 +148,8 @@ pub struct WorkerSettings {
     pub listen: Option<SocketAddr>,
     /// Exports at the same time, 1 to 64.
     pub concurrency: usize,
+    /// How many of these never run a large export, 0 to 63; at least one slot runs any.
+    pub small_slots: usize,
     /// Seconds, 1 to 3,600; see [`WorkerSettings::lease`].
     pub lease_seconds: u64,
 }
@@ -229,6 +232,8 @@ impl InlineSettings {
 pub struct ExportSettings {
     /// Rows of an export, 1 to 10^12.
     pub max_rows: u64,
+    /// Expected rows above which an export is a large one, 1 to 10^12.
+    pub large_rows: u64,
     /// Unfinished exports of an organisation, 1 to 1,000,000.
     pub max_active_per_org: u32,
     /// Exports that wait for a worker, 1 to 10,000,000.
@@ -288,14 +293,36 @@ impl ExportSettings {
     }
 }
 
-/// `[limits]`: how often one API key may call.
+/// `[limits]`: what clients may take of a process.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LimitSettings {
-    /// Requests per second, sustained, 1 to 1,000,000.
-    pub requests_per_second: u32,
-    /// Requests at once, 1 to 1,000,000.
-    pub burst: u32,
+    /// Requests of one API key per second, sustained, 1 to 1,000,000.
+    pub requests_per_second: NonZeroU32,
+    /// Requests of one API key at once, 1 to 1,000,000.
+    pub burst: NonZeroU32,
+    /// Open connections, 1 to 1,000,000.
+    pub max_connections: usize,
+    /// Requests that are held until an export changes, 0 to 1,000,000.
+    pub max_waiting: usize,
+    /// Seconds, 1 to 3,600; see [`LimitSettings::read_timeout`].
+    pub read_timeout_seconds: u64,
+    /// Seconds, 1 to 3,600; see [`LimitSettings::idle_timeout`].
+    pub idle_timeout_seconds: u64,
+}
+
+impl LimitSettings {
+    /// How long a request's headers may take to arrive, and then its body.
+    #[must_use]
+    pub fn read_timeout(&self) -> Duration {
+        Duration::from_secs(self.read_timeout_seconds)
+    }
+
+    /// How long a connection may stay open without a request.
+    #[must_use]
+    pub fn idle_timeout(&self) -> Duration {
+        Duration::from_secs(self.idle_timeout_seconds)
+    }
 }
 
 /// `[auth]`: who may call.

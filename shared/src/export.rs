@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::caller::OrgId;
 use crate::encode::Format;
+use crate::ledger::Lane;
 use crate::query::ReportQuery;
 
 /// `export_` and a UUID of version 7 (RFC 9562) without dashes. Ids of one process rise with time.
@@ -145,6 +146,8 @@ pub struct Export {
     /// Whether a process died while it ran. It runs alone from then on, so that it can only harm
     /// itself.
     pub suspect: bool,
+    /// In which lane it waits.
+    pub lane: Lane,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
     /// When the newest attempt began.

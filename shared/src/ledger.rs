@@ -3,9 +3,11 @@
 //! The ledger decides, the queue only wakes. Every transition is one guarded UPDATE, so that any
 //! number of processes may race and one of them wins. It knows no file and no query engine.
 
+mod backlog;
 mod change;
 #[cfg(test)]
 pub(crate) mod conformance;
+mod enqueue;
 pub mod postgres;
 mod row;
 pub mod sqlite;
@@ -19,30 +21,40 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::broadcast;
 
-use crate::caller::{KeyId, OrgId, Scope};
+use crate::caller::{OrgId, Scope};
 use crate::database;
-use crate::encode::Format;
 use crate::export::{Export, ExportId, ExportStatus, Failure, Lease, Progress, Receipt};
-use crate::query::ReportQuery;
 
+pub use self::backlog::{Backlog, Lane, LaneBacklog, Lanes, OrgActivity};
 pub use self::change::change_of;
+pub use self::enqueue::{
+    Enqueued, IDEMPOTENCY_KEPT, IdempotencyKey, NewExport, NoIdempotencyKey, Sharing, Terms,
+};
 pub use self::upkeep::{LeftUpload, Leftover, Upkeep};
 
 /// Changes that a slow listener may fall behind.
 const CHANGES_KEPT: usize = 1_024;
-/// The span over which the drain is measured.
-const DRAIN_SPAN: Duration = Duration::from_secs(60);
 
 /// The transitions of exports that clients and workers make, and what is asked about them.
 #[async_trait]
 pub trait Ledger: Upkeep {
-    /// Records an export as `queued` and wakes a worker, both in one transaction, unless
-    /// `max_queued` exports wait already. The bound is for protection, not for bookkeeping: where
-    /// many processes record at once, a few more than that may get in.
+    /// Records an export as `queued` and wakes a worker, both in one transaction, unless another
+    /// one is the answer or the terms are not met. They hold whichever processes ask at once.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`]; then nothing was recorded, or its answer was lost.
-    async fn enqueue(&self, new: NewExport, max_queued: u64) -> Result<Enqueued, LedgerError>;
+    async fn enqueue(&self, new: NewExport, terms: &Terms) -> Result<Enqueued, LedgerError>;
+
+    /// What the idempotency key stands for already: [`Enqueued::Replayed`] or
+    /// [`Enqueued::KeyReused`]. `None`: nothing, at the moment.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    async fn replay(
+        &self,
+        new: &NewExport,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Enqueued>, LedgerError>;
 
     /// The export of this id, if it lies in the scope.
     ///
@@ -62,11 +74,26 @@ pub trait Ledger: Upkeep {
     /// [`LedgerError::Unavailable`].
     async fn backlog(&self) -> Result<Backlog, LedgerError>;
 
-    /// Takes the export that is to run next: `queued → running`, in a new epoch, with a lease.
+    /// What an organisation has going, and how fast it drains.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].
-    async fn claim_next(&self, lease_for: Duration) -> Result<Option<Claim>, LedgerError>;
+    async fn activity(&self, org: &OrgId) -> Result<OrgActivity, LedgerError>;
+
+    /// Takes the export that is to run next: `queued → running`, in a new epoch, with a lease.
+    ///
+    /// In each lane organisations take turns, as in fair queueing: an export's turn is two after the
+    /// last of its organisation's unfinished ones, and at least one after that of the export that
+    /// was started last. So the first export of an organisation runs before what others had queued
+    /// up, and whoever waits is reached, however many come after it.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    async fn claim_next(
+        &self,
+        lease_for: Duration,
+        lanes: Lanes,
+    ) -> Result<Option<Claim>, LedgerError>;
 
     /// Prolongs a lease and records how far the work is. An estimate of `None` leaves the one that
     /// is recorded.
@@ -167,34 +194,6 @@ pub trait Ledger: Upkeep {
     async fn check(&self) -> Result<(), LedgerError>;
 }
 
-/// An export to be recorded.
-#[derive(Clone, Debug)]
-pub struct NewExport {
-    /// Whose it is.
-    pub org: OrgId,
-    /// The key that asked; `None` where no keys are asked for.
-    pub made_by: Option<KeyId>,
-    /// What is asked.
-    pub query: ReportQuery,
-    /// In which format.
-    pub format: Format,
-    /// The download's name.
-    pub filename: String,
-    /// How many failures end it.
-    pub max_attempts: u32,
-    /// Rows expected, by the planner.
-    pub estimated_rows: Option<u64>,
-}
-
-/// What became of a new export.
-#[derive(Clone, Debug)]
-pub enum Enqueued {
-    /// It is recorded and will run.
-    Accepted(Box<Export>),
-    /// The backlog is full; nothing was recorded.
-    QueueFull,
-}
-
 /// Which exports of a scope to list.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -206,27 +205,6 @@ pub struct Page {
     pub before: Option<ExportId>,
     /// The most entries.
     pub limit: u32,
-}
-
-/// What waits, and how fast it drained lately.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Backlog {
-    /// Exports that wait for a worker.
-    pub queued: u64,
-    /// Claims of the last minute.
-    pub claimed: u64,
-    /// The span in which these claims fell: from the first of them until now.
-    pub span: Duration,
-}
-
-impl Backlog {
-    /// Exports claimed per second; `None` when none was lately.
-    #[must_use]
-    pub fn drain_rate(&self) -> Option<f64> {
-        #[expect(clippy::cast_precision_loss, reason = "a minute's claims are few")]
-        let claimed = self.claimed as f64;
-        (self.claimed > 0).then(|| claimed / self.span.as_secs_f64().max(1.0))
-    }
 }
 
 /// A claimed export and the proof of the claim.

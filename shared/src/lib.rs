@@ -9,6 +9,7 @@
 pub mod bucket;
 pub mod caller;
 pub mod catalog;
+mod checksum;
 pub mod column;
 pub mod config;
 pub mod database;

@@ -22,6 +22,7 @@ mod operations;
 mod outages;
 mod own_data;
 mod problems;
+mod repetition;
 mod scale;
 mod stopped_queries;
 

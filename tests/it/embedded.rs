@@ -22,6 +22,7 @@ mod openapi;
 mod operations;
 mod own_data;
 mod problems;
+mod repetition;
 mod startup;
 
 /// What the servers of these tests are made of.

@@ -115,6 +115,57 @@ async fn the_queue_is_full_at_its_bound_and_not_before() {
 }
 
 #[tokio::test]
+async fn an_organisation_has_so_many_unfinished_exports_and_no_more() {
+    const MOST: usize = 2;
+    let source = SlowSource::new();
+    let server = source
+        .launch()
+        .env("EXPORTS__MAX_ACTIVE_PER_ORG", MOST)
+        .env("WORKER__CONCURRENCY", 1)
+        .start();
+    let http = server.http();
+    let running = text(&http.submit(&export_of(&rows_of("endless"))).await["id"]);
+    http.export_once(&running, "running").await;
+    let queued = text(&http.submit(&export_of(&rows_of("plain"))).await["id"]);
+    let refused = async || {
+        let body = export_of(&rows_of("plain"));
+        http.post_with(EXPORT, &[RESPOND_ASYNC], &body).await
+    };
+    let (code, _) = refused().await.expect(429).come_back_later();
+    assert_eq!(code, "too_many_active_exports");
+    // Nothing was recorded, and whoever ends one may start one.
+    let list = http.get("/v1/exports").await.expect(200).json();
+    assert_eq!(list["data"].as_array().map(Vec::len), Some(MOST));
+    http.cancel(&queued).await.expect(200);
+    refused().await.accepted();
+}
+
+#[tokio::test]
+async fn a_large_export_leaves_a_slot_for_small_ones() {
+    let source = SlowSource::new();
+    let server = source
+        .launch()
+        .env("WORKER__CONCURRENCY", 2)
+        .env("WORKER__SMALL_SLOTS", 1)
+        .start();
+    let http = server.http();
+    let first = text(&http.submit(&export_of(&rows_of("endless"))).await["id"]);
+    http.export_once(&first, "running").await;
+    let second = text(&http.submit(&export_of(&rows_of("slow"))).await["id"]);
+    // How many rows come of a query without a limit nobody can tell here; of this one they can.
+    let mut few = rows_of("plain");
+    few["limit"] = json!(10);
+    for _ in 0..3 {
+        let small = text(&http.submit(&export_of(&few)).await["id"]);
+        http.completed(&small).await;
+    }
+    assert_eq!(http.export(&second).await["status"], "queued");
+    // Nobody has to wake it once more.
+    http.cancel(&first).await.expect(200);
+    http.completed(&second).await;
+}
+
+#[tokio::test]
 async fn without_a_free_slot_a_request_is_put_off_and_a_lost_client_frees_its_slot() {
     let source = SlowSource::new();
     let server = source

@@ -8,7 +8,7 @@ use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use waybill_shared::export::{Failure, Lease, Receipt};
-use waybill_shared::ledger::{Claim, Ledger, LedgerError};
+use waybill_shared::ledger::{Claim, Lane, Ledger, LedgerError};
 
 use crate::WorkerParts;
 use crate::attempt::{AttemptError, Pipeline};
@@ -27,12 +27,18 @@ pub(crate) struct Exporter {
     lease_for: Duration,
     timeout: Duration,
     retention: Duration,
+    /// Fires when no more exports are to be claimed.
+    shutdown: CancellationToken,
     /// Fires when running exports have to be handed back.
     interrupt: CancellationToken,
 }
 
 impl Exporter {
-    pub(crate) fn new(parts: &WorkerParts, interrupt: CancellationToken) -> Self {
+    pub(crate) fn new(
+        parts: &WorkerParts,
+        shutdown: CancellationToken,
+        interrupt: CancellationToken,
+    ) -> Self {
         Self {
             pipeline: Pipeline {
                 catalog: Arc::clone(&parts.catalog),
@@ -43,26 +49,38 @@ impl Exporter {
                 freshness_budget: parts.exports.freshness_timeout(),
             },
             ledger: Arc::clone(&parts.ledger),
-            slots: Slots::new(parts.worker.concurrency),
+            slots: Slots::new(parts.worker.concurrency, parts.worker.small_slots),
             lease_for: parts.worker.lease(),
             timeout: parts.exports.timeout(),
             retention: parts.exports.retention(),
+            shutdown,
             interrupt,
         }
     }
 
-    /// Claims the export that is to run next, if there is one, and works on it to an end.
+    /// Claims the export that is to run next, if there is one, and works on it to an end. After a large
+    /// one once more: the wake-up of the next large one may have come while there was no slot for it.
     pub(crate) async fn run_next(self: Arc<Self>) {
+        while self.run_one().await == Some(Lane::Large) && !self.shutdown.is_cancelled() {}
+    }
+
+    /// Returns the lane of the export that ran.
+    async fn run_one(&self) -> Option<Lane> {
         let slot = self.slots.one().await;
-        match self.ledger.claim_next(self.lease_for).await {
-            Ok(Some(claim)) => {
-                let span =
-                    tracing::info_span!("export", id = %claim.export.id, org = %claim.export.org);
-                self.run(claim, slot).instrument(span).await;
+        let (lanes, claiming) = self.slots.lanes().await;
+        let claim = match self.ledger.claim_next(self.lease_for, lanes).await {
+            Ok(claim) => claim?,
+            Err(error) => {
+                tracing::warn!(%error, "could not claim an export");
+                return None;
             }
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "could not claim an export"),
-        }
+        };
+        let lane = claim.export.lane;
+        let _large = (lane == Lane::Large).then(|| self.slots.large());
+        drop(claiming);
+        let span = tracing::info_span!("export", id = %claim.export.id, org = %claim.export.org);
+        self.run(claim, slot).instrument(span).await;
+        Some(lane)
     }
 
     async fn run(&self, claim: Claim, slot: Slot<'_>) {

@@ -56,7 +56,7 @@ pub async fn run(parts: WorkerParts, shutdown: CancellationToken) {
         parts.worker.lease(),
         parts.exports.record_retention(),
     );
-    let exporter = Arc::new(Exporter::new(&parts, interrupt.clone()));
+    let exporter = Arc::new(Exporter::new(&parts, shutdown.clone(), interrupt.clone()));
     let rescuing = tokio::spawn({
         let shutdown = shutdown.clone();
         async move { rescue.run(shutdown).await }

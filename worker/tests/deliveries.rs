@@ -14,7 +14,7 @@ use waybill_shared::config::DatabaseUrl;
 use waybill_shared::database::Database;
 use waybill_shared::encode::Format;
 use waybill_shared::export::{Export, ExportStatus};
-use waybill_shared::ledger::{Enqueued, Ledger, NewExport};
+use waybill_shared::ledger::{Enqueued, Lane, Ledger, NewExport, Terms};
 use waybill_shared::source::Sources;
 use waybill_test_services::postgres::{Cluster, Setup};
 use waybill_worker::WorkerParts;
@@ -77,10 +77,17 @@ async fn enqueue(ledger: &dyn Ledger) -> Export {
         filename: "gone.csv".to_owned(),
         max_attempts: 1,
         estimated_rows: None,
+        lane: Lane::Small,
     };
-    match ledger.enqueue(new, 1_000_000).await.expect("the ledger") {
+    let terms = Terms {
+        max_queued: 1_000_000,
+        max_active: 1_000_000,
+        sharing: None,
+        idempotency_key: None,
+    };
+    match ledger.enqueue(new, &terms).await.expect("the ledger") {
         Enqueued::Accepted(export) => *export,
-        Enqueued::QueueFull => panic!("the queue is not full"),
+        other => panic!("{other:?}"),
     }
 }
 

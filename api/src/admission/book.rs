@@ -69,6 +69,11 @@ impl Book {
         self.next_free = Some((appointment + drain.interval).min(now + MOST));
         appointment - now
     }
+
+    /// Whether somebody may still come for a place that was given away.
+    pub(super) fn has_appointments(&self, now: Instant) -> bool {
+        self.next_free.is_some_and(|next| next > now)
+    }
 }
 
 #[cfg(test)]

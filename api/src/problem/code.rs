@@ -22,6 +22,9 @@ pub(crate) enum ProblemCode {
     ExportExpired,
     PayloadTooLarge,
     UnsupportedMediaType,
+    IdempotencyKeyReused,
+    RateLimited,
+    TooManyActiveExports,
     QueueFull,
     Overloaded,
     QueryTimeout,
@@ -48,7 +51,7 @@ pub(crate) struct Explanation {
 }
 
 impl ProblemCode {
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 27] = [
         Self::InvalidRequest,
         Self::InvalidQuery,
         Self::Unauthorized,
@@ -63,6 +66,9 @@ impl ProblemCode {
         Self::ExportExpired,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
+        Self::IdempotencyKeyReused,
+        Self::RateLimited,
+        Self::TooManyActiveExports,
         Self::QueueFull,
         Self::Overloaded,
         Self::QueryTimeout,
@@ -92,6 +98,8 @@ impl ProblemCode {
         matches!(
             self,
             Self::ExportNotReady
+                | Self::RateLimited
+                | Self::TooManyActiveExports
                 | Self::QueueFull
                 | Self::Overloaded
                 | Self::QueryTimeout
@@ -107,7 +115,7 @@ impl ProblemCode {
                 status: StatusCode::BAD_REQUEST,
                 title: "Invalid request",
                 meaning: "The request cannot be read: its body is not JSON, a member is missing, unknown or of the wrong type, or a query parameter is unknown, repeated or out of range.",
-                remedy: "Correct every entry of `errors`; each names its place in `pointer`: a JSON pointer into the body, or `/query-parameters/{name}`.",
+                remedy: "Correct every entry of `errors`; each names its place in `pointer`: a JSON pointer into the body, `/query-parameters/{name}` or `/headers/{name}`.",
             },
             Self::InvalidQuery => Explanation {
                 name: "invalid_query",
@@ -199,6 +207,27 @@ impl ProblemCode {
                 title: "Unsupported media type",
                 meaning: "The body of the request is not declared to be JSON.",
                 remedy: "Send `Content-Type: application/json`, and no `Content-Encoding`.",
+            },
+            Self::IdempotencyKeyReused => Explanation {
+                name: "idempotency_key_reused",
+                status: StatusCode::UNPROCESSABLE_ENTITY,
+                title: "Idempotency key reused",
+                meaning: "The `Idempotency-Key` of the request was used for another request within the last 24 hours, and its export still exists. Nothing was recorded.",
+                remedy: "Use a new key for a new request; send a request again unchanged to get the export that it made.",
+            },
+            Self::RateLimited => Explanation {
+                name: "rate_limited",
+                status: StatusCode::TOO_MANY_REQUESTS,
+                title: "Rate limited",
+                meaning: "The API key sends more requests than it may.",
+                remedy: "Send the same request after `retry_after_seconds`, and fewer of them: hold a request with `Prefer: wait=30`, or follow its events, instead of polling.",
+            },
+            Self::TooManyActiveExports => Explanation {
+                name: "too_many_active_exports",
+                status: StatusCode::TOO_MANY_REQUESTS,
+                title: "Too many active exports",
+                meaning: "The organisation has as many unfinished exports as it may. Nothing was recorded.",
+                remedy: "Send the same request after `retry_after_seconds`, which is computed from the rate at which the organisation's exports end, or cancel one that is not needed any more.",
             },
             Self::QueueFull => Explanation {
                 name: "queue_full",

@@ -3,28 +3,26 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER, VARY};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, VARY};
+use http::{HeaderMap, HeaderValue};
 use waybill_shared::caller::Caller;
 use waybill_shared::encode::Format;
-use waybill_shared::ledger::{Enqueued, NewExport};
 use waybill_shared::query::{Fault, FaultCode, ReportPlan, ReportQuery, ReportRequest};
 
 use crate::actions::operation;
 use crate::admission::{Admitted, Busy};
 use crate::auth::Authenticated;
 use crate::body::JsonBytes;
+use crate::enqueue::Job;
 use crate::export_view::ExportView;
 use crate::inline::{self, Attempt, Bounds, InlineError, InlineReport, Outgrown};
 use crate::links::Links;
-use crate::negotiate::{Accept, Preferences};
+use crate::negotiate::{Accept, Preferences, Repetition};
 use crate::openapi::problems;
 use crate::problem::{Problem, ProblemCode};
 use crate::report_view::{ExportReportQueryRequest, ReportCatalog, ReportExport, ReportResult};
 use crate::retry_after;
-use crate::routes::exports::presented;
 use crate::state::ApiState;
-use crate::wait::wait;
 
 /// The header in which an answer lists the preferences that it honoured (RFC 7240).
 pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -132,7 +130,7 @@ async fn query(
 
 problems!(ExportQueryProblems:
     InvalidRequest, InvalidQuery, Forbidden, NotAcceptable, PayloadTooLarge, UnsupportedMediaType,
-    QueueFull, Overloaded, DatabaseUnavailable, Internal);
+    IdempotencyKeyReused, TooManyActiveExports, QueueFull, Overloaded, DatabaseUnavailable, Internal);
 
 /// Export a query
 ///
@@ -143,12 +141,20 @@ problems!(ExportQueryProblems:
 /// Every other result becomes a job, an Export: the answer is a 202 whose `Location` is to be polled
 /// until its `status` is `completed`. `Prefer: respond-async` asks for a job whatever the size. With
 /// `Prefer: wait=N` the 202 comes as soon as the job ended, or after N seconds (30 at most).
+///
+/// Work is not done twice. A request that is sent again with its `Idempotency-Key` within 24 hours gets
+/// the export of the first one. A request that is identical to that of an unfinished export whose data was
+/// not read yet gets that export, and where the operator allows it (`exports.reuse_seconds`) one that was
+/// completed a moment ago. None of it reaches beyond the API key that asks. `Cache-Control: no-cache`
+/// starts an export of its own.
 #[utoipa::path(
     post,
     path = "/v1/reports/query/export",
     tag = "Reports",
     params(
         ("Prefer" = Option<String>, Header, description = "`respond-async`, `wait=N` (N up to 30), or both, separated by a comma (RFC 7240).", example = "respond-async, wait=10"),
+        ("Idempotency-Key" = Option<String>, Header, description = "A name for this request, 1 to 255 visible ASCII characters, such as a UUID. It binds once an export is accepted.", example = "7d3f0c52-6f7e-4b1f-9a57-2a8a0f2f2f10"),
+        ("Cache-Control" = Option<String>, Header, description = "`no-cache`: no export that is there already may be the answer."),
     ),
     request_body(
         content = ExportReportQueryRequest,
@@ -186,6 +192,7 @@ problems!(ExportQueryProblems:
                 ("Location" = String, description = "Where the job is."),
                 ("Retry-After" = u64, description = "Seconds until it is worth a look; 0 when the job ended already."),
                 ("Preference-Applied" = String, description = "The preferences that were honoured."),
+                ("Idempotent-Replayed" = bool, description = "`true` when this is the export of an earlier request with the same `Idempotency-Key`."),
             )
         ),
         ExportQueryProblems,
@@ -215,13 +222,17 @@ async fn export(
     let envelope = Format::Json.content_type();
     let chosen = acceptable(headers, &[envelope, plan.format().content_type()])?;
     let preferences = Preferences::of(headers);
+    let repetition = Repetition::of(headers)?;
+    let job = Job::new(state, caller, links, &plan, preferences, repetition);
+    if let Some(answer) = job.answered_before().await? {
+        return Ok(answer);
+    }
 
-    let estimated_rows = if preferences.respond_async {
-        None
-    } else {
-        let estimate = state.admission.estimate(&state.sources, &plan).await;
-        estimate.map_err(InlineError::from)?
-    };
+    let estimated_rows = state
+        .admission
+        .estimate(&state.sources, &plan, preferences.respond_async)
+        .await
+        .map_err(InlineError::from)?;
     let admitted = state
         .admission
         .admit(preferences.respond_async, estimated_rows)
@@ -238,69 +249,7 @@ async fn export(
             }
         }
     }
-    enqueue(state, caller, links, &plan, estimated_rows, preferences).await
-}
-
-/// Records the export and answers about it. Once it is recorded nothing turns the answer into an error:
-/// the client would not know that it has an export.
-async fn enqueue(
-    state: &ApiState,
-    caller: &Caller,
-    links: &Links,
-    plan: &ReportPlan,
-    estimated_rows: Option<u64>,
-    preferences: Preferences,
-) -> Result<Response, Problem> {
-    let max_queued = u64::from(state.exports.max_queued);
-    let new = NewExport {
-        org: plan.org().clone(),
-        made_by: caller.key.clone(),
-        query: plan.query().clone(),
-        format: plan.format(),
-        filename: plan.filename(),
-        max_attempts: state.exports.max_attempts,
-        estimated_rows,
-    };
-    let mut export = match state.ledger.enqueue(new, max_queued).await? {
-        Enqueued::Accepted(export) => *export,
-        Enqueued::QueueFull => {
-            let seconds = state
-                .admission
-                .queue_full(state.ledger.as_ref(), max_queued)
-                .await?;
-            let detail = "As many exports wait as the service takes.";
-            return Err(Problem::new(ProblemCode::QueueFull, detail).retry_after(seconds));
-        }
-    };
-    if let Some(longest) = preferences.wait() {
-        let ended = |export: &waybill_shared::export::Export| !export.status.is_unfinished();
-        match wait(state, &caller.scope(), export.id, Some(longest), ended).await {
-            Ok(Some(latest)) => export = latest,
-            Ok(None) => {}
-            Err(error) => {
-                tracing::warn!(export_id = %export.id, cause = %error, "waiting for an accepted export was cut short");
-            }
-        }
-    }
-    Ok(accepted(
-        &presented(state, links, export).await,
-        preferences,
-    ))
-}
-
-fn accepted(export: &ExportView, preferences: Preferences) -> Response {
-    let mut response = (StatusCode::ACCEPTED, Json(export)).into_response();
-    let headers = response.headers_mut();
-    if let Ok(location) = HeaderValue::try_from(&export.self_url) {
-        headers.insert(LOCATION, location);
-    }
-    // A 202 always says when to look: at a job that ended, at once.
-    let seconds = export.retry_after_seconds.unwrap_or(0);
-    headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    if let Some(applied) = preferences.applied() {
-        headers.insert(PREFERENCE_APPLIED, applied);
-    }
-    response
+    job.enqueue(estimated_rows, plan.limit()).await
 }
 
 fn enveloped(plan: &ReportPlan, report: InlineReport) -> Response {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use waybill_shared::ledger::LedgerError;
+use waybill_shared::ledger::{Lanes, LedgerError};
 
 use super::harness::Service;
 
@@ -63,7 +63,7 @@ async fn a_queued_export_is_cancelled_and_never_runs() {
         assert_eq!(export[unknown], Value::Null, "{unknown}");
     }
     assert_eq!(rels(&export), ["self", "delete"]);
-    let claim = service.ledger().claim_next(WEEK).await;
+    let claim = service.ledger().claim_next(WEEK, Lanes::Any).await;
     assert!(claim.expect("the ledger").is_none());
 }
 

@@ -7,7 +7,7 @@ use http::header::{ETAG, IF_NONE_MATCH};
 use serde_json::{Value, json};
 use waybill_shared::encode::Format;
 use waybill_shared::export::Progress;
-use waybill_shared::ledger::SnapshotRecord;
+use waybill_shared::ledger::{Lanes, SnapshotRecord};
 
 use super::harness::{EXPORT, Service, small_export};
 
@@ -275,7 +275,11 @@ async fn a_waiting_post_answers_with_the_ended_job() {
     let post = service.post(EXPORT, &prefer, &body);
     let work = async {
         loop {
-            let claim = service.ledger().claim_next(WEEK).await.expect("the ledger");
+            let claim = service
+                .ledger()
+                .claim_next(WEEK, Lanes::Any)
+                .await
+                .expect("the ledger");
             if let Some(claim) = claim {
                 service.complete(&claim.lease, WEEK).await;
                 break;

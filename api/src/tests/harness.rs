@@ -22,7 +22,7 @@ use waybill_shared::config::{DatabaseUrl, ExportSettings, InlineSettings};
 use waybill_shared::database::Database;
 use waybill_shared::export::{Failure, FailureCode, Lease, Receipt};
 use waybill_shared::keys::Keys;
-use waybill_shared::ledger::Ledger;
+use waybill_shared::ledger::{Lanes, Ledger};
 use waybill_shared::readiness::Readiness;
 use waybill_shared::source::Sources;
 use waybill_shared::source::sqlite::SqliteSource;
@@ -166,6 +166,7 @@ impl Service {
         };
         let mut exports = ExportSettings {
             max_rows: 1_000,
+            large_rows: 100,
             max_active_per_org: 20,
             max_queued: 10,
             max_attempts: 5,
@@ -314,6 +315,7 @@ impl Service {
             "location",
             "etag",
             "preference-applied",
+            "idempotent-replayed",
             "content-disposition",
             "www-authenticate",
         ] {
@@ -354,7 +356,10 @@ impl Service {
 
     /// Claims the next export, as a worker does.
     pub(super) async fn claim(&self) -> Lease {
-        let claim = self.ledger().claim_next(Duration::from_secs(60)).await;
+        let claim = self
+            .ledger()
+            .claim_next(Duration::from_secs(60), Lanes::Any)
+            .await;
         claim.expect("the ledger").expect("an export").lease
     }
 

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use waybill_test_services::s3::{ACCESS_KEY_ID, BUCKET, S3, SECRET_ACCESS_KEY};
 
 use super::*;
+use crate::checksum;
 
 /// Gives up soon.
 const HASTY: Patience = Patience {
@@ -69,7 +70,7 @@ async fn a_file_arrives_as_it_was_sent_whatever_its_size() {
         let bytes = content(length);
         let stored = store(&bucket, &key, &bytes).await.expect("stored");
         assert_eq!(stored.size_bytes, length as u64);
-        assert_eq!(stored.sha256, upload::hex(&Sha256::digest(&bytes)));
+        assert_eq!(stored.sha256, checksum::hex(&Sha256::digest(&bytes)));
 
         let object = bucket.client.get_object().bucket(BUCKET);
         let object = object.key(format!("some/folder/{key}")).send().await;

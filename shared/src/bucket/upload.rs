@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::{Bucket, BucketError, bucket_error};
+use crate::checksum;
 
 /// Bytes of every part but the last. S3 asks for 5 MiB at least, some stores for equal parts.
 pub const PART_BYTES: usize = 8 * 1024 * 1024;
@@ -216,7 +217,7 @@ impl Upload {
         let sha256 = self.sha256.await.map_err(|_| lost_part())?;
         let stored = Stored {
             size_bytes: self.sent_bytes,
-            sha256: hex(&sha256.finalize()),
+            sha256: checksum::hex(&sha256.finalize()),
         };
         let (bucket, patience) = (&self.bucket, self.bucket.patience);
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts));
@@ -304,10 +305,6 @@ impl Bucket {
 /// A part before this one ended without an answer, by a panic or because the upload was given up.
 fn lost_part() -> BucketError {
     BucketError::Unavailable("an earlier part of the upload was lost".to_owned())
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -78,8 +78,12 @@ fn the_defaults_are_those_of_the_contract() {
         config.exports.freshness_timeout(),
         Duration::from_millis(50)
     );
-    assert_eq!(config.limits.requests_per_second, 50);
-    assert_eq!(config.limits.burst, 100);
+    assert_eq!(config.limits.requests_per_second.get(), 50);
+    assert_eq!(config.limits.burst.get(), 100);
+    assert_eq!(config.limits.max_connections, 10_000);
+    assert_eq!(config.limits.max_waiting, 5_000);
+    assert_eq!(config.limits.read_timeout_seconds, 10);
+    assert_eq!(config.limits.idle_timeout_seconds, 75);
     assert_eq!(config.auth.mode, AuthMode::Keys);
     assert_eq!(config.shutdown.grace(), Duration::from_secs(30));
     assert_eq!(config.log.format, LogFormat::Text);

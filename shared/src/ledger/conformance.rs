@@ -1,5 +1,8 @@
 //! What every ledger must do, whichever database it is on. A ledger's own tests call [`run`].
 
+mod accepting;
+mod fairness;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,8 +11,8 @@ use serde_json::json;
 use tokio::sync::broadcast;
 
 use super::{
-    Cancel, Claim, Enqueued, Ledger, LedgerError, LeftUpload, Leftover, NewExport, Page,
-    SnapshotRecord, states,
+    Cancel, Claim, Enqueued, Lane, Lanes, Ledger, LedgerError, LeftUpload, Leftover, NewExport,
+    Page, SnapshotRecord, Terms, states,
 };
 use crate::caller::{KeyId, OrgId, Scope};
 use crate::database::Database;
@@ -66,6 +69,8 @@ pub(crate) async fn run(fresh: impl AsyncFn() -> Fixture) {
     a_leftover_is_held_looked_at_again_and_forgotten(&fresh().await).await;
     files_and_records_are_kept_for_so_long(fresh().await.ledger.as_ref()).await;
     a_clock_that_was_set_back_holds_nothing_up(fresh().await.ledger.as_ref()).await;
+    accepting::run(&fresh).await;
+    fairness::run(&fresh).await;
     states::every_sequence_of_changes_ends_as_the_states_say(&fresh().await).await;
     the_backlog_is_measured(fresh().await.ledger.as_ref()).await;
     changes_are_heard(fresh().await.ledger.as_ref()).await;
@@ -99,6 +104,17 @@ pub(crate) fn new_export(org_name: &str, max_attempts: u32) -> NewExport {
         filename: "sessions.csv".to_owned(),
         max_attempts,
         estimated_rows: None,
+        lane: Lane::Large,
+    }
+}
+
+/// Terms under which every request starts an export.
+pub(crate) fn terms() -> Terms {
+    Terms {
+        max_queued: 1_000,
+        max_active: 1_000,
+        sharing: None,
+        idempotency_key: None,
     }
 }
 
@@ -107,14 +123,17 @@ async fn enqueue(ledger: &dyn Ledger, org_name: &str, max_attempts: u32) -> Expo
 }
 
 async fn record(ledger: &dyn Ledger, new: NewExport) -> Export {
-    match ledger.enqueue(new, 1_000).await.expect("the ledger") {
+    match ledger.enqueue(new, &terms()).await.expect("the ledger") {
         Enqueued::Accepted(export) => *export,
-        Enqueued::QueueFull => panic!("the queue is not full"),
+        other => panic!("{other:?}"),
     }
 }
 
 async fn claim(ledger: &dyn Ledger, lease_for: Duration) -> Claim {
-    let claim = ledger.claim_next(lease_for).await.expect("the ledger");
+    let claim = ledger
+        .claim_next(lease_for, Lanes::Any)
+        .await
+        .expect("the ledger");
     claim.expect("an export that waits")
 }
 
@@ -167,16 +186,20 @@ async fn an_accepted_export_can_be_read_by_its_organisation_alone(ledger: &dyn L
 }
 
 async fn a_full_queue_takes_nothing(ledger: &dyn Ledger) {
+    let one = Terms {
+        max_queued: 1,
+        ..terms()
+    };
     let first = enqueue(ledger, "a", 5).await;
     let new = NewExport {
         query: first.query,
         ..new_export("a", 1)
     };
-    let refused = ledger.enqueue(new.clone(), 1).await.expect("the ledger");
+    let refused = ledger.enqueue(new.clone(), &one).await.expect("the ledger");
     assert!(matches!(refused, Enqueued::QueueFull));
-    assert_eq!(ledger.backlog().await.expect("the ledger").queued, 1);
+    assert_eq!(ledger.backlog().await.expect("the ledger").queued(), 1);
     claim(ledger, LEASE).await;
-    let accepted = ledger.enqueue(new, 1).await.expect("the ledger");
+    let accepted = ledger.enqueue(new, &one).await.expect("the ledger");
     assert!(
         matches!(accepted, Enqueued::Accepted(_)),
         "what runs does not wait"
@@ -192,7 +215,10 @@ async fn exports_are_claimed_once_and_in_order(ledger: &dyn Ledger) {
     assert_eq!((claimed.lease.epoch, claimed.export.epoch), (1, 1));
     assert!(claimed.export.started_at.is_some());
     assert_eq!(claim(ledger, LEASE).await.export.id, second.id);
-    let none = ledger.claim_next(LEASE).await.expect("the ledger");
+    let none = ledger
+        .claim_next(LEASE, Lanes::Any)
+        .await
+        .expect("the ledger");
     assert!(none.is_none());
 }
 
@@ -205,7 +231,7 @@ async fn racing_processes_never_share_an_export(fixture: &Fixture) {
     });
     let claims = (0..EXPORTS + 10).map(|turn| {
         let ledger = Arc::clone(both[turn % 2]);
-        tokio::spawn(async move { ledger.claim_next(LEASE).await })
+        tokio::spawn(async move { ledger.claim_next(LEASE, Lanes::Any).await })
     });
     let (enqueues, claims): (Vec<_>, Vec<_>) = (enqueues.collect(), claims.collect());
     let mut accepted = Vec::new();
@@ -218,7 +244,12 @@ async fn racing_processes_never_share_an_export(fixture: &Fixture) {
         claimed.extend(claim.map(|claim| claim.export.id));
     }
     // What was recorded after the claims went by.
-    while let Some(claim) = fixture.ledger.claim_next(LEASE).await.expect("the ledger") {
+    while let Some(claim) = fixture
+        .ledger
+        .claim_next(LEASE, Lanes::Any)
+        .await
+        .expect("the ledger")
+    {
         claimed.push(claim.export.id);
     }
     accepted.sort_unstable();
@@ -329,7 +360,10 @@ async fn failures_are_counted_to_the_end(ledger: &dyn Ledger) {
     let lease = claim(ledger, LEASE).await.lease;
     let later = Some(Duration::from_secs(600));
     ledger.fail(&lease, &failure(), later).await.expect("held");
-    let early = ledger.claim_next(LEASE).await.expect("the ledger");
+    let early = ledger
+        .claim_next(LEASE, Lanes::Any)
+        .await
+        .expect("the ledger");
     assert!(early.is_none(), "its time has not come");
 }
 
@@ -407,7 +441,10 @@ async fn cancelling_ends_what_has_not_ended(ledger: &dyn Ledger) {
         assert_eq!(export.status, ExportStatus::Cancelled);
         assert!(export.completed_at.is_some());
     }
-    let none = ledger.claim_next(LEASE).await.expect("the ledger");
+    let none = ledger
+        .claim_next(LEASE, Lanes::Any)
+        .await
+        .expect("the ledger");
     assert!(none.is_none(), "it waits no more");
 
     enqueue(ledger, "a", 5).await;
@@ -633,7 +670,7 @@ async fn a_clock_that_was_set_back_holds_nothing_up(ledger: &dyn Ledger) {
     ledger.hand_back(&lease, FAR).await.expect("held");
     assert!(
         ledger
-            .claim_next(LEASE)
+            .claim_next(LEASE, Lanes::Any)
             .await
             .expect("the ledger")
             .is_none()
@@ -668,7 +705,7 @@ async fn the_backlog_is_measured(ledger: &dyn Ledger) {
     claim(ledger, LEASE).await;
     claim(ledger, LEASE).await;
     let backlog = ledger.backlog().await.expect("the ledger");
-    assert_eq!((backlog.queued, backlog.claimed), (1, 2));
+    assert_eq!((backlog.queued(), backlog.large.claimed), (1, 2));
     assert!(backlog.drain_rate().is_some_and(|rate| rate > 0.0));
 }
 
@@ -687,7 +724,7 @@ pub(crate) async fn heard(
 ) -> ExportId {
     let end = Instant::now() + DEADLINE;
     while Instant::now() < end {
-        let export = match writer.enqueue(new_export("a", 5), 1_000).await {
+        let export = match writer.enqueue(new_export("a", 5), &terms()).await {
             Ok(Enqueued::Accepted(export)) => export.id,
             // An outage may not be over yet.
             _ => ExportId::generate(),
@@ -820,12 +857,12 @@ async fn without_a_wake_up_nothing_happened(fixture: &Fixture) {
         "ALTER TABLE apalis.jobs RENAME TO gone",
     )
     .await;
-    assert!(ledger.enqueue(new_export("a", 5), 10).await.is_err());
+    assert!(ledger.enqueue(new_export("a", 5), &terms()).await.is_err());
     let retry = Some(Duration::ZERO);
     assert!(ledger.fail(&lease, &failure(), retry).await.is_err());
     assert!(ledger.hand_back(&lease, Duration::ZERO).await.is_err());
     let backlog = ledger.backlog().await.expect("the ledger");
-    assert_eq!(backlog.queued, 0, "no export waits unheard");
+    assert_eq!(backlog.queued(), 0, "no export waits unheard");
     let export = read(ledger, lease.export_id).await;
     assert_eq!((export.status, export.failures), (ExportStatus::Running, 0));
 }

@@ -5,6 +5,7 @@
 //! server is away, within seconds, and work again once it is back.
 
 mod changes;
+mod enqueue;
 mod room;
 mod sql;
 #[cfg(test)]
@@ -22,12 +23,13 @@ use tokio::sync::broadcast;
 
 use self::changes::Changes;
 use self::room::Room;
+use super::backlog::{self, DRAIN_SPAN, LaneRow};
 use super::row::{self, ExportRow};
 use super::{
-    Backlog, Cancel, Claim, DRAIN_SPAN, Enqueued, Ledger, LedgerError, NewExport, Page,
-    SnapshotRecord,
+    Backlog, Cancel, Claim, Enqueued, IdempotencyKey, Lanes, Ledger, LedgerError, NewExport,
+    OrgActivity, Page, SnapshotRecord, Terms,
 };
-use crate::caller::{KeyId, Scope};
+use crate::caller::{KeyId, OrgId, Scope};
 use crate::database::known_postgres_versions;
 use crate::export::{Export, ExportId, ExportStatus, Failure, Lease, Progress, Receipt};
 use crate::queue::{self, Due};
@@ -53,14 +55,6 @@ impl PostgresLedger {
         }
     }
 
-    async fn count_queued(&self, no_further_than: u64) -> Result<u64, LedgerError> {
-        let queued: i64 = sqlx::query_scalar(sql::COUNT_QUEUED)
-            .bind(row::signed(no_further_than))
-            .fetch_one(&self.pool)
-            .await?;
-        Ok(row::unsigned(queued))
-    }
-
     /// Runs a statement that is guarded by the lease.
     async fn guarded(
         &self,
@@ -77,32 +71,16 @@ impl PostgresLedger {
 
 #[async_trait]
 impl Ledger for PostgresLedger {
-    async fn enqueue(&self, new: NewExport, max_queued: u64) -> Result<Enqueued, LedgerError> {
-        let place = self
-            .room
-            .place(max_queued, async || self.count_queued(max_queued).await)
-            .await?;
-        let Some(_place) = place else {
-            return Ok(Enqueued::QueueFull);
-        };
-        let id = ExportId::generate();
-        let mut tx = self.pool.begin().await?;
-        let row: Row = sqlx::query_as(sql::INSERT)
-            .bind(id.to_string())
-            .bind(new.org.as_str())
-            .bind(&new.query.dataset)
-            .bind(row::query(&new)?)
-            .bind(new.format.name())
-            .bind(&new.filename)
-            .bind(row::max_attempts(&new))
-            .bind(new.made_by.as_ref().map(KeyId::as_str))
-            .bind(new.estimated_rows.map(row::signed))
-            .fetch_one(&mut *tx)
-            .await?;
-        let export = Export::try_from(row)?;
-        queue::postgres::push(&mut tx, id, Due::Now(export.created_at)).await?;
-        tx.commit().await?;
-        Ok(Enqueued::Accepted(Box::new(export)))
+    async fn enqueue(&self, new: NewExport, terms: &Terms) -> Result<Enqueued, LedgerError> {
+        self.accept(&new, terms).await
+    }
+
+    async fn replay(
+        &self,
+        new: &NewExport,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Enqueued>, LedgerError> {
+        self.known(new, key).await
     }
 
     async fn get(&self, scope: &Scope, id: ExportId) -> Result<Option<Export>, LedgerError> {
@@ -129,21 +107,34 @@ impl Ledger for PostgresLedger {
     }
 
     async fn backlog(&self) -> Result<Backlog, LedgerError> {
-        let (queued, claimed, span): (i64, i64, Option<f64>) = sqlx::query_as(sql::BACKLOG)
+        let lanes: Vec<LaneRow> = sqlx::query_as(sql::BACKLOG)
+            .bind(DRAIN_SPAN.as_secs_f64())
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(lanes.into())
+    }
+
+    async fn activity(&self, org: &OrgId) -> Result<OrgActivity, LedgerError> {
+        let (active, ended, span): (i64, i64, Option<f64>) = sqlx::query_as(sql::ACTIVITY)
+            .bind(org.as_str())
             .bind(DRAIN_SPAN.as_secs_f64())
             .fetch_one(&self.pool)
             .await?;
-        let span = Duration::try_from_secs_f64(span.unwrap_or_default()).unwrap_or_default();
-        Ok(Backlog {
-            queued: row::unsigned(queued),
-            claimed: row::unsigned(claimed),
-            span,
+        Ok(OrgActivity {
+            active: row::unsigned(active),
+            ended: row::unsigned(ended),
+            span: backlog::span(span),
         })
     }
 
-    async fn claim_next(&self, lease_for: Duration) -> Result<Option<Claim>, LedgerError> {
+    async fn claim_next(
+        &self,
+        lease_for: Duration,
+        lanes: Lanes,
+    ) -> Result<Option<Claim>, LedgerError> {
         let row: Option<Row> = sqlx::query_as(sql::CLAIM_NEXT)
             .bind(lease_for.as_secs_f64())
+            .bind(lanes.include_large())
             .fetch_optional(&self.pool)
             .await?;
         row.map(Export::try_from)

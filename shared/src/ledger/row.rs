@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{LedgerError, NewExport};
+use super::{Lane, LedgerError, NewExport};
 use crate::caller::OrgId;
 use crate::database::StoredInstant;
 use crate::encode::Format;
@@ -22,6 +22,7 @@ pub(super) struct ExportRow<T> {
     failures: i32,
     max_attempts: i32,
     suspect: bool,
+    large: bool,
     created_at: T,
     started_at: Option<T>,
     completed_at: Option<T>,
@@ -90,6 +91,7 @@ impl<T: StoredInstant> TryFrom<ExportRow<T>> for Export {
             failures: row.failures.unsigned_abs(),
             max_attempts: row.max_attempts.unsigned_abs(),
             suspect: row.suspect,
+            lane: if row.large { Lane::Large } else { Lane::Small },
             created_at: instant(row.created_at)?,
             started_at: row.started_at.map(instant).transpose()?,
             completed_at: row.completed_at.map(instant).transpose()?,

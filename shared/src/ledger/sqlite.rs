@@ -3,6 +3,7 @@
 //! All writes go through one connection, so none ever finds the file locked; reads have connections
 //! of their own (WAL). The clock is the process's, which is the machine's.
 
+mod enqueue;
 mod sql;
 #[cfg(test)]
 mod tests;
@@ -16,12 +17,13 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{Sqlite, Transaction};
 use tokio::sync::broadcast;
 
+use super::backlog::{self, DRAIN_SPAN, LaneRow};
 use super::row::{self, ExportRow};
 use super::{
-    Backlog, CHANGES_KEPT, Cancel, Claim, DRAIN_SPAN, Enqueued, Ledger, LedgerError, NewExport,
-    Page, SnapshotRecord,
+    Backlog, CHANGES_KEPT, Cancel, Claim, Enqueued, IdempotencyKey, Lanes, Ledger, LedgerError,
+    NewExport, OrgActivity, Page, SnapshotRecord, Terms,
 };
-use crate::caller::{KeyId, Scope};
+use crate::caller::{KeyId, OrgId, Scope};
 use crate::database::{SqlitePools, known_sqlite_version, micros};
 use crate::export::{Export, ExportId, ExportStatus, Failure, Lease, Progress, Receipt};
 use crate::queue::{self, Due};
@@ -68,33 +70,16 @@ impl SqliteLedger {
 
 #[async_trait]
 impl Ledger for SqliteLedger {
-    async fn enqueue(&self, new: NewExport, max_queued: u64) -> Result<Enqueued, LedgerError> {
-        let id = ExportId::generate();
-        let mut tx = self.write().await?;
-        let queued: i64 = sqlx::query_scalar(sql::COUNT_QUEUED)
-            .fetch_one(&mut *tx)
-            .await?;
-        if row::unsigned(queued) >= max_queued {
-            return Ok(Enqueued::QueueFull);
-        }
-        let row: ExportRow<i64> = sqlx::query_as(sql::INSERT)
-            .bind(id.to_string())
-            .bind(new.org.as_str())
-            .bind(&new.query.dataset)
-            .bind(row::query(&new)?)
-            .bind(new.format.name())
-            .bind(&new.filename)
-            .bind(row::max_attempts(&new))
-            .bind(new.made_by.as_ref().map(KeyId::as_str))
-            .bind(new.estimated_rows.map(row::signed))
-            .bind(micros(Utc::now()))
-            .fetch_one(&mut *tx)
-            .await?;
-        let export = Export::try_from(row)?;
-        queue::sqlite::push(&mut tx, id, Due::Now(export.created_at)).await?;
-        tx.commit().await?;
-        self.changed(id);
-        Ok(Enqueued::Accepted(Box::new(export)))
+    async fn enqueue(&self, new: NewExport, terms: &Terms) -> Result<Enqueued, LedgerError> {
+        self.accept(&new, terms).await
+    }
+
+    async fn replay(
+        &self,
+        new: &NewExport,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Enqueued>, LedgerError> {
+        self.known(new, key).await
     }
 
     async fn get(&self, scope: &Scope, id: ExportId) -> Result<Option<Export>, LedgerError> {
@@ -122,26 +107,39 @@ impl Ledger for SqliteLedger {
 
     async fn backlog(&self) -> Result<Backlog, LedgerError> {
         let now = Utc::now();
-        let (queued, claimed, first): (i64, i64, Option<i64>) = sqlx::query_as(sql::BACKLOG)
+        let lanes: Vec<LaneRow> = sqlx::query_as(sql::BACKLOG)
+            .bind(micros(now))
+            .bind(micros(now - DRAIN_SPAN))
+            .fetch_all(&self.pools.readers)
+            .await?;
+        Ok(lanes.into())
+    }
+
+    async fn activity(&self, org: &OrgId) -> Result<OrgActivity, LedgerError> {
+        let now = Utc::now();
+        let (active, ended, span): (i64, i64, Option<f64>) = sqlx::query_as(sql::ACTIVITY)
+            .bind(org.as_str())
+            .bind(micros(now))
             .bind(micros(now - DRAIN_SPAN))
             .fetch_one(&self.pools.readers)
             .await?;
-        let span = first
-            .and_then(DateTime::from_timestamp_micros)
-            .and_then(|first| (now - first).to_std().ok())
-            .unwrap_or_default();
-        Ok(Backlog {
-            queued: row::unsigned(queued),
-            claimed: row::unsigned(claimed),
-            span,
+        Ok(OrgActivity {
+            active: row::unsigned(active),
+            ended: row::unsigned(ended),
+            span: backlog::span(span),
         })
     }
 
-    async fn claim_next(&self, lease_for: Duration) -> Result<Option<Claim>, LedgerError> {
+    async fn claim_next(
+        &self,
+        lease_for: Duration,
+        lanes: Lanes,
+    ) -> Result<Option<Claim>, LedgerError> {
         let now = Utc::now();
         let row: Option<ExportRow<i64>> = sqlx::query_as(sql::CLAIM_NEXT)
             .bind(micros(now))
             .bind(micros(now + lease_for))
+            .bind(lanes.include_large())
             .fetch_optional(&self.pools.writer)
             .await?;
         let Some(row) = row else {

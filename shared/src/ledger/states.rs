@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
-use super::conformance::{Fixture, failure, new_export, org, receipt, snapshot};
-use super::{Cancel, Enqueued, LedgerError, LeftUpload};
+use super::conformance::{Fixture, failure, new_export, org, receipt, snapshot, terms};
+use super::{Cancel, Enqueued, Lanes, LedgerError, LeftUpload};
 use crate::encode::Format;
 use crate::export::{ExportId, ExportStatus, Lease, Progress};
 
@@ -114,9 +114,9 @@ pub(super) async fn every_sequence_of_changes_ends_as_the_states_say(fixture: &F
 async fn follow(fixture: &Fixture, sequence: &[Change]) {
     let ledger = fixture.ledger.as_ref();
     let new = new_export("a", MAX_ATTEMPTS);
-    let id = match ledger.enqueue(new, 1_000).await.expect("the ledger") {
+    let id = match ledger.enqueue(new, &terms()).await.expect("the ledger") {
         Enqueued::Accepted(export) => export.id,
-        Enqueued::QueueFull => panic!("the queue is not full"),
+        other => panic!("{other:?}"),
     };
     let mut model = Model {
         status: Some(ExportStatus::Queued),
@@ -196,7 +196,10 @@ async fn apply(fixture: &Fixture, id: ExportId, change: Change, model: &mut Mode
     }
     match change {
         Change::Claim => {
-            let claim = ledger.claim_next(LEASE).await.expect("the ledger");
+            let claim = ledger
+                .claim_next(LEASE, Lanes::Any)
+                .await
+                .expect("the ledger");
             let claimed = claim.map(|claim| (claim.lease.export_id, claim.lease.epoch));
             let waits = model.status == Some(ExportStatus::Queued);
             assert_eq!(claimed, waits.then_some((id, model.epoch + 1)), "{context}");

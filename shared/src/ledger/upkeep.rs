@@ -60,8 +60,8 @@ pub trait Upkeep: Send + Sync {
     /// [`LedgerError::Unavailable`].
     async fn expire(&self) -> Result<u64, LedgerError>;
 
-    /// Drops the records of exports that have had no file for so long. Some at a time; returns how
-    /// many.
+    /// Drops the records of exports that have had no file for so long, and what idempotency keys
+    /// stood for. Some at a time; returns how many exports.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].

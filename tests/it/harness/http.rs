@@ -51,6 +51,7 @@ pub(crate) struct Http {
     client: Client,
     base: String,
     authorization: Option<String>,
+    may_share: bool,
 }
 
 impl Http {
@@ -65,6 +66,16 @@ impl Http {
             client,
             base: base.to_owned(),
             authorization: None,
+            may_share: false,
+        }
+    }
+
+    /// The same client, whose exports may be those of earlier requests. Otherwise each request starts
+    /// one of its own, so that a test says what it is about.
+    pub(crate) fn sharing(self) -> Self {
+        Self {
+            may_share: true,
+            ..self
         }
     }
 
@@ -154,6 +165,9 @@ impl Http {
         body: &Value,
     ) -> Answer {
         let mut all = vec![JSON];
+        if !self.may_share {
+            all.push(("cache-control", "no-cache"));
+        }
         all.extend_from_slice(headers);
         self.send("POST", target, &all, body.to_string()).await
     }

@@ -66,6 +66,7 @@ impl Launch {
         .env("INLINE__QUEUE_WAIT_MS", 60_000)
         .env("EXPORTS__MAX_ACTIVE_PER_ORG", 100_000)
         .env("EXPORTS__FRESHNESS_TIMEOUT_MS", 60_000)
+        .env("WORKER__SMALL_SLOTS", 0)
         .env("LIMITS__REQUESTS_PER_SECOND", 1_000_000)
         .env("LIMITS__BURST", 1_000_000)
     }

@@ -1,15 +1,20 @@
 //! Whether the queue has room for one more export, without counting what waits for each of them.
 //!
-//! Counting costs more the more waits, and a lock to count exactly would let one export in at a
-//! time. So a count serves for a moment, and what this process adds meanwhile, recorded or still on
-//! its way, is added to it. What other processes add is not: by that many the bound may be overshot.
-//! A refusal is never taken from an old count.
+//! Counting costs more the more waits, and a lock to count exactly lets one export in at a time. So a
+//! count serves for a moment, and what this process adds meanwhile, recorded or still on its way, is
+//! added to it. What other processes add is not, which is no matter while there are more places than
+//! exports can be on their way: only the last places are given out by a lock (see
+//! [`Place::is_among_the_last`]). A refusal is never taken from an old count.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a count serves.
 const COUNT_SERVES: Duration = Duration::from_millis(100);
+
+/// More exports than all processes together record within [`COUNT_SERVES`] and have on their way: each
+/// of these takes a connection for some milliseconds.
+const LAST_PLACES: u64 = 256;
 
 /// What waited when it was counted last, and what is on its way.
 #[derive(Debug, Default)]
@@ -34,11 +39,22 @@ struct Count {
 
 /// A place in the queue, held until the export is recorded or given up.
 #[derive(Debug)]
-pub(super) struct Place<'r>(&'r Room);
+pub(super) struct Place<'r> {
+    room: &'r Room,
+    is_among_the_last: bool,
+}
+
+impl Place<'_> {
+    /// Whether it may be gone already, to another process: it is to be counted once more, by one
+    /// process at a time.
+    pub(super) fn is_among_the_last(&self) -> bool {
+        self.is_among_the_last
+    }
+}
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.lock().on_their_way -= 1;
+        self.room.lock().on_their_way -= 1;
     }
 }
 
@@ -75,8 +91,12 @@ impl Room {
             return None;
         }
         count.queued += 1;
+        let queued = count.queued;
         state.on_their_way += 1;
-        Some(Place(self))
+        Some(Place {
+            room: self,
+            is_among_the_last: queued + LAST_PLACES > max_queued,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -107,6 +127,18 @@ mod tests {
         drop((first, second));
         assert!(place(&room, 2, 2).await.is_none(), "both wait");
         assert!(place(&room, 1, 2).await.is_some(), "one has left");
+    }
+
+    #[tokio::test]
+    async fn the_last_places_are_known_as_such() {
+        let is_among_the_last = async |queued| {
+            let room = Room::default();
+            let place = place(&room, queued, 1_000).await.expect("room");
+            place.is_among_the_last()
+        };
+        assert!(!is_among_the_last(1_000 - LAST_PLACES - 1).await);
+        assert!(is_among_the_last(1_000 - LAST_PLACES).await);
+        assert!(is_among_the_last(999).await);
     }
 
     #[tokio::test]

@@ -3,17 +3,6 @@
 //! The clock is always the server's: `now()`, the beginning of the transaction. Durations come in
 //! seconds. Whoever listens hears of each change by a trigger (see `migrations/postgres`).
 
-/// Backlog, counted along its partial index and no further than is asked for.
-pub(super) const COUNT_QUEUED: &str = "
-SELECT count(*) FROM (SELECT FROM waybill.exports WHERE status = 'queued' LIMIT $1) AS queued";
-
-pub(super) const INSERT: &str = "
-INSERT INTO waybill.exports
-    (id, org_id, status, dataset, query, format, filename, max_attempts, made_by, estimated_rows,
-     created_at, run_after)
-VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, now(), now())
-RETURNING *";
-
 pub(super) const GET: &str = "
 SELECT * FROM waybill.exports
 WHERE id = $1 AND org_id = $2 AND ($3::text IS NULL OR made_by = $3)";
@@ -28,28 +17,55 @@ WHERE org_id = $1
 ORDER BY id DESC
 LIMIT $6";
 
+/// A row for each lane.
 pub(super) const BACKLOG: &str = "
-SELECT (SELECT count(*) FROM waybill.exports WHERE status = 'queued'),
-       count(*),
-       extract(epoch FROM now() - min(started_at))::float8
-FROM waybill.exports
-WHERE started_at >= now() - make_interval(secs => $1)";
+SELECT lane.large,
+       (SELECT count(*) FROM waybill.exports
+        WHERE status = 'queued' AND large = lane.large) AS queued,
+       (SELECT count(*) FROM waybill.exports
+        WHERE status = 'running' AND large = lane.large) AS running,
+       (SELECT extract(epoch FROM now() - min(run_after))::float8 FROM waybill.exports
+        WHERE status = 'queued' AND large = lane.large AND run_after <= now()) AS oldest,
+       claims.claimed,
+       claims.span
+FROM (VALUES (FALSE), (TRUE)) AS lane (large)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS claimed, extract(epoch FROM now() - min(started_at))::float8 AS span
+    FROM waybill.exports
+    WHERE large = lane.large AND started_at >= now() - make_interval(secs => $1)
+  ) AS claims";
 
-/// The oldest export whose time has come. Whoever claims at the same time takes the next one
-/// instead of waiting for this one.
+pub(super) const ACTIVITY: &str = "
+SELECT (SELECT count(*) FROM waybill.exports
+        WHERE org_id = $1 AND status IN ('queued', 'running')),
+       count(*),
+       extract(epoch FROM now() - min(completed_at))::float8
+FROM waybill.exports
+WHERE org_id = $1 AND completed_at >= now() - make_interval(secs => $2)";
+
+/// The export in front of its lane: of the large one where $2 allows, else of the small one. Whoever
+/// claims at the same time takes the next one instead of waiting for this one.
 pub(super) const CLAIM_NEXT: &str = "
+WITH large AS (
+    SELECT id FROM waybill.exports
+    WHERE $2 AND status = 'queued' AND large AND run_after <= now()
+    ORDER BY turn, id
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+), small AS (
+    SELECT id FROM waybill.exports
+    WHERE status = 'queued' AND NOT large AND run_after <= now()
+      AND NOT EXISTS (SELECT FROM large)
+    ORDER BY turn, id
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
 UPDATE waybill.exports
 SET status = 'running', epoch = epoch + 1, revision = revision + 1,
     started_at = now(), lease_expires_at = now() + make_interval(secs => $1), alone = FALSE,
     materialized_at = NULL, source_updated_at = NULL, progress_rows = 0, progress_bytes = 0
 WHERE status = 'queued'
-  AND id = (
-    SELECT id FROM waybill.exports
-    WHERE status = 'queued' AND run_after <= now()
-    ORDER BY run_after, id
-    LIMIT 1
-    FOR UPDATE SKIP LOCKED
-  )
+  AND id = coalesce((SELECT id FROM large), (SELECT id FROM small))
 RETURNING *";
 
 /// A lease is nothing that clients see.

@@ -6,7 +6,7 @@ use waybill_test_services::postgres::{Cluster, Setup};
 
 use crate::config::DatabaseUrl;
 use crate::database::Database;
-use crate::ledger::conformance::{self, Fixture, heard, new_export};
+use crate::ledger::conformance::{self, Fixture, heard, new_export, terms};
 use crate::ledger::{Ledger, LedgerError};
 
 /// How long anything may take. Far above what is needed.
@@ -50,7 +50,7 @@ async fn it_needs_the_migrations_of_this_program_and_bears_newer_ones() {
     let ledger = connect(&at).await.ledger;
     let outdated = |outcome| matches!(outcome, Err(LedgerError::SchemaOutdated));
     assert!(outdated(ledger.check().await), "there are no tables");
-    let enqueued = ledger.enqueue(new_export("a", 1), 1).await;
+    let enqueued = ledger.enqueue(new_export("a", 1), &terms()).await;
     assert!(outdated(enqueued.map(drop)));
 
     Database::migrate(&at).await.expect("migrations");
@@ -87,7 +87,7 @@ async fn an_outage_is_survived() {
         let asked = Instant::now();
         for outcome in [
             ledger.backlog().await.map(drop),
-            ledger.enqueue(new_export("a", 1), 9).await.map(drop),
+            ledger.enqueue(new_export("a", 1), &terms()).await.map(drop),
             ledger.check().await,
         ] {
             assert!(

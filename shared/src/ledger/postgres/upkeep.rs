@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::PostgresLedger;
 use crate::export::{ExportId, ExportStatus};
 use crate::ledger::upkeep::{AT_ONCE, Leftover, Upkeep};
-use crate::ledger::{LedgerError, row};
+use crate::ledger::{IDEMPOTENCY_KEPT, LedgerError, row};
 use crate::queue::{self, Due};
 
 #[async_trait]
@@ -79,6 +79,10 @@ impl Upkeep for PostgresLedger {
         let purged = sqlx::query(sql::PURGE)
             .bind(kept_for.as_secs_f64())
             .bind(i64::from(AT_ONCE))
+            .execute(&self.pool)
+            .await?;
+        sqlx::query(sql::FORGET_KEYS)
+            .bind(IDEMPOTENCY_KEPT.as_secs_f64())
             .execute(&self.pool)
             .await?;
         Ok(purged.rows_affected())

@@ -1,15 +1,5 @@
 //! The ledger's statements for SQLite, one constant each.
 
-/// Backlog, counted along its partial index.
-pub(super) const COUNT_QUEUED: &str = "SELECT count(*) FROM exports WHERE status = 'queued'";
-
-pub(super) const INSERT: &str = "
-INSERT INTO exports
-    (id, org_id, status, dataset, query, format, filename, max_attempts, made_by, estimated_rows,
-     created_at, run_after)
-VALUES (?1, ?2, 'queued', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)
-RETURNING *";
-
 pub(super) const GET: &str = "
 SELECT * FROM exports
 WHERE id = ?1 AND org_id = ?2 AND (?3 IS NULL OR made_by = ?3)";
@@ -24,24 +14,41 @@ WHERE org_id = ?1
 ORDER BY id DESC
 LIMIT ?6";
 
+/// A row for each lane. ?1 is now, ?2 the beginning of what counts for the drain.
 pub(super) const BACKLOG: &str = "
-SELECT (SELECT count(*) FROM exports WHERE status = 'queued'), count(*), min(started_at)
-FROM exports
-WHERE started_at >= ?1";
+SELECT lane.large,
+       (SELECT count(*) FROM exports WHERE status = 'queued' AND large = lane.large) AS queued,
+       (SELECT count(*) FROM exports WHERE status = 'running' AND large = lane.large) AS running,
+       (SELECT (?1 - min(run_after)) / 1e6 FROM exports
+        WHERE status = 'queued' AND large = lane.large AND run_after <= ?1) AS oldest,
+       (SELECT count(*) FROM exports
+        WHERE large = lane.large AND started_at >= ?2) AS claimed,
+       (SELECT (?1 - min(started_at)) / 1e6 FROM exports
+        WHERE large = lane.large AND started_at >= ?2) AS span
+FROM (SELECT FALSE AS large UNION ALL SELECT TRUE) AS lane";
 
-/// The oldest export whose time has come.
+/// ?2 is now, ?3 the beginning of what counts for the drain.
+pub(super) const ACTIVITY: &str = "
+SELECT (SELECT count(*) FROM exports WHERE org_id = ?1 AND status IN ('queued', 'running')),
+       count(*),
+       (?2 - min(completed_at)) / 1e6
+FROM exports
+WHERE org_id = ?1 AND completed_at >= ?3";
+
+/// The export in front of its lane: of the large one where ?3 allows, else of the small one.
 pub(super) const CLAIM_NEXT: &str = "
 UPDATE exports
 SET status = 'running', epoch = epoch + 1, revision = revision + 1,
     started_at = ?1, lease_expires_at = ?2, alone = FALSE,
     materialized_at = NULL, source_updated_at = NULL, progress_rows = 0, progress_bytes = 0
 WHERE status = 'queued'
-  AND id = (
-    SELECT id FROM exports
-    WHERE status = 'queued' AND run_after <= ?1
-    ORDER BY run_after, id
-    LIMIT 1
-  )
+  AND id = coalesce(
+    (SELECT id FROM exports
+     WHERE ?3 AND status = 'queued' AND large = TRUE AND run_after <= ?1
+     ORDER BY turn, id LIMIT 1),
+    (SELECT id FROM exports
+     WHERE status = 'queued' AND large = FALSE AND run_after <= ?1
+     ORDER BY turn, id LIMIT 1))
 RETURNING *";
 
 /// A lease is nothing that clients see.

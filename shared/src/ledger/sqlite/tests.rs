@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use crate::caller::Scope;
 use crate::database::Database;
 use crate::ledger::Enqueued;
-use crate::ledger::conformance::{self, Fixture, new_export};
+use crate::ledger::conformance::{self, Fixture, new_export, terms};
 
 async fn open(dir: &TempDir) -> Database {
     Database::open_file(&dir.path().join("ledger.sqlite"))
@@ -30,7 +30,7 @@ async fn it_conforms() {
 async fn it_survives_being_closed() {
     let dir = TempDir::new().expect("a folder");
     let database = open(&dir).await;
-    let accepted = database.ledger.enqueue(new_export("a", 5), 10).await;
+    let accepted = database.ledger.enqueue(new_export("a", 5), &terms()).await;
     let Enqueued::Accepted(export) = accepted.expect("the ledger") else {
         panic!("the queue is empty");
     };

@@ -11,7 +11,7 @@ use super::{SqliteLedger, leave_file};
 use crate::database::micros;
 use crate::export::{ExportId, ExportStatus};
 use crate::ledger::upkeep::{AT_ONCE, Leftover, Upkeep};
-use crate::ledger::{LedgerError, row};
+use crate::ledger::{IDEMPOTENCY_KEPT, LedgerError, row};
 use crate::queue::{self, Due};
 
 #[async_trait]
@@ -102,6 +102,10 @@ impl Upkeep for SqliteLedger {
         let purged = sqlx::query(sql::PURGE)
             .bind(micros(Utc::now() - kept_for))
             .bind(AT_ONCE)
+            .execute(&self.pools.writer)
+            .await?;
+        sqlx::query(sql::FORGET_KEYS)
+            .bind(micros(Utc::now() - IDEMPOTENCY_KEPT))
             .execute(&self.pools.writer)
             .await?;
         Ok(purged.rows_affected())

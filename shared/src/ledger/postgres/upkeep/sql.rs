@@ -67,6 +67,9 @@ WHERE id IN (
     FOR UPDATE SKIP LOCKED
   )";
 
+pub(super) const FORGET_KEYS: &str = "
+DELETE FROM waybill.idempotency_keys WHERE created_at <= now() - make_interval(secs => $1)";
+
 /// Uploads whose claim is over become leftovers. A published file has no record of an upload.
 pub(super) const COLLECT: &str = "
 WITH over AS (

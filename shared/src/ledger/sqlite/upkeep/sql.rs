@@ -47,6 +47,8 @@ WHERE id IN (
     LIMIT ?2
   )";
 
+pub(super) const FORGET_KEYS: &str = "DELETE FROM idempotency_keys WHERE created_at <= ?1";
+
 /// Uploads whose claim is over. A published file has no record of an upload.
 pub(super) const OVER: &str = "
 DELETE FROM uploads

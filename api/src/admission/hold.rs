@@ -1,0 +1,53 @@
+//! How long slots are held, lately: an exponentially weighted mean.
+
+use std::time::Duration;
+
+/// What one hold of a slot weighs in the mean.
+const HOLD_WEIGHT: f64 = 1.0 / 8.0;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct MeanHold {
+    seconds: Option<f64>,
+    longest: Duration,
+}
+
+impl MeanHold {
+    pub(super) fn new(longest: Duration) -> Self {
+        Self {
+            seconds: None,
+            longest,
+        }
+    }
+
+    pub(super) fn add(&mut self, hold: Duration) {
+        let hold = hold.as_secs_f64();
+        self.seconds = Some(
+            self.seconds
+                .map_or(hold, |mean| mean + HOLD_WEIGHT * (hold - mean)),
+        );
+    }
+
+    pub(super) fn mean(&self) -> Duration {
+        self.seconds.map_or(self.longest, Duration::from_secs_f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mean_hold_follows_what_is_measured() {
+        let mut hold = MeanHold::new(Duration::from_secs(2));
+        assert_eq!(hold.mean(), Duration::from_secs(2), "nothing measured yet");
+        hold.add(Duration::from_millis(800));
+        assert_eq!(hold.mean(), Duration::from_millis(800));
+        hold.add(Duration::ZERO);
+        assert_eq!(hold.mean(), Duration::from_millis(700));
+        for _ in 0..100 {
+            hold.add(Duration::from_millis(10));
+        }
+        assert!(hold.mean() < Duration::from_millis(11));
+    }
+}

@@ -1,0 +1,173 @@
+//! A report that becomes a job: what is asked of the ledger, and the answer to each outcome.
+//!
+//! Once an export is recorded nothing turns the answer into an error: the client would not know that it
+//! has an export. Whether one is recorded is for the ledger alone to decide.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::header::{LOCATION, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, StatusCode};
+use waybill_shared::caller::Caller;
+use waybill_shared::export::Export;
+use waybill_shared::ledger::{Enqueued, Lane, NewExport, Sharing, Terms};
+use waybill_shared::query::ReportPlan;
+
+use crate::links::Links;
+use crate::negotiate::{Preferences, Repetition};
+use crate::problem::{Problem, ProblemCode};
+use crate::routes::exports::presented;
+use crate::routes::reports::PREFERENCE_APPLIED;
+use crate::state::ApiState;
+use crate::wait::wait;
+
+/// Says that the answer is that of an earlier request with the same `Idempotency-Key`.
+const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// A job to be recorded, on behalf of one request.
+pub(crate) struct Job<'a> {
+    state: &'a ApiState,
+    caller: &'a Caller,
+    links: &'a Links,
+    preferences: Preferences,
+    repetition: Repetition,
+    new: NewExport,
+}
+
+impl<'a> Job<'a> {
+    pub(crate) fn new(
+        state: &'a ApiState,
+        caller: &'a Caller,
+        links: &'a Links,
+        plan: &ReportPlan,
+        preferences: Preferences,
+        repetition: Repetition,
+    ) -> Self {
+        let new = NewExport {
+            org: plan.org().clone(),
+            made_by: caller.key.clone(),
+            query: plan.query().clone(),
+            format: plan.format(),
+            filename: plan.filename(),
+            max_attempts: state.exports.max_attempts,
+            estimated_rows: None,
+            lane: Lane::Large,
+        };
+        Self {
+            state,
+            caller,
+            links,
+            preferences,
+            repetition,
+            new,
+        }
+    }
+
+    /// The answer that the request's key has already, if there is one.
+    pub(crate) async fn answered_before(&self) -> Result<Option<Response>, Problem> {
+        let Some(key) = &self.repetition.key else {
+            return Ok(None);
+        };
+        match self.state.ledger.replay(&self.new, key).await? {
+            Some(outcome) => self.answer(outcome).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Has it recorded; `estimated_rows` as the planner expects them, `limit` as the query bounds them.
+    pub(crate) async fn enqueue(
+        mut self,
+        estimated_rows: Option<u64>,
+        limit: Option<u64>,
+    ) -> Result<Response, Problem> {
+        let expected = [estimated_rows, limit].into_iter().flatten().min();
+        self.new.estimated_rows = estimated_rows;
+        self.new.lane = Lane::of(expected, self.state.exports.large_rows);
+        let outcome = self
+            .state
+            .ledger
+            .enqueue(self.new.clone(), &self.terms())
+            .await?;
+        self.answer(outcome).await
+    }
+
+    fn terms(&self) -> Terms {
+        let exports = &self.state.exports;
+        let sharing = Sharing {
+            reuse: exports.reuse(),
+        };
+        Terms {
+            max_queued: u64::from(exports.max_queued),
+            max_active: u64::from(exports.max_active_per_org),
+            sharing: self.repetition.may_share.then_some(sharing),
+            idempotency_key: self.repetition.key.clone(),
+        }
+    }
+
+    async fn answer(&self, outcome: Enqueued) -> Result<Response, Problem> {
+        match outcome {
+            Enqueued::Accepted(export) | Enqueued::Shared(export) => {
+                Ok(self.accepted(*export).await)
+            }
+            Enqueued::Replayed(export) => {
+                let mut response = self.accepted(*export).await;
+                let replayed = HeaderValue::from_static("true");
+                response.headers_mut().insert(IDEMPOTENT_REPLAYED, replayed);
+                Ok(response)
+            }
+            Enqueued::KeyReused => {
+                let detail =
+                    "The Idempotency-Key stands for another request, of less than 24 hours ago.";
+                Err(Problem::new(ProblemCode::IdempotencyKeyReused, detail))
+            }
+            Enqueued::TooManyActive => {
+                let most = self.state.exports.max_active_per_org;
+                let seconds = self
+                    .state
+                    .admission
+                    .too_many_active(self.state.ledger.as_ref(), &self.new.org, u64::from(most))
+                    .await?;
+                let detail =
+                    format!("The organisation has {most} unfinished exports, as many as it may.");
+                Err(Problem::new(ProblemCode::TooManyActiveExports, detail).retry_after(seconds))
+            }
+            Enqueued::QueueFull => {
+                let most = u64::from(self.state.exports.max_queued);
+                let seconds = self
+                    .state
+                    .admission
+                    .queue_full(self.state.ledger.as_ref(), most)
+                    .await?;
+                let detail = "As many exports wait as the service takes.";
+                Err(Problem::new(ProblemCode::QueueFull, detail).retry_after(seconds))
+            }
+        }
+    }
+
+    /// The answer about an export, once it ended or the client has waited for as long as it likes.
+    async fn accepted(&self, mut export: Export) -> Response {
+        if let Some(longest) = self.preferences.wait() {
+            let ended = |export: &Export| !export.status.is_unfinished();
+            let scope = self.caller.scope();
+            match wait(self.state, &scope, export.id, Some(longest), ended).await {
+                Ok(Some(latest)) => export = latest,
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(export_id = %export.id, cause = %error, "waiting for an accepted export was cut short");
+                }
+            }
+        }
+        let view = presented(self.state, self.links, export).await;
+        let mut response = (StatusCode::ACCEPTED, Json(&view)).into_response();
+        let headers = response.headers_mut();
+        if let Ok(location) = HeaderValue::try_from(&view.self_url) {
+            headers.insert(LOCATION, location);
+        }
+        // A 202 always says when to look: at a job that ended, at once.
+        let seconds = view.retry_after_seconds.unwrap_or(0);
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        if let Some(applied) = self.preferences.applied() {
+            headers.insert(PREFERENCE_APPLIED, applied);
+        }
+        response
+    }
+}

@@ -1,0 +1,198 @@
+//! What waits, in which lane, and how fast it drains.
+
+use std::time::Duration;
+
+use super::row::unsigned;
+
+/// The span over which a drain is measured.
+pub(super) const DRAIN_SPAN: Duration = Duration::from_secs(60);
+
+/// Small exports do not wait behind large ones: a worker keeps some of its slots for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Lane {
+    /// Expected to have no more than `exports.large_rows` rows.
+    Small,
+    /// Expected to have more, or nobody knows.
+    Large,
+}
+
+impl Lane {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Small, Self::Large];
+
+    /// The lane of an export that is expected to have so many rows.
+    #[must_use]
+    pub fn of(expected_rows: Option<u64>, large_rows: u64) -> Self {
+        if expected_rows.is_some_and(|rows| rows <= large_rows) {
+            Self::Small
+        } else {
+            Self::Large
+        }
+    }
+
+    /// The name in metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Large => "large",
+        }
+    }
+
+    pub(super) fn is_large(self) -> bool {
+        self == Self::Large
+    }
+}
+
+/// Which lanes a claim may be from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lanes {
+    /// Any; a large export first, for which there are fewer slots.
+    Any,
+    /// The small one.
+    Small,
+}
+
+impl Lanes {
+    pub(super) fn include_large(self) -> bool {
+        self == Self::Any
+    }
+}
+
+/// What waits and runs, and how fast it drained lately.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Backlog {
+    /// The small lane.
+    pub small: LaneBacklog,
+    /// The large lane.
+    pub large: LaneBacklog,
+}
+
+impl Backlog {
+    /// One lane's.
+    #[must_use]
+    pub fn lane(&self, lane: Lane) -> LaneBacklog {
+        match lane {
+            Lane::Small => self.small,
+            Lane::Large => self.large,
+        }
+    }
+
+    /// Exports that wait for a worker, in both lanes.
+    #[must_use]
+    pub fn queued(&self) -> u64 {
+        self.small.queued + self.large.queued
+    }
+
+    /// Exports claimed per second, of both lanes; `None` when none was lately.
+    #[must_use]
+    pub fn drain_rate(&self) -> Option<f64> {
+        let span = self.small.span.max(self.large.span);
+        rate(self.small.claimed + self.large.claimed, span)
+    }
+}
+
+/// What waits and runs in one lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LaneBacklog {
+    /// Exports that wait for a worker.
+    pub queued: u64,
+    /// Exports that a worker has claimed.
+    pub running: u64,
+    /// For how long the oldest of those that wait could have run already; `None` when none can.
+    pub oldest: Option<Duration>,
+    /// Claims of the last minute.
+    pub claimed: u64,
+    /// The span in which these claims fell: from the first of them until now.
+    pub span: Duration,
+}
+
+/// What one organisation has going.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct OrgActivity {
+    /// Its unfinished exports.
+    pub active: u64,
+    /// Those that ended in the last minute.
+    pub ended: u64,
+    /// The span in which these ends fell: from the first of them until now.
+    pub span: Duration,
+}
+
+impl OrgActivity {
+    /// Exports ended per second; `None` when none did lately.
+    #[must_use]
+    pub fn drain_rate(&self) -> Option<f64> {
+        rate(self.ended, self.span)
+    }
+}
+
+fn rate(count: u64, span: Duration) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "a minute's exports are few")]
+    let events = count as f64;
+    (count > 0).then(|| events / span.as_secs_f64().max(1.0))
+}
+
+/// One lane as a database measures it; spans are in seconds.
+#[derive(sqlx::FromRow)]
+pub(super) struct LaneRow {
+    large: bool,
+    queued: i64,
+    running: i64,
+    oldest: Option<f64>,
+    claimed: i64,
+    span: Option<f64>,
+}
+
+impl From<Vec<LaneRow>> for Backlog {
+    fn from(rows: Vec<LaneRow>) -> Self {
+        let mut backlog = Self::default();
+        for row in rows {
+            let lane = if row.large {
+                &mut backlog.large
+            } else {
+                &mut backlog.small
+            };
+            *lane = LaneBacklog {
+                queued: unsigned(row.queued),
+                running: unsigned(row.running),
+                oldest: row.oldest.map(|seconds| span(Some(seconds))),
+                claimed: unsigned(row.claimed),
+                span: span(row.span),
+            };
+        }
+        backlog
+    }
+}
+
+/// A span that a database measured in seconds.
+pub(super) fn span(seconds: Option<f64>) -> Duration {
+    Duration::try_from_secs_f64(seconds.unwrap_or_default()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_can_estimate_is_large() {
+        assert_eq!(Lane::of(Some(10), 10), Lane::Small);
+        assert_eq!(Lane::of(Some(11), 10), Lane::Large);
+        assert_eq!(Lane::of(None, 10), Lane::Large);
+    }
+
+    #[test]
+    fn both_lanes_drain_together() {
+        let lane = |claimed, seconds| LaneBacklog {
+            claimed,
+            span: Duration::from_secs(seconds),
+            ..LaneBacklog::default()
+        };
+        let backlog = Backlog {
+            small: lane(30, 10),
+            large: lane(10, 20),
+        };
+        assert_eq!(backlog.drain_rate(), Some(2.0));
+        assert_eq!(Backlog::default().drain_rate(), None);
+        assert_eq!(rate(5, Duration::ZERO), Some(5.0), "no rate of an instant");
+    }
+}
