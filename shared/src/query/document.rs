@@ -45,6 +45,18 @@ impl<'de> Visitor<'de> for AnyValue {
         Ok(Value::Bool(truth))
     }
 
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::from(number))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::from(number))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Value, E> {
+        Ok(Value::from(number))
+    }
+
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
         Ok(Value::String(text.to_owned()))
     }

@@ -92,11 +92,7 @@ fn stands_in(document: &Value, pointer: &str) -> bool {
             .is_some_and(Value::is_object)
 }
 
-fn check_plan(
-    catalog: &Catalog,
-    plan: &ReportPlan,
-    caller: &Caller,
-) -> Result<(), TestCaseError> {
+fn check_plan(catalog: &Catalog, plan: &ReportPlan, caller: &Caller) -> Result<(), TestCaseError> {
     prop_assert_eq!(plan.org(), &caller.org);
     prop_assert!(plan.dataset().allows(caller));
     let text = serde_json::to_string(plan.query()).expect("a query is JSON");
@@ -230,6 +226,6 @@ fn the_largest_bodies_are_judged() {
         "[".repeat(SIZE),
         "{\"query\":".repeat(SIZE / 9),
     ] {
-        judge(body.as_bytes()).unwrap_or_else(|error| panic!("{error}: {:.200}", body));
+        judge(body.as_bytes()).unwrap_or_else(|error| panic!("{error}: {body:.200}"));
     }
 }

@@ -34,24 +34,24 @@ impl Mutation {
         if places.is_empty() {
             return;
         }
+        let place = |at: &Index| places[at.index(places.len())].as_str();
         match self {
-            Self::Drop(at) => drop(take(document, at.get(&places))),
+            Self::Drop(at) => drop(take(document, place(at))),
             Self::Rename(at, name) => {
-                let place = at.get(&places);
-                let (parent, _) = parted(place);
-                if let Some(value) = take(document, place) {
+                let (parent, _) = parted(place(at));
+                if let Some(value) = take(document, place(at)) {
                     add(document, &parent, name, value);
                 }
             }
-            Self::Replace(at, value) => replace(document, at.get(&places), value.clone()),
+            Self::Replace(at, value) => replace(document, place(at), value.clone()),
             Self::Copy(from, to) => {
-                let value = document.pointer(from.get(&places)).cloned();
-                replace(document, to.get(&places), value.unwrap_or_default());
+                let value = document.pointer(place(from)).cloned();
+                replace(document, place(to), value.unwrap_or_default());
             }
-            Self::Add(at, name, value) => add(document, at.get(&places), name, value.clone()),
-            Self::Repeat(at, times) => match document.pointer_mut(at.get(&places)) {
+            Self::Add(at, name, value) => add(document, place(at), name, value.clone()),
+            Self::Repeat(at, times) => match document.pointer_mut(place(at)) {
                 Some(value) if value.to_string().len() * times > LARGEST => {}
-                Some(Value::Array(entries)) => *entries = entries.repeat(*times),
+                Some(Value::Array(entries)) => *entries = vec![entries.clone(); *times].concat(),
                 Some(Value::String(text)) => *text = text.repeat(*times),
                 _ => {}
             },
@@ -187,8 +187,7 @@ pub(super) fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 24, 5, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..5).prop_map(Value::Array),
-            vec((name(), inner), 0..5)
-                .prop_map(|members| Value::Object(Map::from_iter(members))),
+            vec((name(), inner), 0..5).prop_map(|members| Value::Object(Map::from_iter(members))),
         ]
     })
 }
@@ -227,34 +226,32 @@ fn name() -> impl Strategy<Value = String> {
 
 /// The text with some of it replaced by what does not belong there.
 pub(super) fn tampered(text: String) -> impl Strategy<Value = Vec<u8>> {
-    let inserted = select(
-        &[
-            &b""[..],
-            b"\"limit\":1,",
-            b"\"query\":{},",
-            b"\\ud800",
-            b"\\udc00\\ud800",
-            b"\\u0000",
-            b"\\",
-            b"\"",
-            b"{",
-            b"}",
-            b"[",
-            b"]",
-            b",",
-            b":",
-            b"\0",
-            b"\xff",
-            b"\xed\xa0\x80",
-            b"\xef\xbb\xbf",
-            b"\n",
-            b"1e999",
-            b"-",
-            b"null",
-            b"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
-            b"{\"$serde_json::private::RawValue\":\"null\"}",
-        ][..],
-    );
+    let inserted = select(vec![
+        &b""[..],
+        b"\"limit\":1,",
+        b"\"query\":{},",
+        b"\\ud800",
+        b"\\udc00\\ud800",
+        b"\\u0000",
+        b"\\",
+        b"\"",
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b",",
+        b":",
+        b"\0",
+        b"\xff",
+        b"\xed\xa0\x80",
+        b"\xef\xbb\xbf",
+        b"\n",
+        b"1e999",
+        b"-",
+        b"null",
+        b"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+        b"{\"$serde_json::private::RawValue\":\"null\"}",
+    ]);
     vec((any::<Index>(), 0..6_usize, inserted), 1..4).prop_map(move |changes| {
         let mut bytes = text.clone().into_bytes();
         for (at, cut, inserted) in changes {
