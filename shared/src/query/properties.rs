@@ -186,10 +186,10 @@ proptest! {
     }
 }
 
-/// As large as a request can be and of one kind throughout: what is answered stays within bounds.
+/// Large and of one kind throughout: what is answered stays within bounds.
 #[test]
-fn the_largest_bodies_are_judged() {
-    const SIZE: usize = 1024 * 1024;
+fn large_bodies_are_judged() {
+    const SIZE: usize = 256 * 1024;
     let range = json!({ "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z" });
     let repeated = |piece: &str| vec![piece; SIZE / (piece.len() + 1)].join(",");
     let numbered = |prefix: &str| {

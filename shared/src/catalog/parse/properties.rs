@@ -229,8 +229,8 @@ fn piece() -> impl Strategy<Value = String> {
 fn sql() -> impl Strategy<Value = String> {
     let piece = select(
         &[
-            "a", "e", "E", "é", " ", "\n", "'", "''", "\"", "\\", "(", ")", "--", "/*", "*/", "$",
-            "$$", "$a$", ";",
+            "a", "e", "E", "1", "é", "→", "\u{a0}", " ", "\n", "'", "'", "''", "\"", "\\", "(",
+            ")", "--", "/*", "*/", "$", "$$", "$a$", ";", "E'a'", "'\\'", "$1", "||",
         ][..],
     );
     vec(piece, 0..12).prop_map(|pieces| pieces.concat())
