@@ -10,6 +10,7 @@ mod exports;
 mod following;
 mod harness;
 mod keys;
+mod metrics;
 mod refusals;
 mod reports;
 mod serving;

@@ -20,6 +20,7 @@ pub mod export;
 mod hostile;
 pub mod keys;
 pub mod ledger;
+pub mod metrics;
 pub mod query;
 pub mod queue;
 pub mod readiness;

@@ -15,6 +15,7 @@ use waybill_shared::database::Database;
 use waybill_shared::encode::Format;
 use waybill_shared::export::{Export, ExportStatus};
 use waybill_shared::ledger::{Enqueued, Lane, Ledger, NewExport, Terms};
+use waybill_shared::metrics::ProcessMetrics;
 use waybill_shared::source::Sources;
 use waybill_test_services::postgres::{Cluster, Setup};
 use waybill_worker::WorkerParts;
@@ -37,11 +38,11 @@ impl Worker {
         });
         let storage = serde_json::from_value(storage).expect("settings");
         let exports = json!({
-            "max_rows": 10, "max_active_per_org": 10, "max_queued": 10, "max_attempts": 1,
+            "max_rows": 10, "large_rows": 10, "max_active_per_org": 10, "max_queued": 10, "max_attempts": 1,
             "reuse_seconds": 0, "retention_days": 1, "record_retention_days": 1, "link_seconds": 60, "timeout_seconds": 60,
             "freshness_timeout_ms": 50,
         });
-        let worker = json!({ "concurrency": 4, "lease_seconds": 30 });
+        let worker = json!({ "concurrency": 4, "small_slots": 0, "lease_seconds": 30 });
         let parts = WorkerParts {
             catalog: Arc::new(Catalog::default()),
             sources: Sources::default(),
@@ -51,6 +52,7 @@ impl Worker {
             worker: serde_json::from_value(worker).expect("settings"),
             exports: serde_json::from_value(exports).expect("settings"),
             grace: DEADLINE,
+            metrics: ProcessMetrics::new("test", Arc::clone(&database.ledger)),
         };
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(waybill_worker::run(parts, shutdown.clone()));

@@ -18,11 +18,12 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 use waybill_shared::bucket::Bucket;
 use waybill_shared::catalog::Catalog;
-use waybill_shared::config::{DatabaseUrl, ExportSettings, InlineSettings};
+use waybill_shared::config::{DatabaseUrl, ExportSettings, InlineSettings, LimitSettings};
 use waybill_shared::database::Database;
 use waybill_shared::export::{Failure, FailureCode, Lease, Receipt};
 use waybill_shared::keys::Keys;
 use waybill_shared::ledger::{Lanes, Ledger};
+use waybill_shared::metrics::ProcessMetrics;
 use waybill_shared::readiness::Readiness;
 use waybill_shared::source::Sources;
 use waybill_shared::source::sqlite::SqliteSource;
@@ -123,15 +124,31 @@ impl Service {
     ) -> Self {
         let dir = TempDir::new().expect("a folder");
         let database = in_file(&dir).await;
-        Self::make(dir, database, Access::Everyone, change).await
+        Self::make(dir, database, Access::Everyone, generous(), change).await
+    }
+
+    /// A service with other limits than the usual ones.
+    pub(super) async fn limited(change: impl FnOnce(&mut LimitSettings)) -> Self {
+        let mut limits = generous();
+        change(&mut limits);
+        let dir = TempDir::new().expect("a folder");
+        let database = in_file(&dir).await;
+        Self::make(dir, database, Access::Everyone, limits, |_, _| {}).await
     }
 
     /// A service that asks for the keys of a SQLite file.
     pub(super) async fn asking_for_keys() -> Self {
+        Self::asking_for_keys_with(|_| {}).await
+    }
+
+    /// The same with other limits than the usual ones.
+    pub(super) async fn asking_for_keys_with(change: impl FnOnce(&mut LimitSettings)) -> Self {
+        let mut limits = generous();
+        change(&mut limits);
         let dir = TempDir::new().expect("a folder");
         let database = in_file(&dir).await;
         let access = Access::Keys(Arc::clone(&database.keys));
-        Self::make(dir, database, access, |_, _| {}).await
+        Self::make(dir, database, access, limits, |_, _| {}).await
     }
 
     /// A service that asks for the keys of a PostgreSQL database, and keeps its exports there.
@@ -140,13 +157,14 @@ impl Service {
         let database = Database::connect(url).await.expect("a database");
         let access = Access::Keys(Arc::clone(&database.keys));
         let dir = TempDir::new().expect("a folder");
-        Self::make(dir, database, access, |_, _| {}).await
+        Self::make(dir, database, access, generous(), |_, _| {}).await
     }
 
     async fn make(
         dir: TempDir,
         database: Database,
         access: Access,
+        limits: LimitSettings,
         change: impl FnOnce(&mut InlineSettings, &mut ExportSettings),
     ) -> Self {
         let source = dir.path().join("source.sqlite");
@@ -187,6 +205,7 @@ impl Service {
             sources.clone(),
         );
         readiness.catalog_is_checked();
+        let metrics = ProcessMetrics::new("test", Arc::clone(&database.ledger));
         let state = ApiState::new(ApiParts {
             catalog: Arc::new(Catalog::parse(CATALOG).expect("a catalog")),
             sources,
@@ -196,7 +215,9 @@ impl Service {
             access,
             inline,
             exports,
+            limits,
             public_url: None,
+            metrics,
         });
         let (router, document) = router::router(state.clone()).expect("a router");
         Self {
@@ -332,10 +353,9 @@ impl Service {
         self.seen.lock().expect("no panic").insert(seen);
     }
 
-    /// Records an export and returns its id.
+    /// Records an export, whatever others there are, and returns its id.
     pub(super) async fn accept(&self) -> String {
-        let prefer = [("prefer", "respond-async")];
-        let answer = self.post(EXPORT, &prefer, &small_export()).await;
+        let answer = self.post(EXPORT, &ONE_OF_ITS_OWN, &small_export()).await;
         assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
         answer.json()["id"].as_str().expect("an id").to_owned()
     }
@@ -413,6 +433,9 @@ impl Service {
 
 pub(super) const QUERY: &str = "/v1/reports/query";
 pub(super) const EXPORT: &str = "/v1/reports/query/export";
+/// Asks for a job that shares its export with nobody.
+pub(super) const ONE_OF_ITS_OWN: [(&str, &str); 2] =
+    [("prefer", "respond-async"), ("cache-control", "no-cache")];
 
 /// A query of every row.
 pub(super) fn rows_query(limit: &Value) -> Value {
@@ -525,6 +548,16 @@ impl Answer {
             assert!(!text.contains(internal), "{internal} in {text}");
         }
     }
+}
+
+/// Limits that are in nobody's way.
+fn generous() -> LimitSettings {
+    let limits = json!({
+        "requests_per_second": 1_000_000, "burst": 1_000_000,
+        "max_connections": 1_000, "max_waiting": 1_000,
+        "read_timeout_seconds": 60, "idle_timeout_seconds": 60,
+    });
+    serde_json::from_value(limits).expect("settings")
 }
 
 async fn in_file(dir: &TempDir) -> Database {

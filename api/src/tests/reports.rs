@@ -5,7 +5,8 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::harness::{
-    EXPORT, QUERY, ROWS, Service, endless_query, request, rows_query, small_export, small_query,
+    EXPORT, ONE_OF_ITS_OWN, QUERY, ROWS, Service, endless_query, request, rows_query, small_export,
+    small_query,
 };
 
 const CSV: &str = "status,session_count\n\"'=run\"\"ning\"\"\",10\ncompleted,10\nfailed,10\n";
@@ -294,10 +295,9 @@ async fn no_slot_is_held_without_need() {
 async fn a_full_queue_says_when_to_come_back() {
     let service = Service::with(|_, exports| exports.max_queued = 1).await;
     service.accept().await;
-    let prefer = [("prefer", "respond-async")];
     let mut last = 0;
     for _ in 0..3 {
-        let answer = service.post(EXPORT, &prefer, &small_export()).await;
+        let answer = service.post(EXPORT, &ONE_OF_ITS_OWN, &small_export()).await;
         assert_eq!(answer.problem(), (429, "queue_full".to_owned()));
         let problem = answer.json();
         assert_eq!(

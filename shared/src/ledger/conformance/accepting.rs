@@ -170,7 +170,7 @@ async fn nobody_shares_with_another_key_or_organisation(ledger: &dyn Ledger) {
         let new = made_by(org, key);
         let terms = Terms {
             sharing: Some(Sharing::default()),
-            ..keyed("the same")
+            ..keyed("the-same")
         };
         assert!(ids.insert(accepted(ask(ledger, &new, &terms).await)));
         let again = ask(ledger, &new, &sharing(None)).await;

@@ -1,7 +1,10 @@
 //! The suite on SQLite, and what only an embedded ledger does.
 
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _};
 use tempfile::TempDir;
 
+use super::sql;
 use crate::caller::Scope;
 use crate::database::Database;
 use crate::ledger::Enqueued;
@@ -42,4 +45,29 @@ async fn it_survives_being_closed() {
     let found = open(&dir).await.ledger.get(&scope, export.id).await;
     let found = found.expect("the ledger");
     assert_eq!(found.map(|found| found.id), Some(export.id));
+}
+
+#[tokio::test]
+async fn a_claim_finds_its_export_by_the_index_of_turns() {
+    let dir = TempDir::new().expect("a folder");
+    open(&dir).await;
+    let file = SqliteConnectOptions::new().filename(dir.path().join("ledger.sqlite"));
+    let mut connection = file.connect().await.expect("the file");
+    let explain = format!("EXPLAIN QUERY PLAN {}", sql::CLAIM_NEXT);
+    let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(AssertSqlSafe(explain))
+        .bind(0)
+        .bind(0)
+        .bind(true)
+        .fetch_all(&mut connection)
+        .await
+        .expect("a plan");
+    let steps: Vec<&str> = plan.iter().map(|step| step.3.as_str()).collect();
+    let by_turn = steps
+        .iter()
+        .filter(|step| step.contains("exports_by_turn (large=?)"));
+    assert_eq!(by_turn.count(), 2, "{steps:#?}");
+    let scans = steps
+        .iter()
+        .any(|step| step.starts_with("SCAN") || step.contains("B-TREE"));
+    assert!(!scans, "{steps:#?}");
 }
