@@ -81,11 +81,7 @@ pub(super) fn sql(text: &str) -> Result<(), String> {
             ')' => depth -= 1,
             '"' => skip_quoted(&mut chars, '"', false)?,
             '/' if next == Some('*') => skip_block(&mut chars)?,
-            '$' if !is_identifier_so_far(before) => {
-                if !skip_dollar_quoted(&mut chars, &text[at..])? {
-                    word = Some(word_start.unwrap_or(at));
-                }
-            }
+            '$' if !is_identifier_so_far(before) => skip_dollar_quoted(&mut chars, &text[at..])?,
             c if is_word(c) => word = Some(word_start.unwrap_or(at)),
             _ => {}
         }
@@ -106,9 +102,9 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
 }
 
-/// Whether a `$` after this is one more letter of a name; after a number or a `$1` it is none.
+/// Whether a `$` after this is one more letter of a name; after a number it is none.
 fn is_identifier_so_far(word: &str) -> bool {
-    !word.is_empty() && !word.starts_with(|c: char| c.is_ascii_digit() || c == '$')
+    !word.is_empty() && !word.starts_with(|c: char| c.is_ascii_digit())
 }
 
 fn skip_quoted(
@@ -151,22 +147,22 @@ fn skip_block(chars: &mut Peekable<CharIndices<'_>>) -> Result<(), String> {
 }
 
 /// Skips `$tag$ … $tag$`, of which the first `$` is behind the iterator already; `rest` begins with it.
-/// `false` when it begins none, as in `$1`.
-fn skip_dollar_quoted(chars: &mut Peekable<CharIndices<'_>>, rest: &str) -> Result<bool, String> {
+/// A `$` that begins none, as in `$1`, is a sign of its own.
+fn skip_dollar_quoted(chars: &mut Peekable<CharIndices<'_>>, rest: &str) -> Result<(), String> {
     let tag_length = rest[1..].find(|c| !is_word(c) || c == '$');
     let Some(end) = tag_length.map(|length| length + 2) else {
-        return Ok(false);
+        return Ok(());
     };
     let tag = rest.get(..end).unwrap_or_default();
     if !tag.ends_with('$') || tag[1..].starts_with(|c: char| c.is_ascii_digit()) {
-        return Ok(false);
+        return Ok(());
     }
     let Some(close) = rest[end..].find(tag) else {
         return Err(format!("leaves a {tag} open"));
     };
     let skipped = rest[..end + close + tag.len()].chars().count() - 1;
     chars.nth(skipped - 1);
-    Ok(true)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -238,6 +234,7 @@ mod tests {
             ("$$a$$$$'$$; DROP TABLE b /*'*/", ";"),
             (r"$$a$$e'\''; DROP TABLE b /*'*/", ";"),
             ("$1$$'$$; DROP TABLE b /*'*/", ";"),
+            (r"$E'a''\'", "leaves a '"),
             // Only on another line does a string continue the one before.
             (r"E'a' '\'; DROP TABLE b /*'*/", ";"),
             ("E'a'\u{a0}\n'\\'; DROP TABLE b /*'*/", ";"),
