@@ -34,10 +34,11 @@ use waybill_shared::ledger::{Backlog, Ledger, LedgerError};
 use waybill_shared::query::ReportPlan;
 use waybill_shared::source::{SourceError, Sources};
 
-use self::book::{Book, Drain};
-use self::hold::MeanHold;
 use self::org_lines::OrgLines;
 use crate::retry_after;
+
+pub(crate) use self::book::{Book, Drain};
+pub(crate) use self::hold::MeanHold;
 
 /// Exports per second when the last minute saw none.
 const UNMEASURED_RATE: f64 = 1.0 / 60.0;

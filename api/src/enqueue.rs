@@ -148,10 +148,12 @@ impl<'a> Job<'a> {
     /// The answer about an export, once it ended or the client has waited for as long as it likes.
     async fn accepted(&self, mut export: Export) -> Response {
         boundary::tell_export(export.id);
-        if let Some(longest) = self.preferences.wait() {
+        let waiting = &self.state.waiting;
+        let (preferences, held) = waiting.hold(&self.caller.org, self.preferences);
+        if held.is_some() {
             let ended = |export: &Export| !export.status.is_unfinished();
             let scope = self.caller.scope();
-            match wait(self.state, &scope, export.id, Some(longest), ended).await {
+            match wait(self.state, &scope, export.id, held.as_ref(), ended).await {
                 Ok(Some(latest)) => export = latest,
                 Ok(None) => {}
                 Err(error) => {
@@ -168,7 +170,7 @@ impl<'a> Job<'a> {
         // A 202 always says when to look: at a job that ended, at once.
         let seconds = view.retry_after_seconds.unwrap_or(0);
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-        if let Some(applied) = self.preferences.applied() {
+        if let Some(applied) = preferences.applied() {
             headers.insert(PREFERENCE_APPLIED, applied);
         }
         response

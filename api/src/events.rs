@@ -1,8 +1,9 @@
 //! An export as server-sent events (WHATWG HTML, section 9.2): its state at once and after every change.
 //!
 //! The stream ends with the export's end, with its deletion and with the service. An outage of the ledger
-//! does not end it: the next read tells what happened meanwhile, and heartbeats keep the connection.
+//! does not end it: what happened meanwhile is told afterwards, and heartbeats keep the connection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -17,6 +18,7 @@ use waybill_shared::export::Export;
 use crate::etag;
 use crate::export_view::{ExportView, shown_status};
 use crate::links::Links;
+use crate::waiting::Place;
 use crate::watch::Watch;
 
 /// The name of the events.
@@ -26,17 +28,32 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Tells nginx and its like to pass events on as they come.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// The stream that begins with `first`. A client that has the event `known` is not sent that one again.
-pub(crate) fn follow(watch: Watch, first: Export, known: Option<String>, links: Links) -> Response {
-    let over = watch.over();
+/// What a stream begins with.
+pub(crate) struct Beginning {
+    /// The export now.
+    pub(crate) first: Arc<Export>,
+    /// What becomes of it.
+    pub(crate) watch: Watch,
+    /// The event that the client has seen: it is not sent that one again.
+    pub(crate) known: Option<String>,
+    /// Held to the end of the stream.
+    pub(crate) place: Place,
+}
+
+/// The stream, which is `over` at the latest when that ends.
+pub(crate) fn follow(
+    beginning: Beginning,
+    links: Links,
+    over: impl Future<Output = ()> + Send + 'static,
+) -> Response {
     let follower = Follower {
-        watch,
+        watch: beginning.watch,
         links,
-        sent: known,
-        unsent: Some(first),
+        sent: beginning.known,
+        unsent: Some(beginning.first),
         ended: false,
+        _place: beginning.place,
     };
-    // Also a read that hangs is cut short by the drain.
     let events = stream::unfold(follower, Follower::next).take_until(over);
     let heartbeat = KeepAlive::new().interval(HEARTBEAT);
     let mut response = Sse::new(events).keep_alive(heartbeat).into_response();
@@ -59,9 +76,10 @@ struct Follower {
     /// The id of the last event.
     sent: Option<String>,
     /// What was read already.
-    unsent: Option<Export>,
+    unsent: Option<Arc<Export>>,
     /// Whether the last event told of the end.
     ended: bool,
+    _place: Place,
 }
 
 impl Follower {
@@ -70,30 +88,18 @@ impl Follower {
         while !self.ended {
             let export = match self.unsent.take() {
                 Some(first) => first,
-                None => self.changed().await?,
+                None => self.watch.changed().await?,
             };
             let id = event_id(&export);
             self.ended = !export.status.is_unfinished();
             if self.sent.as_ref() != Some(&id) {
                 let event = Event::default().event(EVENT).id(&id);
                 self.sent = Some(id);
+                let export = Arc::unwrap_or_clone(export);
                 let view = ExportView::new(export, Utc::now(), &self.links, None);
                 return Some((event.json_data(view), self));
             }
         }
         None
-    }
-
-    /// The export as it is read next; `None` once it is deleted.
-    async fn changed(&mut self) -> Option<Export> {
-        loop {
-            self.watch.change().await;
-            match self.watch.read().await {
-                Ok(export) => return export,
-                Err(error) => {
-                    tracing::debug!(cause = %error, "an export cannot be followed at the moment");
-                }
-            }
-        }
     }
 }

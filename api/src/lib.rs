@@ -31,6 +31,7 @@ mod status_view;
 #[cfg(test)]
 mod tests;
 mod wait;
+mod waiting;
 mod watch;
 
 use std::io;

@@ -6,5 +6,5 @@ mod prefer;
 mod repeat;
 
 pub(crate) use accept::Accept;
-pub(crate) use prefer::Preferences;
+pub(crate) use prefer::{LONGEST_WAIT, Preferences};
 pub(crate) use repeat::Repetition;

@@ -1,4 +1,5 @@
-//! What every handler may use. Owns nothing that outlives a request but the admission's measures.
+//! What every handler may use. Owns nothing that outlives a request but the measures of admission and
+//! waiting, and the reader behind those who watch exports.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use waybill_shared::source::Sources;
 use crate::admission::Admission;
 use crate::auth::{Access, Authenticator};
 use crate::metrics::ApiMetrics;
+use crate::waiting::Waiting;
+use crate::watch::Watches;
 
 /// What the service is put together from.
 pub struct ApiParts {
@@ -50,11 +53,13 @@ pub struct ApiState {
     pub(crate) admission: Arc<Admission>,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) metrics: Arc<ApiMetrics>,
+    pub(crate) waiting: Arc<Waiting>,
+    pub(crate) watches: Arc<Watches>,
     draining: CancellationToken,
 }
 
 impl ApiState {
-    /// The state of a service with these parts. Connects to nothing.
+    /// The state of a service with these parts. Connects to nothing. Needs a Tokio runtime.
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
         let admission = Arc::new(Admission::new(&parts.inline, parts.exports.large_rows));
@@ -63,6 +68,8 @@ impl ApiState {
             admission,
             metrics: Arc::new(metrics),
             authenticator: Arc::new(Authenticator::new(parts.access.clone(), &parts.limits)),
+            waiting: Arc::new(Waiting::new(parts.limits.max_waiting)),
+            watches: Arc::new(Watches::new(Arc::clone(&parts.ledger))),
             parts: Arc::new(parts),
             draining: CancellationToken::new(),
         }

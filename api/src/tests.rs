@@ -14,3 +14,4 @@ mod metrics;
 mod refusals;
 mod reports;
 mod serving;
+mod watching;

@@ -1,63 +1,107 @@
-//! One export as it changes: reads it, and says when it is worth reading again.
+//! Exports as they change, for every client of the process that waits for them: one reader for all.
 //!
-//! Listens to the ledger's hints, and lets no second pass without a read: a hint may have been lost. It
-//! holds no slot and no connection in between. What is made of a change is for those who watch: a request
-//! that is held ([`wait`](crate::wait)), a stream of events ([`events`](crate::events)).
+//! A client shows the ledger once that an export lies in its scope; [`Watches::follow`] is the only way
+//! to a [`Watch`], and so to what the reader shares. From then on it costs no statement of its own. What
+//! is made of a change is for those who watch: a request that is held ([`wait`](crate::wait)), a stream
+//! of events ([`events`](crate::events)).
+//!
+//! ```text
+//! hints of the ledger ─┐                  ┌─► Watch (revision 7 seen)
+//!                      ├─ reader ─ watched┼─► Watch
+//! once a second ───────┘  (1 statement)   └─► Watch …
+//! ```
 
-use std::time::Duration;
+mod reader;
+mod watched;
 
-use tokio::sync::broadcast::Receiver;
-use tokio::time::timeout;
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+use tokio_util::task::AbortOnDropHandle;
 use waybill_shared::caller::Scope;
 use waybill_shared::export::{Export, ExportId};
-use waybill_shared::ledger::{LedgerError, change_of};
+use waybill_shared::ledger::{Ledger, LedgerError, SharedReads};
 
-use crate::state::ApiState;
+use self::reader::Reader;
+use self::watched::{Sight, Watched, Watcher};
 
-/// How long a change may go unnoticed that no hint told of.
-const READ_AGAIN: Duration = Duration::from_secs(1);
+/// See the module. Dropped, its reader ends.
+pub(crate) struct Watches {
+    ledger: Arc<dyn Ledger>,
+    watched: Arc<Watched>,
+    _reading: AbortOnDropHandle<()>,
+}
 
-/// Somebody's look at one export.
+impl Watches {
+    /// Starts the reader, which asks nothing while nobody watches. Needs a Tokio runtime.
+    pub(crate) fn new(ledger: Arc<dyn Ledger>) -> Self {
+        let (reads, changes) = (Arc::clone(&ledger), ledger.changes());
+        Self::reading(ledger, reads, changes)
+    }
+
+    /// The same with reads and hints from elsewhere.
+    pub(crate) fn reading(
+        ledger: Arc<dyn Ledger>,
+        reads: Arc<dyn SharedReads>,
+        changes: broadcast::Receiver<ExportId>,
+    ) -> Self {
+        let watched = Arc::<Watched>::default();
+        let reader = Reader::new(reads, Arc::clone(&watched));
+        Self {
+            ledger,
+            watched,
+            _reading: AbortOnDropHandle::new(tokio::spawn(reader.run(changes))),
+        }
+    }
+
+    /// How many exports are watched.
+    #[cfg(test)]
+    pub(crate) fn watched(&self) -> usize {
+        self.watched.len()
+    }
+
+    /// The export now, and a look at all that becomes of it; `None` when there is none in the scope.
+    ///
+    /// # Errors
+    /// As [`Ledger::get`].
+    pub(crate) async fn follow(
+        &self,
+        scope: &Scope,
+        id: ExportId,
+    ) -> Result<Option<(Arc<Export>, Watch)>, LedgerError> {
+        // Watched before it is read, or a change right after the read would be missed.
+        let watcher = self.watched.watch(id);
+        let Some(export) = self.ledger.get(scope, id).await? else {
+            return Ok(None);
+        };
+        let export = Arc::new(export);
+        self.watched.show(id, Sight::Export(Arc::clone(&export)));
+        let revision = export.revision;
+        Ok(Some((export, Watch { watcher, revision })))
+    }
+}
+
+/// One client's look at one export.
 pub(crate) struct Watch {
-    state: ApiState,
-    scope: Scope,
-    id: ExportId,
-    changes: Receiver<ExportId>,
+    watcher: Watcher,
+    /// What the client knows.
+    revision: i64,
 }
 
 impl Watch {
-    /// Begins before the first read, or a change right after it would be missed.
-    pub(crate) fn begin(state: &ApiState, scope: Scope, id: ExportId) -> Self {
-        Self {
-            changes: state.ledger.changes(),
-            state: state.clone(),
-            scope,
-            id,
+    /// The export once it is another than the client knows; `None` when it was deleted. Outages of the
+    /// ledger only delay it. Dropped unfinished, it has missed nothing.
+    pub(crate) async fn changed(&mut self) -> Option<Arc<Export>> {
+        loop {
+            match self.watcher.next().await {
+                Sight::Export(export) if export.revision > self.revision => {
+                    self.revision = export.revision;
+                    return Some(export);
+                }
+                // What was read before the client's own first read, or by that.
+                Sight::Export(_) | Sight::Unread => {}
+                Sight::Gone => return None,
+            }
         }
-    }
-
-    /// The export now; `None` when there is none (any more).
-    pub(crate) async fn read(&self) -> Result<Option<Export>, LedgerError> {
-        self.state.ledger.get(&self.scope, self.id).await
-    }
-
-    /// Returns when the export is to be read again: something may have changed, or the service drains.
-    pub(crate) async fn change(&mut self) {
-        let draining = self.state.draining();
-        tokio::select! {
-            () = draining.cancelled() => {}
-            // Whether a hint came or the second is over is all the same.
-            _ = timeout(READ_AGAIN, change_of(&mut self.changes, self.id)) => {}
-        }
-    }
-
-    /// Whether the service drains, so that nobody is to be kept waiting.
-    pub(crate) fn is_over(&self) -> bool {
-        self.state.draining().is_cancelled()
-    }
-
-    /// Until the service drains.
-    pub(crate) fn over(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.state.draining().clone().cancelled_owned()
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -44,6 +45,20 @@ pub(crate) struct Download {
     pub(crate) url: String,
 }
 
+/// What became of the wish for a job.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    Accepted(Export),
+    Refused(Refusal),
+}
+
+/// What is read of a 429.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Refusal {
+    pub(crate) code: String,
+    pub(crate) retry_after_seconds: u64,
+}
+
 /// What is read of an answer at once.
 #[derive(Debug, Deserialize)]
 pub(crate) struct ReportExport {
@@ -53,7 +68,20 @@ pub(crate) struct ReportExport {
 
 impl Api {
     pub(crate) fn new(url: &str) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().timeout(REQUEST).build()?;
+        Self::of(url, HeaderMap::new())
+    }
+
+    /// A client that shows this key.
+    pub(crate) fn with_key(url: &str, key: &str) -> anyhow::Result<Self> {
+        let bearer = HeaderValue::try_from(format!("Bearer {key}"))?;
+        Self::of(url, HeaderMap::from_iter([(AUTHORIZATION, bearer)]))
+    }
+
+    fn of(url: &str, headers: HeaderMap) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder()
+            .timeout(REQUEST)
+            .default_headers(headers)
+            .build()?;
         Ok(Self {
             http,
             url: url.trim_end_matches('/').to_owned(),
@@ -62,15 +90,32 @@ impl Api {
 
     /// Asks for a job.
     pub(crate) async fn enqueue(&self, request: &Value) -> anyhow::Result<Export> {
+        let response = self.ask_for_job(request).await?;
+        let response = expect(response, StatusCode::ACCEPTED).await?;
+        Ok(response.json().await?)
+    }
+
+    /// Asks for a job that may be refused for want of room.
+    pub(crate) async fn try_enqueue(&self, request: &Value) -> anyhow::Result<Asked> {
+        let response = self.ask_for_job(request).await?;
+        if response.status() == StatusCode::TOO_MANY_REQUESTS {
+            let refusal: Refusal = response.json().await?;
+            return Ok(Asked::Refused(refusal));
+        }
+        let response = expect(response, StatusCode::ACCEPTED).await?;
+        Ok(Asked::Accepted(response.json().await?))
+    }
+
+    async fn ask_for_job(&self, request: &Value) -> anyhow::Result<Response> {
         let response = self
             .http
             .post(format!("{}/v1/reports/query/export", self.url))
             .header("prefer", "respond-async")
+            // An export of its own each time, not a share in the one before.
+            .header("cache-control", "no-cache")
             .json(request)
-            .send()
-            .await?;
-        let response = expect(response, StatusCode::ACCEPTED).await?;
-        Ok(response.json().await?)
+            .send();
+        Ok(response.await?)
     }
 
     /// Asks for an answer at once.

@@ -143,6 +143,33 @@ pub(crate) fn rows_request(dataset: &str, range: &Range, limit: Option<u64>) -> 
     })
 }
 
+/// A request whose export takes some 0.4 s and next to no work. No two numbers make the same one.
+pub(crate) fn paced_request(number: u64) -> Value {
+    pace_request("paced", number)
+}
+
+/// How long such an export takes, in milliseconds.
+pub(crate) const PACED_MS: f64 = 400.0;
+
+/// A request whose export runs for some 40 s and shows its progress every 4 s.
+pub(crate) fn long_request(number: u64) -> Value {
+    pace_request("long", number)
+}
+
+fn pace_request(dataset: &str, number: u64) -> Value {
+    let mut range = all();
+    range.to -= TimeDelta::microseconds(number.cast_signed());
+    json!({
+        "format": "csv",
+        "query": {
+            "dataset": dataset,
+            "time_range": range.json(),
+            "dimensions": ["n"],
+            "limit": null
+        }
+    })
+}
+
 /// The request for an aggregate of a range.
 pub(crate) fn aggregate_request(range: &Range) -> Value {
     json!({

@@ -30,14 +30,31 @@ pub(crate) struct Deployment<'c> {
     api_process: Process,
     worker: Option<Process>,
     pub(crate) api: Api,
+    /// What its routes begin with, without a slash at the end.
+    pub(crate) url: String,
 }
 
 impl<'c> Deployment<'c> {
     /// Migrates a fresh ledger and starts `waybill api`, no worker yet.
     pub(crate) async fn start(ground: &Ground<'c>, store: &Store) -> anyhow::Result<Self> {
+        Self::with(ground, store, &[]).await
+    }
+
+    /// The same with some settings changed, named as in the environment.
+    pub(crate) async fn with(
+        ground: &Ground<'c>,
+        store: &Store,
+        changes: &[(&'static str, &str)],
+    ) -> anyhow::Result<Self> {
         let executable = ground.executable()?.clone();
         let ledger = ground.cluster.database();
-        let settings = settings(ground, &ledger, store);
+        let mut settings = settings(ground, &ledger, store);
+        // Of two values of a variable the later one is in force.
+        settings.extend(
+            changes
+                .iter()
+                .map(|(name, value)| (*name, (*value).to_owned())),
+        );
 
         let migrated = command(&executable, &settings)
             .arg("migrate")
@@ -62,6 +79,7 @@ impl<'c> Deployment<'c> {
             api_process,
             worker: None,
             api: Api::new(&url)?,
+            url,
         })
     }
 
@@ -71,6 +89,53 @@ impl<'c> Deployment<'c> {
         let mut work = command(&self.executable, &self.settings);
         work.arg("worker");
         self.worker = Some(Process::start("waybill worker", &mut work)?);
+        Ok(())
+    }
+
+    /// Ends the worker at once. What it was doing stays undone.
+    pub(crate) fn end_worker(&mut self) {
+        self.worker = None;
+    }
+
+    /// An admin key of an organisation.
+    pub(crate) fn key(&self, org: &str) -> anyhow::Result<String> {
+        let created = command(&self.executable, &self.settings)
+            .args(["keys", "create", "--role", "admin", "--org", org])
+            .stdin(Stdio::null())
+            .output()?;
+        anyhow::ensure!(
+            created.status.success(),
+            "waybill keys create failed: {}",
+            String::from_utf8_lossy(&created.stderr)
+        );
+        Ok(String::from_utf8(created.stdout)?.trim().to_owned())
+    }
+
+    /// The process that answers.
+    pub(crate) fn api_process(&self) -> &Process {
+        &self.api_process
+    }
+
+    /// The database of exports and their queue.
+    pub(crate) fn ledger(&self) -> &Database<'c> {
+        &self.ledger
+    }
+
+    /// How many exports the ledger holds of this status.
+    pub(crate) fn exports_of(&self, status: &str) -> anyhow::Result<u64> {
+        let count = self.ledger.psql(&format!(
+            "SELECT count(*) FROM waybill.exports WHERE status = '{status}'"
+        ));
+        Ok(count.parse()?)
+    }
+
+    /// Waits until so many exports are running.
+    pub(crate) async fn are_running(&self, wanted: u64) -> anyhow::Result<()> {
+        let started = Instant::now();
+        while self.exports_of("running")? < wanted {
+            anyhow::ensure!(started.elapsed() < READY, "fewer than {wanted} exports run");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         Ok(())
     }
 

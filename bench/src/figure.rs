@@ -37,6 +37,12 @@ pub(crate) enum Unit {
     PerSecond,
     #[serde(rename = "MB/s")]
     MegabytesPerSecond,
+    #[serde(rename = "us")]
+    Microseconds,
+    #[serde(rename = "%")]
+    Percent,
+    #[serde(rename = "1")]
+    Number,
 }
 
 /// Median against median.
@@ -162,8 +168,10 @@ impl Unit {
     pub(crate) fn number(self, value: f64) -> String {
         match self {
             Self::Seconds => format!("{value:.2}"),
-            Self::Milliseconds | Self::Mebibytes => format!("{value:.1}"),
-            Self::PerSecond | Self::MegabytesPerSecond => format!("{value:.0}"),
+            Self::Milliseconds | Self::Mebibytes | Self::Percent => format!("{value:.1}"),
+            Self::PerSecond | Self::MegabytesPerSecond | Self::Microseconds | Self::Number => {
+                format!("{value:.0}")
+            }
         }
     }
 }
@@ -176,6 +184,9 @@ impl fmt::Display for Unit {
             Self::Mebibytes => "MiB",
             Self::PerSecond => "/s",
             Self::MegabytesPerSecond => "MB/s",
+            Self::Microseconds => "µs",
+            Self::Percent => "%",
+            Self::Number => "",
         })
     }
 }

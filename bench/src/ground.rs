@@ -50,6 +50,11 @@ impl<'c> Ground<'c> {
             Part::Inline,
             Part::Enqueue,
             Part::Pickup,
+            Part::Overload,
+            Part::Flood,
+            Part::Waiting,
+            Part::Admission,
+            Part::Fairness,
         ]);
         let executable = needs_waybill.then(executable::path).transpose()?;
         let waybill_version = executable.as_deref().map(executable::version).transpose()?;

@@ -3,20 +3,26 @@
 //!
 //! It drives the `waybill` executable over HTTP as a client would and links nothing of the product.
 
+mod admission;
 mod api;
+mod arrivals;
 mod baselines;
+mod claims;
 mod dataset;
 mod deployment;
 mod endpoint;
 mod enqueue;
 mod executable;
 mod exports;
+mod fairness;
 mod figure;
+mod flood;
 mod ground;
 mod inline;
 mod load;
 mod machine;
 mod memory;
+mod overload;
 mod parts;
 mod pgbench;
 mod pickup;
@@ -25,6 +31,8 @@ mod progress;
 mod servers;
 mod store;
 mod table;
+mod waiting;
+mod wire;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -99,6 +107,11 @@ fn run(options: &Options) -> anyhow::Result<()> {
         report.add(inline::measure(&ground).await?);
         report.add(enqueue::measure(&ground).await?);
         report.add(pickup::measure(&ground).await?);
+        report.add(overload::measure(&ground).await?);
+        report.add(flood::measure(&ground).await?);
+        report.add(waiting::measure(&ground).await?);
+        report.add(admission::measure(&ground).await?);
+        report.add(fairness::measure(&ground).await?);
 
         report.print()?;
         match &options.json {

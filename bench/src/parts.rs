@@ -23,6 +23,16 @@ pub(crate) enum Part {
     Enqueue,
     /// How long an idle worker takes to begin
     Pickup,
+    /// Answers at once under ten times the load that fits
+    Overload,
+    /// More exports than the queue takes, from clients that come back when they are told to
+    Flood,
+    /// A thousand clients that wait for exports
+    Waiting,
+    /// What the check of keys costs
+    Admission,
+    /// One organisation's wait behind another's flood, and the claims of a long queue
+    Fairness,
 }
 
 /// The chosen parts.

@@ -10,6 +10,7 @@ pub(crate) mod conformance;
 mod enqueue;
 pub mod postgres;
 mod row;
+mod shared_reads;
 pub mod sqlite;
 #[cfg(test)]
 mod states;
@@ -30,6 +31,7 @@ pub use self::change::change_of;
 pub use self::enqueue::{
     Enqueued, IDEMPOTENCY_KEPT, IdempotencyKey, NewExport, NoIdempotencyKey, Sharing, Terms,
 };
+pub use self::shared_reads::SharedReads;
 pub use self::upkeep::{LeftUpload, Leftover, Upkeep};
 
 /// Changes that a slow listener may fall behind.
@@ -37,7 +39,7 @@ const CHANGES_KEPT: usize = 1_024;
 
 /// The transitions of exports that clients and workers make, and what is asked about them.
 #[async_trait]
-pub trait Ledger: Upkeep {
+pub trait Ledger: Upkeep + SharedReads {
     /// Records an export as `queued` and wakes a worker, both in one transaction, unless another
     /// one is the answer or the terms are not met. They hold whichever processes ask at once.
     ///

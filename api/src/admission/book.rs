@@ -20,22 +20,22 @@ use crate::retry_after::MOST;
 
 /// The next place that nobody was told.
 #[derive(Debug, Default)]
-pub(super) struct Book {
+pub(crate) struct Book {
     next_free: Option<Instant>,
 }
 
 /// How places become free.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Drain {
+pub(crate) struct Drain {
     /// From now to the first free place.
-    pub(super) first_free: Duration,
+    pub(crate) first_free: Duration,
     /// Between one free place and the next.
-    pub(super) interval: Duration,
+    pub(crate) interval: Duration,
 }
 
 impl Drain {
     /// Of a queue: `excess` entries have to go before one more fits, and `per_second` go.
-    pub(super) fn of_queue(excess: u64, per_second: f64) -> Self {
+    pub(crate) fn of_queue(excess: u64, per_second: f64) -> Self {
         let seconds = |entries: f64| {
             Duration::try_from_secs_f64(entries / per_second).map_or(MOST, |wait| wait.min(MOST))
         };
@@ -51,7 +51,7 @@ impl Drain {
     }
 
     /// Of `places` that are each held for `hold` on average: one becomes free every `hold / places`.
-    pub(super) fn of_places(places: usize, hold: Duration) -> Self {
+    pub(crate) fn of_places(places: usize, hold: Duration) -> Self {
         let places = u32::try_from(places).unwrap_or(u32::MAX).max(1);
         let interval = (hold / places).min(MOST);
         Self {
@@ -63,7 +63,7 @@ impl Drain {
 
 impl Book {
     /// Gives away the next place; returns how long it is until then.
-    pub(super) fn appoint(&mut self, now: Instant, drain: Drain) -> Duration {
+    pub(crate) fn appoint(&mut self, now: Instant, drain: Drain) -> Duration {
         let earliest = now + drain.first_free;
         let appointment = self.next_free.map_or(earliest, |next| next.max(earliest));
         self.next_free = Some((appointment + drain.interval).min(now + MOST));
@@ -71,7 +71,7 @@ impl Book {
     }
 
     /// Whether somebody may still come for a place that was given away.
-    pub(super) fn has_appointments(&self, now: Instant) -> bool {
+    pub(crate) fn has_appointments(&self, now: Instant) -> bool {
         self.next_free.is_some_and(|next| next > now)
     }
 }

@@ -1,26 +1,26 @@
-//! How long slots are held, lately: an exponentially weighted mean.
+//! How long places are held, lately: an exponentially weighted mean.
 
 use std::time::Duration;
 
-/// What one hold of a slot weighs in the mean.
+/// What one hold weighs in the mean.
 const HOLD_WEIGHT: f64 = 1.0 / 8.0;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct MeanHold {
+pub(crate) struct MeanHold {
     seconds: Option<f64>,
     longest: Duration,
 }
 
 impl MeanHold {
-    pub(super) fn new(longest: Duration) -> Self {
+    pub(crate) fn new(longest: Duration) -> Self {
         Self {
             seconds: None,
             longest,
         }
     }
 
-    pub(super) fn add(&mut self, hold: Duration) {
+    pub(crate) fn add(&mut self, hold: Duration) {
         let hold = hold.as_secs_f64();
         self.seconds = Some(
             self.seconds
@@ -28,7 +28,7 @@ impl MeanHold {
         );
     }
 
-    pub(super) fn mean(&self) -> Duration {
+    pub(crate) fn mean(&self) -> Duration {
         self.seconds.map_or(self.longest, Duration::from_secs_f64)
     }
 }

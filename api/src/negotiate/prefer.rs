@@ -64,6 +64,11 @@ impl Preferences {
         HeaderValue::try_from(applied.join(", ")).ok()
     }
 
+    /// All but the wait, for which there may be no place.
+    pub(crate) fn without_wait(self) -> Self {
+        Self { wait: None, ..self }
+    }
+
     /// Only the wait, for an operation to which nothing else applies.
     pub(crate) fn only_wait(self) -> Self {
         Self {

@@ -267,8 +267,8 @@ impl ProblemCode {
                 name: "overloaded",
                 status: StatusCode::TOO_MANY_REQUESTS,
                 title: "Overloaded",
-                meaning: "Every place for reports that are answered at once is taken, and none became free in time.",
-                remedy: "Send the same request after `retry_after_seconds`, or ask for a job with `Prefer: respond-async`, which needs no such place.",
+                meaning: "Every place for what was asked is taken, and none became free in time: for reports that are answered at once, or for clients that follow an export.",
+                remedy: "Send the same request after `retry_after_seconds`; or ask for a job with `Prefer: respond-async`, and poll an export instead of following it: neither needs such a place.",
             },
             Self::QueryTimeout => Explanation {
                 name: "query_timeout",

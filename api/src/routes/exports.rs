@@ -36,7 +36,8 @@ problems!(GetProblems: ExportNotFound, DatabaseUnavailable, Internal);
 ///
 /// The state of an export. A completed one has a presigned `download` URL, made anew by each read.
 /// `Prefer: wait=N` holds the answer until the status is another than when the request came, or N
-/// seconds; together with `If-None-Match` that is a long poll.
+/// seconds; together with `If-None-Match` that is a long poll. Where as many clients wait as the process
+/// has places for (`limits.max_waiting`), the answer comes at once, without `Preference-Applied`.
 #[utoipa::path(
     get,
     path = "/v1/exports/{id}",
@@ -77,12 +78,13 @@ pub(crate) async fn get_export(
     ExportPath(id): ExportPath,
 ) -> Result<Response, Problem> {
     let preferences = Preferences::of(&headers).only_wait();
+    let (preferences, held) = state.waiting.hold(&caller.org, preferences);
     let mut first = None;
     let changed = |export: &Export| {
         let first = *first.get_or_insert(export.status);
         first != export.status || !export.status.is_unfinished()
     };
-    let export = wait(&state, &caller.scope(), id, preferences.wait(), changed)
+    let export = wait(&state, &caller.scope(), id, held.as_ref(), changed)
         .await
         .map_err(|error| Problem::from(error).of_operation(operation::GET_EXPORT))?
         .ok_or_else(not_found)?;

@@ -6,18 +6,17 @@ use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::actions::operation;
 use crate::auth::Authenticated;
-use crate::events;
+use crate::events::{self, Beginning};
 use crate::links::Links;
 use crate::openapi::problems;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemCode};
 use crate::routes::export_path::{ExportPath, not_found};
 use crate::state::ApiState;
-use crate::watch::Watch;
 
 /// Sent by a client that lost its connection (WHATWG HTML, section 9.2.4).
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-problems!(FollowProblems: ExportNotFound, DatabaseUnavailable, Internal);
+problems!(FollowProblems: ExportNotFound, Overloaded, DatabaseUnavailable, Internal);
 
 /// Follow an export
 ///
@@ -27,6 +26,10 @@ problems!(FollowProblems: ExportNotFound, DatabaseUnavailable, Internal);
 ///
 /// A client that lost its connection says in `Last-Event-ID` what it has seen and is sent what is new; if
 /// it has seen the end, the answer is a 204, after which an `EventSource` does not come back.
+///
+/// A process follows exports for `limits.max_waiting` clients at a time (5,000 by default; streams and
+/// requests held by `Prefer: wait` together), and for none of an organisation that has as many of these
+/// places as are left free. Whoever finds no place is told when to come back, and may poll meanwhile.
 #[utoipa::path(
     get,
     path = "/v1/exports/{id}/events",
@@ -54,9 +57,11 @@ pub(crate) async fn stream_export_events(
     headers: HeaderMap,
     ExportPath(id): ExportPath,
 ) -> Result<Response, Problem> {
-    let watch = Watch::begin(&state, caller.scope(), id);
-    let export = watch
-        .read()
+    let place = state.waiting.place(&caller.org);
+    let place = place.ok_or_else(|| no_place(&state))?;
+    let (first, watch) = state
+        .watches
+        .follow(&caller.scope(), id)
         .await
         .map_err(|error| Problem::from(error).of_operation(operation::STREAM_EXPORT_EVENTS))?
         .ok_or_else(not_found)?;
@@ -64,9 +69,23 @@ pub(crate) async fn stream_export_events(
         .get(LAST_EVENT_ID)
         .and_then(|id| id.to_str().ok())
         .map(str::to_owned);
-    let seen = known.as_ref() == Some(&events::event_id(&export));
-    if seen && !export.status.is_unfinished() {
+    let seen = known.as_ref() == Some(&events::event_id(&first));
+    if seen && !first.status.is_unfinished() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    Ok(events::follow(watch, export, known, links))
+    let beginning = Beginning {
+        first,
+        watch,
+        known,
+        place,
+    };
+    let over = state.draining().clone().cancelled_owned();
+    Ok(events::follow(beginning, links, over))
+}
+
+fn no_place(state: &ApiState) -> Problem {
+    let detail = "Every place for clients that wait for an export is taken.";
+    Problem::new(ProblemCode::Overloaded, detail)
+        .retry_after(state.waiting.come_back())
+        .of_operation(operation::STREAM_EXPORT_EVENTS)
 }

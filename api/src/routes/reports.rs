@@ -142,7 +142,8 @@ problems!(ExportQueryProblems:
 ///
 /// Every other result becomes a job, an Export: the answer is a 202 whose `Location` is to be polled
 /// until its `status` is `completed`. `Prefer: respond-async` asks for a job whatever the size. With
-/// `Prefer: wait=N` the 202 comes as soon as the job ended, or after N seconds (30 at most).
+/// `Prefer: wait=N` the 202 comes as soon as the job ended, or after N seconds (30 at most), or at once
+/// where as many clients wait as the process has places for; `Preference-Applied` tells.
 ///
 /// Work is not done twice. A request that is sent again with its `Idempotency-Key` within 24 hours gets
 /// the export of the first one. A request that is identical to that of an unfinished export whose data was

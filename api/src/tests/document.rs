@@ -248,6 +248,9 @@ async fn every_documented_status_occurs_and_no_other() {
     service.cancel(&id).await;
     let events = format!("/v1/exports/{id}/events");
     service.get(&events).await;
+    let places = service.places();
+    service.get(&events).await;
+    drop(places);
     let end = service.follow(&events, None).await.next().await;
     let known = end.expect("the end").id;
     service

@@ -256,6 +256,28 @@ async fn a_wait_ends_with_its_seconds() {
 }
 
 #[tokio::test]
+async fn a_request_without_a_place_is_answered_at_once() {
+    let service = Service::start().await;
+    let id = service.accept().await;
+    let path = format!("/v1/exports/{id}");
+    let _places = service.places();
+    let both = async {
+        let body = small_export();
+        let posted = service.post(EXPORT, &[("prefer", "respond-async, wait=30")], &body);
+        (
+            service.get_with(&path, &[("prefer", "wait=30")]).await,
+            posted.await,
+        )
+    };
+    let both = tokio::time::timeout(Duration::from_secs(10), both).await;
+    let (read, posted) = both.expect("no wait");
+    assert_eq!(read.json()["status"], "queued");
+    assert_eq!(read.header("preference-applied"), None);
+    assert_eq!(posted.status, StatusCode::ACCEPTED);
+    assert_eq!(posted.header("preference-applied"), Some("respond-async"));
+}
+
+#[tokio::test]
 async fn an_ended_export_is_not_waited_for() {
     let service = Service::start().await;
     let id = service.accept().await;

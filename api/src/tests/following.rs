@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::harness::{Answer, Events, Service};
 
@@ -145,4 +145,33 @@ async fn a_client_that_comes_back_is_sent_what_is_new() {
     // Another export's, or nonsense: everything is new.
     let answer = service.events_after(&id, "99-running").await;
     assert_eq!(answer.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_stream_without_a_place_is_told_when_to_come_back() {
+    let service = Service::start().await;
+    let id = service.accept().await;
+    let path = format!("/v1/exports/{id}/events");
+    let places = service.places();
+    let refused = service.get(&path).await;
+    assert_eq!(refused.problem(), (429, "overloaded".to_owned()));
+    let problem = refused.json();
+    assert!(
+        problem["retry_after_seconds"]
+            .as_u64()
+            .is_some_and(|seconds| seconds > 0)
+    );
+    assert_eq!(
+        problem["allowed_actions"],
+        json!([{"rel": "retry-later", "operation_id": "stream_export_events"}])
+    );
+    drop(places);
+    let mut events = service.events(&id).await;
+    events.next().await.expect("one at once");
+    let left = service.places().len();
+    drop(events);
+    assert!(
+        service.places().len() > left,
+        "a stream that is over gave its place back"
+    );
 }

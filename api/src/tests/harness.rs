@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 use waybill_shared::bucket::Bucket;
+use waybill_shared::caller::OrgId;
 use waybill_shared::catalog::Catalog;
 use waybill_shared::config::{DatabaseUrl, ExportSettings, InlineSettings, LimitSettings};
 use waybill_shared::database::Database;
@@ -29,6 +30,7 @@ use waybill_shared::source::Sources;
 use waybill_shared::source::sqlite::SqliteSource;
 
 use crate::boundary::REQUEST_ID;
+use crate::waiting::Place;
 use crate::{Access, ApiParts, ApiState, router};
 
 pub(super) use events::Events;
@@ -372,6 +374,12 @@ impl Service {
 
     pub(super) fn ledger(&self) -> &dyn Ledger {
         self.state.ledger.as_ref()
+    }
+
+    /// Every place for clients that wait which the organisation gets.
+    pub(super) fn places(&self) -> Vec<Place> {
+        let org = OrgId::new("org_demo");
+        std::iter::from_fn(|| self.state.waiting.place(&org)).collect()
     }
 
     /// Claims the next export, as a worker does.

@@ -75,6 +75,7 @@ pub(crate) async fn run(fresh: impl AsyncFn() -> Fixture) {
     the_backlog_is_measured(fresh().await.ledger.as_ref()).await;
     changes_are_heard(fresh().await.ledger.as_ref()).await;
     a_viewer_sees_what_its_key_made(fresh().await.ledger.as_ref()).await;
+    many_exports_are_read_at_once(fresh().await.ledger.as_ref()).await;
     an_estimate_stays_until_there_is_a_better_one(fresh().await.ledger.as_ref()).await;
     every_wait_has_one_wake_up(&fresh().await).await;
     without_a_wake_up_nothing_happened(&fresh().await).await;
@@ -745,6 +746,29 @@ async fn next_of(changes: &mut broadcast::Receiver<ExportId>, export: ExportId) 
             Err(error) => panic!("{error}"),
         }
     }
+}
+
+async fn many_exports_are_read_at_once(ledger: &dyn Ledger) {
+    let mine = enqueue(ledger, "a", 5).await;
+    let theirs = enqueue(ledger, "b", 5).await;
+    enqueue(ledger, "a", 5).await;
+    let none = ledger.get_many(&[]).await.expect("the ledger");
+    assert!(none.is_empty());
+    let claimed = claim(ledger, LEASE).await.export;
+
+    let asked = [mine.id, ExportId::generate(), theirs.id];
+    let mut read = ledger.get_many(&asked).await.expect("the ledger");
+    read.sort_by_key(|export| export.id);
+    let ids: Vec<ExportId> = read.iter().map(|export| export.id).collect();
+    assert_eq!(ids, [mine.id, theirs.id], "whoever they belong to");
+    assert_eq!(read[0].status, ExportStatus::Running);
+
+    let mut revisions = ledger.revisions(&asked).await.expect("the ledger");
+    revisions.sort_unstable();
+    assert_eq!(
+        revisions,
+        [(mine.id, claimed.revision), (theirs.id, theirs.revision)]
+    );
 }
 
 async fn a_viewer_sees_what_its_key_made(ledger: &dyn Ledger) {

@@ -8,6 +8,7 @@ mod changes;
 mod enqueue;
 mod lines;
 mod room;
+mod shared_reads;
 mod sql;
 #[cfg(test)]
 mod tests;

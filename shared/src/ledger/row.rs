@@ -109,6 +109,25 @@ impl<T: StoredInstant> TryFrom<ExportRow<T>> for Export {
     }
 }
 
+/// The exports of these rows. What cannot be read, such as what a newer program wrote, is logged and
+/// left out.
+pub(super) fn readable<T: StoredInstant>(rows: Vec<ExportRow<T>>) -> Vec<Export> {
+    let exports = rows.into_iter().map(Export::try_from);
+    exports
+        .filter_map(|export| {
+            export
+                .inspect_err(|error| tracing::error!(%error, "an export cannot be read"))
+                .ok()
+        })
+        .collect()
+}
+
+pub(super) fn revisions(rows: Vec<(String, i64)>) -> Result<Vec<(ExportId, i64)>, LedgerError> {
+    rows.into_iter()
+        .map(|(text, revision)| Ok((id(&text)?, revision)))
+        .collect()
+}
+
 pub(super) fn id(text: &str) -> Result<ExportId, LedgerError> {
     text.parse().map_err(|_| corrupt("id", text))
 }

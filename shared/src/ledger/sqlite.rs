@@ -4,6 +4,7 @@
 //! of their own (WAL). The clock is the process's, which is the machine's.
 
 mod enqueue;
+mod shared_reads;
 mod sql;
 #[cfg(test)]
 mod tests;

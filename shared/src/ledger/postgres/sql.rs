@@ -160,6 +160,11 @@ WITH gone AS (
 )
 SELECT FROM gone";
 
+/// In one walk along the primary key.
+pub(super) const GET_MANY: &str = "SELECT * FROM waybill.exports WHERE id = ANY($1)";
+
+pub(super) const REVISIONS: &str = "SELECT id, revision FROM waybill.exports WHERE id = ANY($1)";
+
 /// Ours and the queue's.
 pub(super) const NEWEST_MIGRATIONS: &str = "
 SELECT (SELECT max(version) FROM waybill.migrations WHERE success),

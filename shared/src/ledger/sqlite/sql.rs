@@ -131,5 +131,12 @@ ON CONFLICT (object_key) DO NOTHING";
 
 pub(super) const FORGET_UPLOAD: &str = "DELETE FROM uploads WHERE object_key = ?1";
 
+/// The ids come as a JSON array.
+pub(super) const GET_MANY: &str =
+    "SELECT * FROM exports WHERE id IN (SELECT value FROM json_each(?1))";
+
+pub(super) const REVISIONS: &str =
+    "SELECT id, revision FROM exports WHERE id IN (SELECT value FROM json_each(?1))";
+
 pub(super) const NEWEST_MIGRATION: &str =
     "SELECT max(version) FROM waybill_migrations WHERE success";
