@@ -1,5 +1,7 @@
 //! What SQLite alone can get wrong: a file has no column types, so one value is stored in many ways.
 
+mod properties;
+
 use std::path::PathBuf;
 
 use rusqlite::Connection;
@@ -92,6 +94,28 @@ async fn values_stored_in_several_ways_compare_as_one() {
         ["n", "3", "1"],
         "10, 10.00 and 9.5: by value, not as text"
     );
+}
+
+#[tokio::test]
+async fn truths_stored_in_several_ways_are_two() {
+    let things = Things::new();
+    things.execute(
+        "INSERT INTO things (org, at, i, b) VALUES
+            ('a', '2026-03-01', 1, TRUE), ('a', '2026-03-01', 2, 'true'),
+            ('a', '2026-03-01', 3, FALSE), ('a', '2026-03-01', 4, 'false'), ('a', '2026-03-01', 5, NULL);",
+    );
+    let groups = json!({ "dataset": "groups", "dimensions": ["b"], "measures": ["total"],
+        "order_by": [{ "dimension": "b" }] });
+    assert_eq!(things.csv(groups).await, "b,total\nfalse,7\ntrue,3\n,5\n");
+    for (op, value, found) in [
+        ("eq", json!(true), "i\n1\n2\n"),
+        ("neq", json!(true), "i\n3\n4\n"),
+        ("in", json!([false]), "i\n3\n4\n"),
+    ] {
+        let query = json!({ "dataset": "things", "dimensions": ["i"], "order_by": [{ "dimension": "i" }],
+            "filters": [{ "field": "b", "op": op, "value": value }] });
+        assert_eq!(things.csv(query).await, found, "{op} {value}");
+    }
 }
 
 #[tokio::test]
