@@ -179,13 +179,13 @@ impl InstallationStatus {
             LaneStatus {
                 queued: lane.queued,
                 running: lane.running,
-                oldest_queued_seconds: lane.oldest.map(|age| to_millis(age.as_secs_f64())),
+                oldest_queued_seconds: lane.oldest.map(|age| to_thousandths(age.as_secs_f64())),
             }
         };
         Self {
             small: lane(Lane::Small),
             large: lane(Lane::Large),
-            drain_per_second: backlog.drain_rate().map(to_millis),
+            drain_per_second: backlog.drain_rate().map(to_thousandths),
         }
     }
 }
@@ -200,6 +200,6 @@ impl OrganisationStatus {
 }
 
 /// To three decimals: more would only look exact.
-fn to_millis(number: f64) -> f64 {
+fn to_thousandths(number: f64) -> f64 {
     (number * 1_000.0).round() / 1_000.0
 }
