@@ -21,7 +21,8 @@ pub(crate) struct Arrival {
     /// When it was sent. What lies between is the client's own lag.
     pub(crate) sent: Duration,
     pub(crate) answered: Duration,
-    pub(crate) status: StatusCode,
+    /// `None` when the connection broke.
+    pub(crate) status: Option<StatusCode>,
 }
 
 impl Arrival {
@@ -39,7 +40,7 @@ impl Arrival {
 /// Connections that are open and not in use.
 type Idle = Arc<Mutex<Vec<Connection>>>;
 
-/// Sends `per_second` requests for `duration`, evenly; every one is answered in the end. There are
+/// Sends `per_second` requests for `duration`, evenly, and returns what became of each. There are
 /// `connections` to begin with, and more when they do not suffice.
 pub(crate) async fn open_loop(
     request: Prepared,
@@ -58,7 +59,10 @@ async fn run_open_loop(
 ) -> anyhow::Result<Vec<Arrival>> {
     let idle = Idle::default();
     for _ in 0..connections {
-        put(&idle, request.connect().await?);
+        let mut connection = request.connect().await?;
+        // Once it is answered it has been accepted, too.
+        connection.send(&request).await?;
+        put(&idle, connection);
     }
     let request = Arc::new(request);
     let mut running = JoinSet::new();
@@ -76,32 +80,31 @@ async fn run_open_loop(
     }
     let mut arrivals = Vec::with_capacity(running.len());
     while let Some(arrival) = running.join_next().await {
-        arrivals.push(arrival??);
+        arrivals.push(arrival?);
     }
     Ok(arrivals)
 }
 
-async fn arrive(
-    request: Arc<Prepared>,
-    idle: Idle,
-    started: Instant,
-    due: Duration,
-) -> anyhow::Result<Arrival> {
+async fn arrive(request: Arc<Prepared>, idle: Idle, started: Instant, due: Duration) -> Arrival {
+    let sent = started.elapsed();
+    let status = ask(&request, &idle).await;
+    Arrival {
+        due,
+        sent,
+        answered: started.elapsed(),
+        status: status.ok(),
+    }
+}
+
+async fn ask(request: &Prepared, idle: &Idle) -> anyhow::Result<StatusCode> {
     let free = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
     let mut connection = match free {
         Some(connection) => connection,
         None => request.connect().await?,
     };
-    let sent = started.elapsed();
-    let answer = connection.send(&request).await?;
-    let answered = started.elapsed();
-    put(&idle, connection);
-    Ok(Arrival {
-        due,
-        sent,
-        answered,
-        status: checked(&answer)?,
-    })
+    let answer = connection.send(request).await?;
+    put(idle, connection);
+    checked(&answer)
 }
 
 fn put(idle: &Idle, connection: Connection) {

@@ -85,7 +85,12 @@ async fn report(ground: &Ground<'_>, rows: u64) -> anyhow::Result<Vec<Figure>> {
         figure("200 then, p99", Unit::Milliseconds, |round| {
             round.answered_p99
         }),
-        figure("other statuses", Unit::Number, |round| round.others).at_most(0.0),
+        figure(
+            "other statuses and broken connections",
+            Unit::Number,
+            |round| round.others,
+        )
+        .at_most(0.0),
         figure("the client's own lag, p99", Unit::Milliseconds, |round| {
             round.lag_p99
         }),
@@ -110,19 +115,19 @@ impl Round {
         anyhow::ensure!(peak > 0.0, "nothing was answered");
 
         let rate = TIMES * peak;
-        // As many as wait for a slot at any moment.
-        let connections = (rate * MOST_429_P99 / 1_000.0) as usize + CLIENTS;
+        // Twice as many as wait for a slot at any moment.
+        let connections = (2.0 * rate * MOST_429_P99 / 1_000.0) as usize + CLIENTS;
         let arrived = arrivals::open_loop(request.clone(), rate, DURATION, connections).await?;
         let counted = |arrival: &&Arrival| arrival.due >= SETTLING;
         let times = |status: StatusCode| -> Vec<Duration> {
             let of_status = arrived.iter().filter(counted);
-            let of_status = of_status.filter(|arrival| arrival.status == status);
+            let of_status = of_status.filter(|arrival| arrival.status == Some(status));
             of_status.map(Arrival::latency).collect()
         };
-        let known = [StatusCode::OK, StatusCode::TOO_MANY_REQUESTS];
+        let known = [StatusCode::OK, StatusCode::TOO_MANY_REQUESTS].map(Some);
         let in_time = |arrival: &&Arrival| (SETTLING..DURATION).contains(&arrival.answered);
         let answered = arrived.iter().filter(in_time);
-        let answered = answered.filter(|arrival| arrival.status == StatusCode::OK);
+        let answered = answered.filter(|arrival| arrival.status == Some(StatusCode::OK));
         let lags: Vec<Duration> = arrived.iter().filter(counted).map(Arrival::lag).collect();
         Ok(Self {
             peak,

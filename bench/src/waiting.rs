@@ -168,7 +168,7 @@ struct Heard {
 }
 
 /// Has [`CLIENTS`] follow these exports in turn.
-fn start_following(deployment: &Deployment<'_>, ids: Vec<String>) -> anyhow::Result<Following> {
+fn start_following(deployment: &Deployment<'_>, ids: &[String]) -> anyhow::Result<Following> {
     let mut polls = Vec::new();
     for id in ids.iter().cycle().take(CLIENTS) {
         let poll = Prepared::get(&deployment.url, &format!("/v1/exports/{id}"))?;
