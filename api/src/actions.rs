@@ -3,6 +3,8 @@
 //! Knows the operations by name and the relations of the contract; which of them apply is said by
 //! whoever has the entity or the problem.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -34,12 +36,12 @@ pub(crate) enum Action {
 
 impl Action {
     /// This action by an operation, with nothing else said.
-    pub(crate) fn of(self, operation_id: &'static str) -> AllowedAction {
+    pub(crate) fn of(self, operation_id: impl Into<Cow<'static, str>>) -> AllowedAction {
         AllowedAction {
             rel: self,
             href: None,
             method: None,
-            operation_id: Some(operation_id),
+            operation_id: Some(operation_id.into()),
             hint: None,
             schema_ref: None,
         }
@@ -64,7 +66,7 @@ pub(crate) struct AllowedAction {
     /// The operation of the OpenAPI document.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub(crate) operation_id: Option<&'static str>,
+    pub(crate) operation_id: Option<Cow<'static, str>>,
     /// What to mind, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

@@ -152,6 +152,12 @@ impl Admission {
         }
     }
 
+    /// Slots in use, and all of them.
+    pub(crate) fn slots(&self) -> (usize, usize) {
+        let free = self.slots.available_permits();
+        (self.slot_count.saturating_sub(free), self.slot_count)
+    }
+
     fn busy(&self) -> Busy {
         let drain = Drain::of_places(self.slot_count, lock(&self.mean_hold).mean());
         let wait = lock(&self.slot_book).appoint(Instant::now(), drain);

@@ -2,25 +2,37 @@
 //!
 //! Handlers take [`Authenticated`] as an argument, so a route that forgets it has no organisation to read
 //! for. Without keys everyone is admin of `org_demo`, which is why the executable then listens on loopback
-//! addresses only. A key itself is never kept and never logged, not even by a debug print.
+//! addresses only. A key itself is never kept and never logged, not even by a debug print. How often a key
+//! may call is settled here, too, before anything is done for it.
 
+mod rates;
 mod recent;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
+use chrono::Utc;
+use governor::clock::DefaultClock;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use waybill_shared::caller::{Caller, OrgId, Role};
-use waybill_shared::keys::Keys;
+use waybill_shared::config::LimitSettings;
+use waybill_shared::keys::{ApiKey, Keys};
 
-use crate::problem::Problem;
+use crate::boundary;
+use crate::openapi;
+use crate::problem::{Problem, ProblemCode};
+use crate::retry_after;
 use crate::state::ApiState;
+use rates::Rates;
 use recent::Recent;
 
 /// The organisation of those who need no key.
 const EVERYONE: &str = "org_demo";
+/// How old the recorded time of a key's last use may get while the key is in use.
+const USE_RECORDED_EVERY: Duration = Duration::from_secs(60);
 
 /// Who may call.
 #[derive(Clone)]
@@ -39,7 +51,14 @@ impl FromRequestParts<ApiState> for Authenticated {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
-        state.authenticator.caller(&parts.headers).await.map(Self)
+        let caller = state.authenticator.caller(&parts.headers).await;
+        caller.map(Self).map_err(|problem| {
+            // No handler gets to say which operation it was.
+            match openapi::operation_of(parts) {
+                Some(operation) => problem.of_operation(operation),
+                None => problem,
+            }
+        })
     }
 }
 
@@ -47,17 +66,29 @@ impl FromRequestParts<ApiState> for Authenticated {
 pub(crate) struct Authenticator {
     access: Access,
     recent: Recent,
+    rates: Rates,
 }
 
 impl Authenticator {
-    pub(crate) fn new(access: Access) -> Self {
+    pub(crate) fn new(access: Access, limits: &LimitSettings) -> Self {
         Self {
             access,
             recent: Recent::default(),
+            rates: Rates::new(limits, DefaultClock::default()),
         }
     }
 
+    /// Who asks, and may do so now.
     async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let caller = self.authenticated(headers).await?;
+        boundary::tell_caller(&caller);
+        if let Some(key) = &caller.key {
+            self.rates.count(key).map_err(rate_limited)?;
+        }
+        Ok(caller)
+    }
+
+    async fn authenticated(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         let keys = match &self.access {
             Access::Everyone => return Ok(everyone()),
             Access::Keys(keys) => keys,
@@ -68,11 +99,31 @@ impl Authenticator {
         }
         let key = keys.find(presented).await?;
         let key = key.ok_or_else(Problem::unauthorized)?;
+        record_use(keys, &key);
         let expires_at = key.expires_at;
         let caller = key.caller();
         self.recent.keep(presented, caller.clone(), expires_at);
         Ok(caller)
     }
+}
+
+/// Records that a key is used, beside the request: nobody waits for it, and it fails nobody.
+fn record_use(keys: &Arc<dyn Keys>, key: &ApiKey) {
+    let recorded = key.last_used_at;
+    if recorded.is_some_and(|at| Utc::now() < at + USE_RECORDED_EVERY) {
+        return;
+    }
+    let (keys, id) = (Arc::clone(keys), key.id.clone());
+    tokio::spawn(async move {
+        if let Err(error) = keys.used(&id, USE_RECORDED_EVERY).await {
+            tracing::debug!(key_id = %id, cause = %error, "the use of a key could not be recorded");
+        }
+    });
+}
+
+fn rate_limited(wait: Duration) -> Problem {
+    let detail = "This API key sends more requests than it may.";
+    Problem::new(ProblemCode::RateLimited, detail).retry_after(retry_after::spread(wait))
 }
 
 fn everyone() -> Caller {

@@ -1,4 +1,4 @@
-//! The body of a request: declared to be JSON, of bounded size, read whole.
+//! The body of a request: declared to be JSON, read whole, of bounded size and in bounded time.
 //!
 //! Knows the bytes and their declaration, not what they mean.
 
@@ -11,6 +11,7 @@ use futures::StreamExt;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use mime::Mime;
+use tokio::time::{Instant, timeout, timeout_at};
 use waybill_shared::query::{Fault, FaultCode};
 
 use crate::problem::{Problem, ProblemCode};
@@ -30,7 +31,9 @@ pub(crate) struct JsonBytes(pub(crate) Bytes);
 impl FromRequest<ApiState> for JsonBytes {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &ApiState) -> Result<Self, Problem> {
+    async fn from_request(request: Request, state: &ApiState) -> Result<Self, Problem> {
+        let read_timeout = state.limits.read_timeout();
+        let late = Instant::now() + read_timeout;
         let (parts, body) = request.into_parts();
         let declared = declared_length(&parts.headers);
         if declared.is_none_or(|length| length > 0) && !body_is_empty(&body) {
@@ -45,7 +48,10 @@ impl FromRequest<ApiState> for JsonBytes {
             return Err(too_large());
         }
         let mut bytes = BytesMut::new();
-        while let Some(chunk) = stream.next().await {
+        while let Some(chunk) = timeout_at(late, stream.next())
+            .await
+            .map_err(|_| too_slow(read_timeout))?
+        {
             let chunk = chunk.map_err(ended_early)?;
             if bytes.len() + chunk.len() > LARGEST_BODY {
                 discard(stream).await;
@@ -60,6 +66,14 @@ impl FromRequest<ApiState> for JsonBytes {
 fn ended_early(error: axum::Error) -> Problem {
     let fault = Fault::new("", FaultCode::InvalidRequest, "the body ended early");
     Problem::invalid(vec![fault]).caused_by(error)
+}
+
+fn too_slow(read_timeout: Duration) -> Problem {
+    let seconds = read_timeout.as_secs();
+    Problem::new(
+        ProblemCode::RequestTimeout,
+        format!("The body took longer than {seconds} s to arrive."),
+    )
 }
 
 fn body_is_empty(body: &Body) -> bool {
@@ -113,5 +127,5 @@ async fn discard(mut stream: BodyDataStream) {
         }
     };
     // Whatever comes of it, the answer is the same.
-    drop(tokio::time::timeout(DISCARDED_FOR, discarding).await);
+    drop(timeout(DISCARDED_FOR, discarding).await);
 }

@@ -2,6 +2,9 @@
 //!
 //! Inside it a problem is a value; here it becomes a document with the request's path and id, and its
 //! cause goes to the log. It chooses neither a status nor a text.
+//!
+//! Whatever is logged on the way carries the fields of the request's span: its id, and once that is known
+//! the organisation, the key's id and the export. Queries, headers and bodies are never logged.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -13,10 +16,15 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, Entry, HeaderName, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderMap, HeaderValue, Method};
-use tracing::Instrument;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
+use waybill_shared::caller::Caller;
+use waybill_shared::export::ExportId;
 use waybill_shared::telemetry::chain;
 
 use crate::problem::Problem;
@@ -25,15 +33,24 @@ use crate::problem::Problem;
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest id that is taken over from a client.
 const LONGEST_REQUEST_ID: usize = 128;
+/// The most bytes of a path that are logged: more than any route has.
+const LONGEST_LOGGED_PATH: usize = 512;
 
 /// The layer itself.
-pub(crate) async fn boundary(request: Request, next: Next) -> Response {
+pub(crate) async fn boundary(mut request: Request, next: Next) -> Response {
     let began = Instant::now();
+    hide_credentials(request.headers_mut());
     let request_id = request_id(request.headers());
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let id = request_id.to_str().unwrap_or_default().to_owned();
-    let span = tracing::info_span!("request", request_id = %id);
+    let span = tracing::info_span!(
+        "request",
+        request_id = %id,
+        org = Empty,
+        key_id = Empty,
+        export_id = Empty
+    );
 
     let answer = AssertUnwindSafe(next.run(request))
         .catch_unwind()
@@ -55,6 +72,29 @@ pub(crate) async fn boundary(request: Request, next: Next) -> Response {
     headers.insert(REQUEST_ID, request_id);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// Who asks, for the log of this request.
+pub(crate) fn tell_caller(caller: &Caller) {
+    let span = Span::current();
+    span.record("org", caller.org.as_str());
+    if let Some(key) = &caller.key {
+        span.record("key_id", key.as_str());
+    }
+}
+
+/// Which export it is about, for the log of this request.
+pub(crate) fn tell_export(id: ExportId) {
+    Span::current().record("export_id", tracing::field::display(id));
+}
+
+/// Makes sure that a library which prints headers does not print these.
+fn hide_credentials(headers: &mut HeaderMap) {
+    if let Entry::Occupied(mut credentials) = headers.entry(AUTHORIZATION) {
+        for value in credentials.iter_mut() {
+            value.set_sensitive(true);
+        }
+    }
 }
 
 /// The client's id if it is one, else a new one.
@@ -92,6 +132,7 @@ fn written(
     request_id: &str,
 ) -> Response {
     let mut written = problem.document(path, request_id).into_response();
+    written.extensions_mut().insert(problem.code());
     for (name, value) in answered {
         if name != CONTENT_TYPE && name != CONTENT_LENGTH {
             written.headers_mut().append(name, value.clone());
@@ -114,6 +155,7 @@ fn written(
 fn log(method: &Method, path: &str, answer: &Response, problem: Option<&Problem>, began: Instant) {
     let status = answer.status().as_u16();
     let milliseconds = began.elapsed().as_millis();
+    let path = &path[..path.floor_char_boundary(LONGEST_LOGGED_PATH)];
     let Some(problem) = problem else {
         if path.contains("/v1/") {
             tracing::info!(%method, path, status, milliseconds, "request answered");

@@ -12,6 +12,7 @@ use waybill_shared::export::Export;
 use waybill_shared::ledger::{Enqueued, Lane, NewExport, Sharing, Terms};
 use waybill_shared::query::ReportPlan;
 
+use crate::boundary;
 use crate::links::Links;
 use crate::negotiate::{Preferences, Repetition};
 use crate::problem::{Problem, ProblemCode};
@@ -104,6 +105,7 @@ impl<'a> Job<'a> {
     }
 
     async fn answer(&self, outcome: Enqueued) -> Result<Response, Problem> {
+        self.state.metrics.exports.answered(&outcome);
         match outcome {
             Enqueued::Accepted(export) | Enqueued::Shared(export) => {
                 Ok(self.accepted(*export).await)
@@ -145,6 +147,7 @@ impl<'a> Job<'a> {
 
     /// The answer about an export, once it ended or the client has waited for as long as it likes.
     async fn accepted(&self, mut export: Export) -> Response {
+        boundary::tell_export(export.id);
         let waiting = &self.state.waiting;
         let (preferences, held) = waiting.hold(&self.caller.org, self.preferences);
         if held.is_some() {

@@ -1,7 +1,7 @@
 //! The HTTP service of Waybill: what clients see, and nothing of how files are made.
 //!
-//! Read it as a request meets it: `boundary` → `router` → `routes` → `admission` → `inline`, or
-//! the ledger → `export_view`. What goes wrong on the way is a `problem`.
+//! Read it as a request meets it: `server` → `boundary` → `router` → `auth` → `routes` → `admission` →
+//! `inline`, or the ledger → `export_view`. What goes wrong on the way is a `problem`.
 
 mod actions;
 mod admission;
@@ -12,9 +12,11 @@ mod enqueue;
 mod etag;
 mod events;
 mod export_view;
+mod head;
 mod html;
 mod inline;
 mod links;
+mod metrics;
 mod negotiate;
 mod openapi;
 mod parameters;
@@ -23,7 +25,9 @@ mod report_view;
 mod retry_after;
 mod router;
 mod routes;
+mod server;
 mod state;
+mod status_view;
 #[cfg(test)]
 mod tests;
 mod wait;
@@ -32,14 +36,12 @@ mod watch;
 
 use std::io;
 
-use axum::Router;
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use waybill_shared::readiness::Readiness;
+use waybill_shared::config::LimitSettings;
 
 pub use auth::Access;
-pub use state::{ApiParts, ApiState};
+pub use state::{ApiParts, ApiState, HealthParts};
 
 /// Serves until `shutdown` is cancelled: then takes no connection any more, ends what is held back for a
 /// client, and returns once every request is answered. How long that may take is for the caller to bound,
@@ -53,8 +55,10 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let state = state.draining_with(shutdown.clone());
+    let limits = state.limits.clone();
     let (router, _) = router::router(state)?;
-    listen(listener, router, shutdown).await
+    server::serve(listener, router, &limits, shutdown).await;
+    Ok(())
 }
 
 /// Serves the health of a process that has no API, as [`serve`] does.
@@ -63,24 +67,10 @@ pub async fn serve(
 /// As [`serve`].
 pub async fn serve_health(
     listener: TcpListener,
-    readiness: Readiness,
+    parts: HealthParts,
+    limits: &LimitSettings,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    listen(listener, router::health(readiness), shutdown).await
-}
-
-async fn listen(
-    listener: TcpListener,
-    router: Router,
-    shutdown: CancellationToken,
-) -> io::Result<()> {
-    let listener = listener.tap_io(|connection| {
-        // Answers are small and written whole: nothing is won by waiting for more.
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(cause = %error, "a connection keeps its delay");
-        }
-    });
-    axum::serve(listener, router)
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await
+    server::serve(listener, router::health(parts), limits, shutdown).await;
+    Ok(())
 }

@@ -6,16 +6,20 @@
 
 mod page;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use axum::extract::MatchedPath;
 use bytes::Bytes;
+use http::Method;
+use http::request::Parts;
 use utoipa::OpenApi;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Header, Object, Ref, RefOr, Server, ServerBuilder, Type};
 
+use crate::links::API_PREFIX;
 use crate::problem::{self, ErrorResponse, ProblemCode};
 
 /// Declares the problems of an operation, for its `responses`.
@@ -39,7 +43,7 @@ pub(crate) use problems;
 #[openapi(
     info(
         title = "Waybill",
-        description = "Exports the results of database queries: small ones at once, large ones as jobs whose files are downloaded from object storage.\n\nEvery answer that is neither 2xx nor 3xx is a problem document (`application/problem+json`, RFC 9457) with a stable `code`; its `type` leads to a page that explains it. Besides those listed with an operation there are two that belong to none: 404 `route_not_found` for an unknown path and 405 `method_not_allowed`, with an `Allow` header, for a path that exists with other methods.\n\nEvery answer has an `x-request-id` header: the request's own, if it has one of at most 128 visible ASCII characters, or a new one. Times are RFC 3339 in UTC. Unknown members of a request body and unknown query parameters are errors."
+        description = "Exports the results of database queries: small ones at once, large ones as jobs whose files are downloaded from object storage.\n\nEvery answer that is neither 2xx nor 3xx is a problem document (`application/problem+json`, RFC 9457) with a stable `code`; its `type` leads to a page that explains it. Besides those listed with an operation there are some that belong to none: 404 `route_not_found` for an unknown path; 405 `method_not_allowed`, with an `Allow` header, for a path that exists with other methods; 414 `uri_too_long` for a path and query of more than 8 KiB; 431 `headers_too_large` for headers of more than 32 KiB.\n\nEvery answer has an `x-request-id` header: the request's own, if it has one of at most 128 visible ASCII characters, or a new one. Times are RFC 3339 in UTC. Unknown members of a request body and unknown query parameters are errors."
     ),
     tags(
         (name = "Reports", description = "What can be asked, and asking it."),
@@ -76,7 +80,8 @@ fn server(url: &str, description: &str) -> Server {
 /// The name of the security scheme.
 const KEY: &str = "api_key";
 
-/// Says of every operation so far that it takes a key, and what it answers without one.
+/// Says of every operation so far that it takes a key, and what it answers without one or to one that
+/// calls too often.
 pub(crate) fn require_key(document: &mut utoipa::openapi::OpenApi) {
     let scheme = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
@@ -87,12 +92,26 @@ pub(crate) fn require_key(document: &mut utoipa::openapi::OpenApi) {
         .components
         .get_or_insert_default()
         .add_security_scheme(KEY, SecurityScheme::Http(scheme.build()));
-    let unauthorized = problem_responses(&[ProblemCode::Unauthorized]);
+    let needed = problem_responses(&[ProblemCode::Unauthorized, ProblemCode::RateLimited]);
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             operation.security = Some(vec![SecurityRequirement::new(KEY, [""; 0])]);
-            operation.responses.responses.extend(unauthorized.clone());
+            for (status, answer) in &needed {
+                add_answer(&mut operation.responses.responses, status, answer);
+            }
+        }
+    }
+}
+
+/// Adds an answer; one of the same status that is there already then stands for both.
+fn add_answer(answers: &mut Answers, status: &str, answer: &RefOr<Response>) {
+    match (answers.get_mut(status), answer) {
+        (Some(RefOr::T(known)), RefOr::T(answer)) => {
+            known.description = format!("{}\n\n{}", answer.description, known.description);
+        }
+        _ => {
+            answers.insert(status.to_owned(), answer.clone());
         }
     }
 }
@@ -106,8 +125,11 @@ pub(crate) fn name_servers(document: &mut utoipa::openapi::OpenApi) {
     }
 }
 
-/// The answers for problems of these codes, by status.
-pub(crate) fn problem_responses(codes: &[ProblemCode]) -> BTreeMap<String, RefOr<Response>> {
+/// Answers by their status.
+type Answers = BTreeMap<String, RefOr<Response>>;
+
+/// The answers for problems of these codes.
+pub(crate) fn problem_responses(codes: &[ProblemCode]) -> Answers {
     let mut by_status: BTreeMap<String, Vec<ProblemCode>> = BTreeMap::new();
     for code in codes {
         let status = code.status().as_str().to_owned();
@@ -157,6 +179,8 @@ fn header(kind: Type, description: &str) -> Header {
 pub(crate) struct Published {
     json: Bytes,
     page: Arc<str>,
+    /// Ids of operations, by `GET /v1/…`.
+    operations: Arc<HashMap<String, String>>,
 }
 
 impl Published {
@@ -167,7 +191,20 @@ impl Published {
         Ok(Self {
             json: serde_json::to_vec(&value)?.into(),
             page: page::render(&value).into(),
+            operations: Arc::new(operation_ids(document)),
         })
+    }
+
+    /// The id of the operation that a method has at a path of the document.
+    fn operation(&self, method: &Method, path: &str) -> Option<&str> {
+        // Where there is a GET there is a HEAD.
+        let method = if *method == Method::HEAD {
+            &Method::GET
+        } else {
+            method
+        };
+        let id = self.operations.get(&format!("{method} {path}"))?;
+        Some(id)
     }
 
     pub(crate) fn json(&self) -> Bytes {
@@ -178,4 +215,29 @@ impl Published {
     pub(crate) fn page(&self, base: &str, out: &mut String) {
         out.push_str(&self.page.replace(page::BASE, &crate::html::escape(base)));
     }
+}
+
+fn operation_ids(document: &utoipa::openapi::OpenApi) -> HashMap<String, String> {
+    let mut ids = HashMap::new();
+    for (path, item) in &document.paths.paths {
+        for (method, operation) in [
+            (Method::GET, &item.get),
+            (Method::POST, &item.post),
+            (Method::DELETE, &item.delete),
+        ] {
+            let id = operation.as_ref().and_then(|of| of.operation_id.clone());
+            ids.extend(id.map(|id| (format!("{method} {path}"), id)));
+        }
+    }
+    ids
+}
+
+/// The id of the operation that a request was routed to.
+pub(crate) fn operation_of(request: &Parts) -> Option<String> {
+    let path = request.extensions.get::<MatchedPath>()?.as_str();
+    let path = path.strip_prefix(API_PREFIX).unwrap_or(path);
+    let published = request.extensions.get::<Published>()?;
+    published
+        .operation(&request.method, path)
+        .map(str::to_owned)
 }

@@ -7,6 +7,7 @@
 mod code;
 mod page;
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::sync::Arc;
 
@@ -191,7 +192,7 @@ impl Problem {
     }
 
     /// The same, with what to do about it: to send the operation again, later or corrected.
-    pub(crate) fn of_operation(self, operation_id: &'static str) -> Self {
+    pub(crate) fn of_operation(self, operation_id: impl Into<Cow<'static, str>>) -> Self {
         if self.0.retry_after_seconds.is_some() {
             self.allow(Action::RetryLater.of(operation_id))
         } else if !self.0.errors.is_empty() {

@@ -1,7 +1,9 @@
 //! Every route, on one screen. What a route does is in [`routes`](crate::routes).
 
+use std::sync::Arc;
+
 use axum::extract::FromRef;
-use axum::middleware::{from_fn, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::{Extension, Router};
 use http::header::CACHE_CONTROL;
@@ -9,14 +11,17 @@ use http::{HeaderValue, StatusCode};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use waybill_shared::metrics::ProcessMetrics;
 use waybill_shared::readiness::Readiness;
 
 use crate::boundary::boundary;
+use crate::head;
 use crate::links::API_PREFIX;
+use crate::metrics::{MeasuredRoutes, RequestMetrics, measured};
 use crate::openapi::{self, Published};
 use crate::problem::Problem;
-use crate::routes::{endings, exports, following, operations, problems, reports};
-use crate::state::ApiState;
+use crate::routes::{endings, exports, following, operations, problems, reports, status};
+use crate::state::{ApiState, HealthParts};
 
 /// The whole service and the document that describes it.
 pub(crate) fn router(state: ApiState) -> serde_json::Result<(Router, OpenApi)> {
@@ -28,7 +33,8 @@ pub(crate) fn router(state: ApiState) -> serde_json::Result<(Router, OpenApi)> {
         .routes(routes!(exports::get_export, endings::delete_export))
         .routes(routes!(exports::download_export))
         .routes(routes!(following::stream_export_events))
-        .routes(routes!(endings::cancel_export));
+        .routes(routes!(endings::cancel_export))
+        .routes(routes!(status::get_operations_status));
     let around = health_routes()
         .routes(routes!(operations::get_openapi))
         .routes(routes!(operations::get_docs));
@@ -46,13 +52,15 @@ pub(crate) fn router(state: ApiState) -> serde_json::Result<(Router, OpenApi)> {
         .merge(v1)
         .merge(around)
         .layer(Extension(published));
-    Ok((bounded(router).with_state(state), document))
+    let measured = state.metrics.requests.clone().of_routes(&document);
+    Ok((bounded(router, measured).with_state(state), document))
 }
 
 /// What a process serves that has no API: a worker's health, and what explains its problems.
-pub(crate) fn health(readiness: Readiness) -> Router {
-    let (router, _) = health_routes().split_for_parts();
-    bounded(router).with_state(readiness)
+pub(crate) fn health(parts: HealthParts) -> Router {
+    let (router, document) = health_routes().split_for_parts();
+    let measured = RequestMetrics::registered(&parts.metrics).of_routes(&document);
+    bounded(router, measured).with_state(parts)
 }
 
 /// The routes that every process has.
@@ -60,16 +68,25 @@ fn health_routes<S>() -> OpenApiRouter<S>
 where
     S: Clone + Send + Sync + 'static,
     Readiness: FromRef<S>,
+    ProcessMetrics: FromRef<S>,
 {
     OpenApiRouter::new()
         .routes(routes!(operations::livez))
         .routes(routes!(operations::readyz))
+        .routes(routes!(operations::get_metrics))
         .routes(routes!(problems::explain_problem))
 }
 
-/// The same routes, where every refusal is a problem document.
-fn bounded<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
-    router.fallback(nothing_here).layer(from_fn(boundary))
+/// The same routes, where every refusal is a problem document and every request is counted.
+fn bounded<S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
+    routes: MeasuredRoutes,
+) -> Router<S> {
+    router
+        .fallback(nothing_here)
+        .layer(from_fn(head::bounded))
+        .layer(from_fn(boundary))
+        .layer(from_fn_with_state(Arc::new(routes), measured))
 }
 
 async fn nothing_here() -> Problem {

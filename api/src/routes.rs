@@ -8,3 +8,4 @@ pub(crate) mod following;
 pub(crate) mod operations;
 pub(crate) mod problems;
 pub(crate) mod reports;
+pub(crate) mod status;

@@ -10,11 +10,13 @@ use waybill_shared::bucket::Bucket;
 use waybill_shared::catalog::Catalog;
 use waybill_shared::config::{ExportSettings, InlineSettings, LimitSettings};
 use waybill_shared::ledger::Ledger;
+use waybill_shared::metrics::ProcessMetrics;
 use waybill_shared::readiness::Readiness;
 use waybill_shared::source::Sources;
 
 use crate::admission::Admission;
 use crate::auth::{Access, Authenticator};
+use crate::metrics::ApiMetrics;
 use crate::waiting::Waiting;
 use crate::watch::Watches;
 
@@ -36,10 +38,12 @@ pub struct ApiParts {
     pub inline: InlineSettings,
     /// Bounds of exports.
     pub exports: ExportSettings,
-    /// Bounds of what clients take of the process.
+    /// What clients may take of the process.
     pub limits: LimitSettings,
     /// What links begin with; `None` = what each request says.
     pub public_url: Option<String>,
+    /// Where it registers what it counts; one API a process.
+    pub metrics: ProcessMetrics,
 }
 
 /// The state of the service; a clone is the same state.
@@ -48,6 +52,7 @@ pub struct ApiState {
     parts: Arc<ApiParts>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) metrics: Arc<ApiMetrics>,
     pub(crate) waiting: Arc<Waiting>,
     pub(crate) watches: Arc<Watches>,
     draining: CancellationToken,
@@ -57,9 +62,12 @@ impl ApiState {
     /// The state of a service with these parts. Connects to nothing. Needs a Tokio runtime.
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
+        let admission = Arc::new(Admission::new(&parts.inline, parts.exports.large_rows));
+        let metrics = ApiMetrics::registered(parts.metrics.clone(), &admission);
         Self {
-            admission: Arc::new(Admission::new(&parts.inline, parts.exports.large_rows)),
-            authenticator: Arc::new(Authenticator::new(parts.access.clone())),
+            admission,
+            metrics: Arc::new(metrics),
+            authenticator: Arc::new(Authenticator::new(parts.access.clone(), &parts.limits)),
             waiting: Arc::new(Waiting::new(parts.limits.max_waiting)),
             watches: Arc::new(Watches::new(Arc::clone(&parts.ledger))),
             parts: Arc::new(parts),
@@ -86,6 +94,33 @@ impl Deref for ApiState {
 
     fn deref(&self) -> &ApiParts {
         &self.parts
+    }
+}
+
+impl FromRef<ApiState> for ProcessMetrics {
+    fn from_ref(state: &ApiState) -> Self {
+        state.metrics.process.clone()
+    }
+}
+
+/// What the health of a process without an API is put together from.
+#[derive(Clone)]
+pub struct HealthParts {
+    /// What must be there.
+    pub readiness: Readiness,
+    /// What it counts.
+    pub metrics: ProcessMetrics,
+}
+
+impl FromRef<HealthParts> for Readiness {
+    fn from_ref(parts: &HealthParts) -> Self {
+        parts.readiness.clone()
+    }
+}
+
+impl FromRef<HealthParts> for ProcessMetrics {
+    fn from_ref(parts: &HealthParts) -> Self {
+        parts.metrics.clone()
     }
 }
 

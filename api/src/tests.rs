@@ -9,6 +9,7 @@ mod exports;
 mod following;
 mod harness;
 mod keys;
+mod metrics;
 mod refusals;
 mod reports;
 mod serving;

@@ -111,6 +111,8 @@ impl Api {
             .http
             .post(format!("{}/v1/reports/query/export", self.url))
             .header("prefer", "respond-async")
+            // An export of its own each time, not a share in the one before.
+            .header("cache-control", "no-cache")
             .json(request)
             .send();
         Ok(response.await?)

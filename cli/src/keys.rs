@@ -23,7 +23,7 @@ use crate::{database, process, start};
 pub(crate) enum KeysCommand {
     /// Makes a key and prints its secret, once
     Create(CreateArgs),
-    /// Lists all keys, without their secrets
+    /// Lists all keys, without their secrets, and when each was used last
     List(ListArgs),
     /// Ends a key at once
     Revoke(RevokeArgs),
@@ -154,7 +154,14 @@ fn end_of(lifetime: TimeDelta) -> anyhow::Result<DateTime<Utc>> {
 /// The keys as a table, a line each below one of titles.
 fn table(keys: &[ApiKey]) -> Vec<String> {
     let titles = [
-        "ID", "ORG", "ROLE", "DATASETS", "CREATED", "EXPIRES", "REVOKED",
+        "ID",
+        "ORG",
+        "ROLE",
+        "DATASETS",
+        "CREATED",
+        "EXPIRES",
+        "LAST USED",
+        "REVOKED",
     ];
     let mut rows = vec![titles.map(str::to_owned)];
     let none = || "-".to_owned();
@@ -166,12 +173,13 @@ fn table(keys: &[ApiKey]) -> Vec<String> {
             datasets(key),
             instant(Some(key.created_at)).unwrap_or_else(none),
             instant(key.expires_at).unwrap_or_else(none),
+            instant(key.last_used_at).unwrap_or_else(none),
             instant(key.revoked_at).unwrap_or_else(none),
         ]
     }));
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths = [0, 1, 2, 3, 4, 5, 6].map(|column| width(column).unwrap_or_default());
-    let line = |row: &[String; 7]| {
+    let widths = [0, 1, 2, 3, 4, 5, 6, 7].map(|column| width(column).unwrap_or_default());
+    let line = |row: &[String; 8]| {
         let cells = row.iter().zip(widths);
         let cells: Vec<String> = cells
             .map(|(cell, width)| format!("{cell:width$}"))
@@ -264,6 +272,7 @@ mod tests {
             created_at: DateTime::UNIX_EPOCH,
             expires_at: Some(DateTime::UNIX_EPOCH),
             revoked_at: None,
+            last_used_at: None,
         };
         let lines = table(&[key("übersetzung", None), key("a", Some("sessions"))]);
         assert!(

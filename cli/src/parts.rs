@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use waybill_api::{Access, ApiParts, ApiState};
+use waybill_api::{Access, ApiParts, ApiState, HealthParts};
 use waybill_shared::bucket::Bucket;
 use waybill_shared::config::{AuthMode, Config};
 use waybill_shared::database::Database;
+use waybill_shared::metrics::{ProcessMetrics, StoreMetrics};
 use waybill_shared::readiness::Readiness;
 use waybill_worker::WorkerParts;
 
@@ -20,6 +21,7 @@ pub(crate) struct Parts {
     pub(crate) database: Database,
     pub(crate) bucket: Bucket,
     pub(crate) readiness: Readiness,
+    metrics: ProcessMetrics,
 }
 
 impl Parts {
@@ -34,7 +36,9 @@ impl Parts {
             bucket.clone(),
             reports.sources.clone(),
         );
+        let ledger = Arc::clone(&database.ledger);
         Self {
+            metrics: ProcessMetrics::new(env!("CARGO_PKG_VERSION"), ledger),
             config,
             reports,
             database,
@@ -69,7 +73,15 @@ impl Parts {
             exports: self.config.exports.clone(),
             limits: self.config.limits.clone(),
             public_url: self.config.api.public_url.clone(),
+            metrics: self.metrics.clone(),
         })
+    }
+
+    pub(crate) fn health(&self) -> HealthParts {
+        HealthParts {
+            readiness: self.readiness.clone(),
+            metrics: self.metrics.clone(),
+        }
     }
 
     pub(crate) fn worker(&self) -> WorkerParts {
@@ -78,10 +90,14 @@ impl Parts {
             sources: self.reports.sources.clone(),
             ledger: Arc::clone(&self.database.ledger),
             queue: self.database.queue.clone(),
-            bucket: self.bucket.clone(),
+            bucket: self
+                .bucket
+                .clone()
+                .counted_by(StoreMetrics::registered(&self.metrics)),
             worker: self.config.worker.clone(),
             exports: self.config.exports.clone(),
             grace: self.config.shutdown.grace(),
+            metrics: self.metrics.clone(),
         }
     }
 }

@@ -35,9 +35,12 @@ impl<'p> Roles<'p> {
     }
 
     pub(crate) fn serve_health(&mut self, listener: TcpListener) {
-        let readiness = self.parts.readiness.clone();
-        let serving = waybill_api::serve_health(listener, readiness, self.shutdown.clone());
-        self.services.spawn(serving);
+        let parts = self.parts.health();
+        let limits = self.parts.config.limits.clone();
+        let shutdown = self.shutdown.clone();
+        self.services.spawn(async move {
+            waybill_api::serve_health(listener, parts, &limits, shutdown).await
+        });
     }
 
     pub(crate) fn work(&mut self) {

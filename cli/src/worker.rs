@@ -16,7 +16,7 @@ use crate::{process, start, stop};
 /// Flags of `waybill worker`.
 #[derive(Args, Debug)]
 pub(crate) struct WorkerArgs {
-    /// Address of the worker's own health; port 0 picks a free one [default: none]
+    /// Address of the worker's own health and metrics; port 0 picks a free one [default: none]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
     /// What may be reported on; its sources are set as sources.NAME.url

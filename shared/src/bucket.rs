@@ -6,6 +6,7 @@
 mod fault;
 #[cfg(test)]
 mod tests;
+mod tries;
 mod upload;
 
 use std::time::Duration;
@@ -25,6 +26,7 @@ use aws_smithy_http_client::tls;
 use chrono::{DateTime, SubsecRound as _, Utc};
 
 use crate::config::StorageSettings;
+use crate::metrics::StoreMetrics;
 use crate::telemetry::chain;
 use fault::bucket_error;
 
@@ -46,6 +48,7 @@ pub struct Bucket {
     /// Whether TLS protects what is sent, so that a signature need not cover the payload.
     over_tls: bool,
     patience: Patience,
+    metrics: StoreMetrics,
 }
 
 /// How long a request may take before the store counts as unavailable.
@@ -147,7 +150,14 @@ impl Bucket {
             prefix: settings.prefix.clone(),
             over_tls: endpoint.is_none_or(|endpoint| endpoint.starts_with("https://")),
             patience,
+            metrics: StoreMetrics::default(),
         }
+    }
+
+    /// The same bucket, whose uploads are counted here.
+    #[must_use]
+    pub fn counted_by(self, metrics: StoreMetrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// Creates the bucket if it does not exist.

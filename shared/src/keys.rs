@@ -15,6 +15,7 @@ mod secret;
 pub mod sqlite;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -51,6 +52,13 @@ pub trait Keys: Send + Sync {
     /// # Errors
     /// [`KeysError`].
     async fn find(&self, presented: &str) -> Result<Option<ApiKey>, KeysError>;
+
+    /// Records that a key is used now. Changes nothing while the recorded use is not older than
+    /// `fresh_for`: that is what keeps a busy key from writing all the time.
+    ///
+    /// # Errors
+    /// [`KeysError::Unavailable`], [`KeysError::SchemaOutdated`].
+    async fn used(&self, id: &KeyId, fresh_for: Duration) -> Result<(), KeysError>;
 }
 
 /// A key, without its secret.
@@ -70,6 +78,8 @@ pub struct ApiKey {
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was ended.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// When it was used last, to a minute or so; `None` = never.
+    pub last_used_at: Option<DateTime<Utc>>,
 }
 
 impl ApiKey {

@@ -18,6 +18,7 @@ pub mod encode;
 pub mod export;
 pub mod keys;
 pub mod ledger;
+pub mod metrics;
 pub mod query;
 pub mod queue;
 pub mod readiness;

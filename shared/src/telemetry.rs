@@ -20,7 +20,8 @@ pub fn init(settings: &LogSettings) -> Result<(), ParseError> {
         .with_writer(stderr);
     match settings.format {
         LogFormat::Text => log.with_target(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        // The innermost span is ours, and has all that is to be known of its request or export.
+        LogFormat::Json => log.json().flatten_event(true).with_span_list(false).init(),
     }
     Ok(())
 }

@@ -16,6 +16,8 @@ mod jobs;
 mod keys;
 mod lists;
 mod load;
+mod logs;
+mod metrics;
 mod negotiation;
 mod openapi;
 mod operations;
@@ -23,7 +25,9 @@ mod outages;
 mod own_data;
 mod problems;
 mod repetition;
+mod routes;
 mod scale;
+mod slow_clients;
 mod stopped_queries;
 
 /// What the servers of these tests are made of.

@@ -17,12 +17,15 @@ mod inline;
 mod jobs;
 mod lists;
 mod load;
+mod metrics;
 mod negotiation;
 mod openapi;
 mod operations;
 mod own_data;
 mod problems;
 mod repetition;
+mod routes;
+mod slow_clients;
 mod startup;
 
 /// What the servers of these tests are made of.

@@ -1,12 +1,18 @@
 //! API keys: who may call, as which organisation, and what each may see.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::harness::eventually;
 use crate::harness::http::{EXPORT, Http, QUERY, text};
+use crate::harness::keys::{self, Key};
 use crate::harness::launch::Launch;
 use crate::harness::reports::{by_status, export_of};
 use crate::harness::server::Server;
+use crate::harness::{eventually, within};
+
+/// Within which a key that was revoked is refused, as is promised.
+const REVOKED_WITHIN: Duration = Duration::from_secs(5);
 
 fn server() -> Server {
     Launch::new()
@@ -15,27 +21,8 @@ fn server() -> Server {
         .start()
 }
 
-/// Makes a key; returns its secret and its id.
-fn create(server: &Server, arguments: &[&str]) -> (String, String) {
-    let all: Vec<&str> = ["create"].iter().chain(arguments).copied().collect();
-    let exit = server.run_command("keys", &all);
-    assert_eq!(exit.code, Some(0), "{}", exit.stderr);
-    let secret = exit.stdout.trim_end().to_owned();
-    assert!(
-        secret.len() > 40 && !secret.contains(char::is_whitespace),
-        "the secret alone on stdout: {:?}",
-        exit.stdout
-    );
-    let id = exit
-        .stderr
-        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .find(|word| word.starts_with("key_"))
-        .unwrap_or_else(|| panic!("the id in {:?}", exit.stderr));
-    (secret, id.to_owned())
-}
-
 fn key(server: &Server, arguments: &[&str]) -> Http {
-    server.http().with_key(&create(server, arguments).0)
+    Key::create(server, arguments).http(server)
 }
 
 #[tokio::test]
@@ -147,24 +134,37 @@ async fn a_key_for_some_datasets_knows_no_other() {
 }
 
 #[tokio::test]
+async fn the_status_is_for_admins_and_the_metrics_are_for_everyone() {
+    const STATUS: &str = "/v1/operations/status";
+    let server = server();
+    server.http().get("/metrics").await.expect(200);
+    server.http().get(STATUS).await.problem(401, "unauthorized");
+    let viewer = key(&server, &["--org", "org_demo", "--role", "viewer"]);
+    viewer.get(STATUS).await.problem(403, "forbidden");
+    let admin = key(&server, &["--org", "org_demo", "--role", "admin"]);
+    let status = admin.get(STATUS).await.expect(200).json();
+    assert_eq!(status["organisation"]["active_exports"], 0, "{status:#}");
+}
+
+#[tokio::test]
 async fn a_revoked_key_is_worth_nothing_and_no_secret_is_kept() {
     let server = server();
-    let (secret, id) = create(&server, &["--org", "org_demo", "--role", "admin"]);
-    let http = server.http().with_key(&secret);
+    let key = Key::create(&server, &["--org", "org_demo", "--role", "admin"]);
+    let (id, secret) = (&key.id, &key.secret);
+    let http = key.http(&server);
     http.get("/v1/exports").await.expect(200);
 
-    let listed = server.run_command("keys", &["list"]);
+    let listed = keys::run(&server, &["list"]);
     assert_eq!(listed.code, Some(0), "{}", listed.stderr);
-    assert!(listed.stdout.contains(&id), "{}", listed.stdout);
-    assert!(!listed.stdout.contains(&secret), "{}", listed.stdout);
+    assert!(listed.stdout.contains(id), "{}", listed.stdout);
+    assert!(!listed.stdout.contains(secret), "{}", listed.stdout);
 
-    let revoked = server.run_command("keys", &["revoke", &id]);
-    assert_eq!(revoked.code, Some(0), "{}", revoked.stderr);
-    eventually("the key is refused", async || {
+    key.revoke(&server);
+    within(REVOKED_WITHIN, "the key is refused", async || {
         (http.get("/v1/exports").await.status == 401).then_some(())
     })
     .await;
-    let unknown = server.run_command("keys", &["revoke", "key_0000000000000000"]);
+    let unknown = keys::run(&server, &["revoke", "key_0000000000000000"]);
     assert_eq!(unknown.code, Some(1), "{unknown:?}");
 
     let (_, tail) = secret.rsplit_once('_').expect("a secret has parts");
@@ -174,4 +174,52 @@ async fn a_revoked_key_is_worth_nothing_and_no_secret_is_kept() {
         .database()
         .psql("SELECT * FROM waybill.api_keys");
     assert!(!stored.contains(tail), "a secret in the database");
+}
+
+#[tokio::test]
+async fn a_key_is_listed_with_its_last_use() {
+    let server = server();
+    let arguments = ["--org", "org_demo", "--role", "viewer", "--expires", "90d"];
+    let used = Key::create(&server, &arguments);
+    let unused = Key::create(&server, &arguments);
+    used.http(&server).get("/v1/exports").await.expect(200);
+    eventually("the use is listed", async || {
+        let listed = keys::run(&server, &["list"]).stdout;
+        let titles = listed.lines().next().expect("titles");
+        let at = titles.find("LAST USED").expect("a column");
+        let last_use = |key: &Key| {
+            let line = listed.lines().find(|line| line.starts_with(&key.id));
+            let cell = line.expect("it is listed").get(at..)?;
+            cell.split_whitespace().next().map(str::to_owned)
+        };
+        assert_eq!(last_use(&unused).as_deref(), Some("-"));
+        last_use(&used).filter(|cell| cell.ends_with('Z'))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_key_has_a_rate() {
+    let server = Launch::new()
+        .demo_rows(100)
+        .env("AUTH__MODE", "keys")
+        .env("LIMITS__REQUESTS_PER_SECOND", 1)
+        .env("LIMITS__BURST", 2)
+        .start();
+    let busy = key(&server, &["--org", "org_demo", "--role", "viewer"]);
+    let other = key(&server, &["--org", "org_demo", "--role", "viewer"]);
+    let export = export_of(&by_status());
+    let refused = eventually("it calls too often", async || {
+        let answer = busy.post(EXPORT, &export).await;
+        (answer.status != 200).then_some(answer)
+    })
+    .await;
+    let (code, _) = refused.expect(429).come_back_later();
+    assert_eq!(code, "rate_limited");
+    other.post(EXPORT, &export).await.report_export();
+    eventually("it may call again", async || {
+        let answer = busy.get("/v1/exports").await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
 }

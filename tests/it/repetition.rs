@@ -2,13 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::http::{EXPORT, Http, RESPOND_ASYNC, text};
+use crate::harness::http::{EXPORT, Http, NO_CACHE, RESPOND_ASYNC, text};
 use crate::harness::launch::Launch;
 use crate::harness::reports::{by_status, export_of, with};
 use crate::harness::slow::{SlowSource, rows_of};
 
 const KEY: (&str, &str) = ("idempotency-key", "7d3f0c52-6f7e-4b1f-9a57-2a8a0f2f2f10");
-const NO_CACHE: (&str, &str) = ("cache-control", "no-cache");
 
 async fn ask(http: &Http, headers: &[(&str, &str)], body: &Value) -> String {
     let mut all = vec![RESPOND_ASYNC];

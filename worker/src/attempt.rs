@@ -1,7 +1,7 @@
 //! One attempt at one export, from the plan to the receipt: the pipe, top to bottom.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use chrono::Utc;
@@ -14,6 +14,7 @@ use waybill_shared::query::{Rejection, ReportPlan};
 use waybill_shared::source::{Snapshot, SourceError, Sources};
 
 use crate::lease::LiveProgress;
+use crate::metrics::WorkerMetrics;
 
 /// Rows that are encoded before the upload looks whether a part is full. What a part has too much is
 /// copied into the next one, and makes room for itself in every buffer.
@@ -27,6 +28,7 @@ pub(crate) struct Pipeline {
     pub(crate) bucket: Bucket,
     pub(crate) max_rows: u64,
     pub(crate) freshness_budget: Duration,
+    pub(crate) metrics: WorkerMetrics,
 }
 
 /// Why an attempt came to nothing. [`verdict`](crate::verdict) says what follows.
@@ -61,6 +63,7 @@ impl Pipeline {
         lease: &Lease,
         progress: &LiveProgress,
     ) -> Result<Receipt, AttemptError> {
+        let began = Instant::now();
         let plan = self
             .catalog
             .plan_again(&export.query, export.format, &export.org)?;
@@ -73,6 +76,7 @@ impl Pipeline {
                 self.freshness_budget,
             )
             .await?;
+        self.metrics.snapshot_opened(began);
         let object_key = lease.object_key(export.format);
         let record = SnapshotRecord {
             materialized_at: snapshot.materialized_at,

@@ -7,12 +7,15 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
-use waybill_shared::export::{Failure, Lease, Receipt};
+use waybill_shared::export::{ExportStatus, Failure, Lease, Receipt};
 use waybill_shared::ledger::{Claim, Lane, Ledger, LedgerError};
+use waybill_shared::metrics::Outcome;
 
 use crate::WorkerParts;
 use crate::attempt::{AttemptError, Pipeline};
 use crate::lease::HeldLease;
+use crate::loss::outcome_of_loss;
+use crate::metrics::WorkerMetrics;
 use crate::slots::{Slot, Slots};
 use crate::verdict::{Verdict, judge};
 
@@ -27,6 +30,7 @@ pub(crate) struct Exporter {
     lease_for: Duration,
     timeout: Duration,
     retention: Duration,
+    metrics: WorkerMetrics,
     /// Fires when no more exports are to be claimed.
     shutdown: CancellationToken,
     /// Fires when running exports have to be handed back.
@@ -36,6 +40,7 @@ pub(crate) struct Exporter {
 impl Exporter {
     pub(crate) fn new(
         parts: &WorkerParts,
+        metrics: WorkerMetrics,
         shutdown: CancellationToken,
         interrupt: CancellationToken,
     ) -> Self {
@@ -47,12 +52,14 @@ impl Exporter {
                 bucket: parts.bucket.clone(),
                 max_rows: parts.exports.max_rows,
                 freshness_budget: parts.exports.freshness_timeout(),
+                metrics: metrics.clone(),
             },
             ledger: Arc::clone(&parts.ledger),
             slots: Slots::new(parts.worker.concurrency, parts.worker.small_slots),
             lease_for: parts.worker.lease(),
             timeout: parts.exports.timeout(),
             retention: parts.exports.retention(),
+            metrics,
             shutdown,
             interrupt,
         }
@@ -78,7 +85,8 @@ impl Exporter {
         let lane = claim.export.lane;
         let _large = (lane == Lane::Large).then(|| self.slots.large());
         drop(claiming);
-        let span = tracing::info_span!("export", id = %claim.export.id, org = %claim.export.org);
+        let export = &claim.export;
+        let span = tracing::info_span!("export", export_id = %export.id, org = %export.org);
         self.run(claim, slot).instrument(span).await;
         Some(lane)
     }
@@ -90,18 +98,21 @@ impl Exporter {
             epoch = claim.lease.epoch,
             "export started"
         );
+        let attempt = self.metrics.begin(&claim.export);
         let held = HeldLease::keep(
             Arc::clone(&self.ledger),
             claim.lease.clone(),
             self.lease_for,
         );
-        let outcome = match self.attempt(&claim, &held, slot).await {
+        let published = match self.attempt(&claim, &held, slot).await {
             Ok(receipt) => self.publish(&claim, receipt).await,
             Err(error) => Err(error),
         };
-        if let Err(error) = outcome {
-            self.settle(&claim, &error).await;
-        }
+        let outcome = match published {
+            Ok(()) => Outcome::Completed,
+            Err(error) => self.settle(&claim, &error).await,
+        };
+        attempt.end(outcome);
     }
 
     /// The pipeline, until it ends or something ends it.
@@ -143,6 +154,7 @@ impl Exporter {
 
     async fn publish(&self, claim: &Claim, receipt: Receipt) -> Result<(), AttemptError> {
         self.record(&claim.lease, End::Published(&receipt)).await?;
+        self.metrics.published(&receipt);
         tracing::info!(
             rows = receipt.row_count,
             bytes = receipt.size_bytes,
@@ -151,16 +163,21 @@ impl Exporter {
         Ok(())
     }
 
-    async fn settle(&self, claim: &Claim, error: &AttemptError) {
+    async fn settle(&self, claim: &Claim, error: &AttemptError) -> Outcome {
         let lease = &claim.lease;
         let settled = match judge(error, claim.export.failures) {
             Verdict::Retry(failure, pause) => {
                 tracing::warn!(%error, ?pause, "attempt failed");
-                self.record(lease, End::Failed(&failure, Some(pause))).await
+                let recorded = self.record(lease, End::Failed(&failure, Some(pause)));
+                recorded.await.map(|status| match status {
+                    ExportStatus::Failed => Outcome::Failed(failure.code),
+                    _ => Outcome::Retried(failure.code),
+                })
             }
             Verdict::Final(failure) => {
                 tracing::error!(%error, code = failure.code.name(), "export failed");
-                self.record(lease, End::Failed(&failure, None)).await
+                let recorded = self.record(lease, End::Failed(&failure, None)).await;
+                recorded.map(|_| Outcome::Failed(failure.code))
             }
             Verdict::HandBack(pause) => {
                 if matches!(error, AttemptError::Interrupted) {
@@ -168,33 +185,43 @@ impl Exporter {
                 } else {
                     tracing::warn!(%error, ?pause, "export handed back: something that it needs is away");
                 }
-                self.record(lease, End::HandedBack(pause)).await
+                let recorded = self.record(lease, End::HandedBack(pause)).await;
+                recorded.map(|_| Outcome::HandedBack)
             }
             Verdict::Nothing => {
                 tracing::info!(%error, "the export is no longer this claim's");
-                Ok(())
+                return outcome_of_loss(self.ledger.as_ref(), claim).await;
             }
         };
-        if let Err(error) = settled {
-            // The lease lapses by itself and rescue goes on from there.
-            tracing::warn!(%error, "the end of the attempt could not be recorded");
+        let error = match settled {
+            Ok(outcome) => return outcome,
+            Err(error) => error,
+        };
+        // The lease lapses by itself and rescue goes on from there.
+        tracing::warn!(%error, "the end of the attempt could not be recorded");
+        match error {
+            LedgerError::LeaseLost(_) => outcome_of_loss(self.ledger.as_ref(), claim).await,
+            _ => Outcome::Unrecorded,
         }
     }
 
     /// Records an end, again and again while the ledger is away: an outage is no reason to lose
     /// what was done, and the lease is renewed meanwhile or lapses with no harm. Where the answer
     /// of a try was lost that had succeeded, the next one finds the lease lost, and that is that.
-    async fn record(&self, lease: &Lease, end: End<'_>) -> Result<(), LedgerError> {
+    /// Returns what the export is now.
+    async fn record(&self, lease: &Lease, end: End<'_>) -> Result<ExportStatus, LedgerError> {
         loop {
             let recorded = match end {
                 End::Published(receipt) => {
                     let retention = self.retention;
-                    self.ledger.complete(lease, receipt, retention).await
+                    let completed = self.ledger.complete(lease, receipt, retention).await;
+                    completed.map(|()| ExportStatus::Completed)
                 }
-                End::Failed(failure, pause) => {
-                    self.ledger.fail(lease, failure, pause).await.map(drop)
+                End::Failed(failure, pause) => self.ledger.fail(lease, failure, pause).await,
+                End::HandedBack(pause) => {
+                    let handed_back = self.ledger.hand_back(lease, pause).await;
+                    handed_back.map(|()| ExportStatus::Queued)
                 }
-                End::HandedBack(pause) => self.ledger.hand_back(lease, pause).await,
             };
             let Err(error @ (LedgerError::Unavailable(_) | LedgerError::Queue(_))) = recorded
             else {

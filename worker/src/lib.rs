@@ -4,6 +4,8 @@
 mod attempt;
 mod exporter;
 mod lease;
+mod loss;
+mod metrics;
 mod rescue;
 mod slots;
 mod verdict;
@@ -18,11 +20,13 @@ use waybill_shared::bucket::Bucket;
 use waybill_shared::catalog::Catalog;
 use waybill_shared::config::{ExportSettings, WorkerSettings};
 use waybill_shared::ledger::Ledger;
+use waybill_shared::metrics::ProcessMetrics;
 use waybill_shared::queue::Queue;
 use waybill_shared::source::Sources;
 
 use self::exporter::Exporter;
-use self::rescue::Rescue;
+use self::metrics::WorkerMetrics;
+use self::rescue::{Rescue, Tally};
 
 /// What a worker works with.
 #[derive(Clone)]
@@ -43,6 +47,8 @@ pub struct WorkerParts {
     pub exports: ExportSettings,
     /// How long running exports may go on after the shutdown began.
     pub grace: Duration,
+    /// Where it registers what it counts; one worker a process.
+    pub metrics: ProcessMetrics,
 }
 
 /// Works until `shutdown`; then takes no more exports, gives running ones `grace` to finish and
@@ -55,8 +61,11 @@ pub async fn run(parts: WorkerParts, shutdown: CancellationToken) {
         parts.bucket.clone(),
         parts.worker.lease(),
         parts.exports.record_retention(),
+        Tally::registered(&parts.metrics),
     );
-    let exporter = Arc::new(Exporter::new(&parts, shutdown.clone(), interrupt.clone()));
+    let metrics = WorkerMetrics::registered(&parts.metrics, parts.worker.concurrency);
+    let exporter = Exporter::new(&parts, metrics, shutdown.clone(), interrupt.clone());
+    let exporter = Arc::new(exporter);
     let rescuing = tokio::spawn({
         let shutdown = shutdown.clone();
         async move { rescue.run(shutdown).await }

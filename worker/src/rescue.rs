@@ -15,8 +15,9 @@ use waybill_shared::bucket::{Bucket, BucketError};
 use waybill_shared::ledger::{Ledger, LedgerError, LeftUpload, Leftover};
 
 use self::patience::Patience;
-use self::tally::Tally;
 use crate::verdict::LONGEST_PAUSE;
+
+pub(crate) use self::tally::Tally;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 /// An export that waits for longer without a wake-up on its way gets another one.
@@ -46,13 +47,14 @@ impl Rescue {
         bucket: Bucket,
         lease_for: Duration,
         records_kept: Duration,
+        tally: Tally,
     ) -> Self {
         Self {
             ledger,
             bucket,
             lease_for,
             records_kept,
-            tally: Tally::default(),
+            tally,
         }
     }
 
@@ -81,7 +83,7 @@ impl Rescue {
         if patience.is_over(now, ledger_now) {
             for id in self.ledger.requeue_lapsed(false).await? {
                 tracing::warn!(export_id = %id, "the worker of this export fell silent; its claim is over");
-                self.tally.lapsed.add(1);
+                self.tally.lapsed.inc();
             }
         }
         let bounded = self.ledger.bound_waits(LONGEST_PAUSE, self.lease_for);
@@ -96,17 +98,17 @@ impl Rescue {
         if woken > 0 {
             tracing::debug!(woken, "pushed wake-ups again");
         }
-        self.tally.redelivered.add(woken);
+        self.tally.redelivered.inc_by(woken);
         let expired = self.ledger.expire().await?;
         if expired > 0 {
             tracing::info!(exports = expired, "files were kept long enough");
         }
-        self.tally.expired.add(expired);
+        self.tally.expired.inc_by(expired);
         let purged = self.ledger.purge(self.records_kept).await?;
         if purged > 0 {
             tracing::info!(exports = purged, "records were kept long enough");
         }
-        self.tally.purged.add(purged);
+        self.tally.purged.inc_by(purged);
         Ok(())
     }
 
@@ -137,7 +139,7 @@ impl Rescue {
         self.ledger.settle_leftover(leftover, look_again).await?;
         if leftover.looks == 0 {
             tracing::info!(key, "removed what has to go from the store");
-            self.tally.removed.add(1);
+            self.tally.removed.inc();
         }
         Ok(())
     }

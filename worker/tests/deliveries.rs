@@ -15,6 +15,7 @@ use waybill_shared::database::Database;
 use waybill_shared::encode::Format;
 use waybill_shared::export::{Export, ExportStatus};
 use waybill_shared::ledger::{Enqueued, Lane, Ledger, NewExport, Terms};
+use waybill_shared::metrics::ProcessMetrics;
 use waybill_shared::source::Sources;
 use waybill_test_services::postgres::{Cluster, Setup};
 use waybill_worker::WorkerParts;
@@ -51,6 +52,7 @@ impl Worker {
             worker: serde_json::from_value(worker).expect("settings"),
             exports: serde_json::from_value(exports).expect("settings"),
             grace: DEADLINE,
+            metrics: ProcessMetrics::new("test", Arc::clone(&database.ledger)),
         };
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(waybill_worker::run(parts, shutdown.clone()));

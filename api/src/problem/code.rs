@@ -20,7 +20,10 @@ pub(crate) enum ProblemCode {
     ExportFailed,
     ExportAlreadyFinished,
     ExportExpired,
+    RequestTimeout,
     PayloadTooLarge,
+    UriTooLong,
+    HeadersTooLarge,
     UnsupportedMediaType,
     IdempotencyKeyReused,
     RateLimited,
@@ -51,7 +54,7 @@ pub(crate) struct Explanation {
 }
 
 impl ProblemCode {
-    pub(crate) const ALL: [Self; 27] = [
+    pub(crate) const ALL: [Self; 30] = [
         Self::InvalidRequest,
         Self::InvalidQuery,
         Self::Unauthorized,
@@ -64,7 +67,10 @@ impl ProblemCode {
         Self::ExportFailed,
         Self::ExportAlreadyFinished,
         Self::ExportExpired,
+        Self::RequestTimeout,
         Self::PayloadTooLarge,
+        Self::UriTooLong,
+        Self::HeadersTooLarge,
         Self::UnsupportedMediaType,
         Self::IdempotencyKeyReused,
         Self::RateLimited,
@@ -135,8 +141,8 @@ impl ProblemCode {
                 name: "forbidden",
                 status: StatusCode::FORBIDDEN,
                 title: "Forbidden",
-                meaning: "The dataset exists, but this caller may not use it.",
-                remedy: "Use a dataset of `GET /v1/reports/catalog`, which lists only what the caller may use, or ask the operator for access.",
+                meaning: "The dataset or the operation exists, but this caller may not use it.",
+                remedy: "Use a dataset of `GET /v1/reports/catalog`, which lists only what the caller may use, or ask the operator for access: some operations need a key of the role admin.",
             },
             Self::ExportNotFound => Explanation {
                 name: "export_not_found",
@@ -194,12 +200,33 @@ impl ProblemCode {
                 meaning: "The retention of the export is over and its file is gone for good.",
                 remedy: "Request a new export.",
             },
+            Self::RequestTimeout => Explanation {
+                name: "request_timeout",
+                status: StatusCode::REQUEST_TIMEOUT,
+                title: "Request timeout",
+                meaning: "The body of the request took too long to arrive.",
+                remedy: "Send the same request again, its body without pauses.",
+            },
             Self::PayloadTooLarge => Explanation {
                 name: "payload_too_large",
                 status: StatusCode::PAYLOAD_TOO_LARGE,
                 title: "Payload too large",
                 meaning: "The body of the request is larger than 1 MiB.",
                 remedy: "Send a smaller body. A filter takes at most 1,000 values.",
+            },
+            Self::UriTooLong => Explanation {
+                name: "uri_too_long",
+                status: StatusCode::URI_TOO_LONG,
+                title: "URI too long",
+                meaning: "The path and query of the request are longer than 8 KiB.",
+                remedy: "Send a shorter one; no parameter needs as much.",
+            },
+            Self::HeadersTooLarge => Explanation {
+                name: "headers_too_large",
+                status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                title: "Headers too large",
+                meaning: "The headers of the request have more than 32 KiB together.",
+                remedy: "Send fewer or shorter headers; cookies are not used here.",
             },
             Self::UnsupportedMediaType => Explanation {
                 name: "unsupported_media_type",

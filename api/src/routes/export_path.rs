@@ -8,6 +8,7 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{Object, Required, Type};
 use waybill_shared::export::ExportId;
 
+use crate::boundary;
 use crate::problem::{Problem, ProblemCode};
 use crate::state::ApiState;
 
@@ -20,7 +21,9 @@ impl FromRequestParts<ApiState> for ExportPath {
     async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
         let id = Path::<String>::from_request_parts(parts, state).await;
         let id = id.ok().and_then(|Path(id)| id.parse().ok());
-        id.map(Self).ok_or_else(not_found)
+        let id = id.ok_or_else(not_found)?;
+        boundary::tell_export(id);
+        Ok(Self(id))
     }
 }
 

@@ -7,6 +7,7 @@ use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use serde::Serialize;
 use utoipa::ToSchema;
+use waybill_shared::metrics::{self, ProcessMetrics};
 use waybill_shared::readiness::Readiness;
 
 use crate::html;
@@ -52,6 +53,29 @@ problems!(ReadyProblems: DatabaseUnavailable, StorageUnavailable, Internal);
 pub(crate) async fn readyz(State(readiness): State<Readiness>) -> Result<Json<Health>, Problem> {
     readiness.check().await?;
     Ok(Json(Health { status: "ready" }))
+}
+
+problems!(MetricsProblems: Internal);
+
+/// What this process counts and measures
+///
+/// For Prometheus, in the OpenMetrics text format. Needs no key: names and numbers, nothing of clients or
+/// their data. What cannot be read at the moment is left out.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "Operations",
+    responses((status = 200, description = "The metrics.", content_type = "application/openmetrics-text", body = String), MetricsProblems)
+)]
+pub(crate) async fn get_metrics(
+    State(metrics): State<ProcessMetrics>,
+) -> Result<Response, Problem> {
+    let exposition = metrics.exposition().await.map_err(Problem::internal)?;
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(metrics::MEDIA_TYPE)),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((headers, exposition).into_response())
 }
 
 problems!(DocumentProblems: Internal);

@@ -53,8 +53,8 @@ pub(crate) async fn get_report_catalog(
 }
 
 problems!(QueryProblems:
-    InvalidRequest, InvalidQuery, Forbidden, NotAcceptable, PayloadTooLarge, UnsupportedMediaType,
-    Overloaded, QueryTimeout, DatabaseUnavailable, Internal);
+    InvalidRequest, InvalidQuery, Forbidden, NotAcceptable, RequestTimeout, PayloadTooLarge,
+    UnsupportedMediaType, Overloaded, QueryTimeout, DatabaseUnavailable, Internal);
 
 /// Answer a query at once
 ///
@@ -105,7 +105,8 @@ async fn query(
 
     let bounds = Bounds::of_query(&state.inline, &state.exports);
     let slot = state.admission.slot().await.map_err(overloaded)?;
-    let attempt = inline::attempt(&state.sources, &plan, bounds).await?;
+    let attempt = inline::attempt(&state.sources, &plan, bounds);
+    let attempt = state.metrics.inline.counted(attempt).await?;
     drop(slot);
 
     match attempt {
@@ -129,8 +130,9 @@ async fn query(
 }
 
 problems!(ExportQueryProblems:
-    InvalidRequest, InvalidQuery, Forbidden, NotAcceptable, PayloadTooLarge, UnsupportedMediaType,
-    IdempotencyKeyReused, TooManyActiveExports, QueueFull, Overloaded, DatabaseUnavailable, Internal);
+    InvalidRequest, InvalidQuery, Forbidden, NotAcceptable, RequestTimeout, PayloadTooLarge,
+    UnsupportedMediaType, IdempotencyKeyReused, TooManyActiveExports, QueueFull, Overloaded,
+    DatabaseUnavailable, Internal);
 
 /// Export a query
 ///
@@ -240,7 +242,8 @@ async fn export(
         .await;
     if let Admitted::Inline(slot) = admitted.map_err(overloaded)? {
         let bounds = Bounds::of_export(&state.inline, &state.exports);
-        let attempt = inline::attempt(&state.sources, &plan, bounds).await?;
+        let attempt = inline::attempt(&state.sources, &plan, bounds);
+        let attempt = state.metrics.inline.counted(attempt).await?;
         drop(slot);
         match attempt {
             Attempt::Small(report) if chosen == envelope => return Ok(enveloped(&plan, report)),
@@ -278,7 +281,7 @@ fn bare(plan: &ReportPlan, report: InlineReport) -> Result<Response, Problem> {
     Ok((headers, report.content).into_response())
 }
 
-fn acceptable<'a>(headers: &HeaderMap, offered: &[&'a str]) -> Result<&'a str, Problem> {
+pub(crate) fn acceptable<'a>(headers: &HeaderMap, offered: &[&'a str]) -> Result<&'a str, Problem> {
     Accept::of(headers).choose(offered).ok_or_else(|| {
         let detail = format!("This can be answered as {}.", offered.join(" or "));
         Problem::new(ProblemCode::NotAcceptable, detail)

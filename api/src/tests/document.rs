@@ -1,9 +1,12 @@
 //! The document says what the service does: every route, every status, and no more.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::body::Body;
+use futures::stream;
 use http::header::{CONTENT_TYPE, IF_NONE_MATCH};
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
@@ -11,14 +14,15 @@ use serde_json::{Value, json};
 use super::harness::{
     EXPORT, QUERY, Service, endless_query, range, request, small_export, small_query,
 };
-use super::keys::{Holder, admin_key};
+use super::keys::{Holder, admin_key, viewer_key};
 use crate::body::LARGEST_BODY;
 use crate::problem::ProblemCode;
 
 /// Every operation, by its name in the contract.
-const OPERATIONS: [(&str, &str, &str); 14] = [
+const OPERATIONS: [(&str, &str, &str); 16] = [
     ("get", "/docs", "get_docs"),
     ("get", "/livez", "livez"),
+    ("get", "/metrics", "get_metrics"),
     ("get", "/openapi.json", "get_openapi"),
     ("get", "/problems/{code}", "explain_problem"),
     ("get", "/readyz", "readyz"),
@@ -28,6 +32,7 @@ const OPERATIONS: [(&str, &str, &str); 14] = [
     ("post", "/v1/exports/{id}/cancel", "cancel_export"),
     ("get", "/v1/exports/{id}/download", "download_export"),
     ("get", "/v1/exports/{id}/events", "stream_export_events"),
+    ("get", "/v1/operations/status", "get_operations_status"),
     ("get", "/v1/reports/catalog", "get_report_catalog"),
     ("post", "/v1/reports/query", "run_report_query"),
     ("post", "/v1/reports/query/export", "export_report_query"),
@@ -137,7 +142,9 @@ async fn every_documented_status_occurs_and_no_other() {
     for path in [
         "/docs",
         "/livez",
+        "/metrics",
         "/openapi.json",
+        "/v1/operations/status",
         "/v1/reports/catalog",
         "/problems/internal",
     ] {
@@ -145,6 +152,8 @@ async fn every_documented_status_occurs_and_no_other() {
     }
     service.get("/problems/nothing").await;
     service.get("/readyz").await;
+    let image = [("accept", "image/png")];
+    service.get_with("/v1/operations/status", &image).await;
 
     for (path, small, wrap) in [
         (QUERY, small_query(), false),
@@ -186,9 +195,36 @@ async fn every_documented_status_occurs_and_no_other() {
         locked.without_key(method, path).await;
     }
     let key = Holder::of(&locked, admin_key()).await;
+    let viewer = Holder::of(&locked, viewer_key()).await;
+    viewer.get(&locked, "/v1/operations/status").await;
     locked.break_keys();
-    key.get(&locked, "/v1/reports/catalog").await;
+    for path in ["/v1/reports/catalog", "/v1/operations/status"] {
+        key.get(&locked, path).await;
+    }
     seen.extend(locked.seen());
+
+    let limited = Service::asking_for_keys_with(|limits| {
+        limits.requests_per_second = NonZeroU32::MIN;
+        limits.burst = NonZeroU32::MIN;
+    })
+    .await;
+    let key = Holder::of(&limited, admin_key()).await;
+    for (method, path, _) in operations(limited.document()) {
+        if path.starts_with("/v1/") {
+            key.too_often(&limited, method, path).await;
+        }
+    }
+    seen.extend(limited.seen());
+
+    let impatient = Service::limited(|limits| limits.read_timeout_seconds = 1).await;
+    for path in [QUERY, EXPORT] {
+        let endless = Body::from_stream(stream::pending::<Result<Vec<u8>, Infallible>>());
+        let request = Request::post(path).header(CONTENT_TYPE, "application/json");
+        impatient
+            .send(request.body(endless).expect("a request"))
+            .await;
+    }
+    seen.extend(impatient.seen());
 
     service.get("/v1/exports").await;
     service.get("/v1/exports?nothing").await;
@@ -324,6 +360,14 @@ fn assert_page(page: &super::harness::Answer) {
         .and_then(|rest| rest.split('\'').next())
         .expect("a nonce");
     assert!(policy.starts_with("default-src 'none'"), "{policy}");
+    assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+    for (header, value) in [
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+        ("x-content-type-options", "nosniff"),
+    ] {
+        assert_eq!(page.header(header), Some(value));
+    }
     assert!(page.text().contains(&format!("<style nonce=\"{nonce}\">")));
     for foreign in ["<script", "src=", " style=", "https://"] {
         assert!(!page.text().contains(foreign), "{foreign}");

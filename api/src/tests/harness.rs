@@ -24,6 +24,7 @@ use waybill_shared::database::Database;
 use waybill_shared::export::{Failure, FailureCode, Lease, Receipt};
 use waybill_shared::keys::Keys;
 use waybill_shared::ledger::{Lanes, Ledger};
+use waybill_shared::metrics::ProcessMetrics;
 use waybill_shared::readiness::Readiness;
 use waybill_shared::source::Sources;
 use waybill_shared::source::sqlite::SqliteSource;
@@ -125,15 +126,31 @@ impl Service {
     ) -> Self {
         let dir = TempDir::new().expect("a folder");
         let database = in_file(&dir).await;
-        Self::make(dir, database, Access::Everyone, change).await
+        Self::make(dir, database, Access::Everyone, generous(), change).await
+    }
+
+    /// A service with other limits than the usual ones.
+    pub(super) async fn limited(change: impl FnOnce(&mut LimitSettings)) -> Self {
+        let mut limits = generous();
+        change(&mut limits);
+        let dir = TempDir::new().expect("a folder");
+        let database = in_file(&dir).await;
+        Self::make(dir, database, Access::Everyone, limits, |_, _| {}).await
     }
 
     /// A service that asks for the keys of a SQLite file.
     pub(super) async fn asking_for_keys() -> Self {
+        Self::asking_for_keys_with(|_| {}).await
+    }
+
+    /// The same with other limits than the usual ones.
+    pub(super) async fn asking_for_keys_with(change: impl FnOnce(&mut LimitSettings)) -> Self {
+        let mut limits = generous();
+        change(&mut limits);
         let dir = TempDir::new().expect("a folder");
         let database = in_file(&dir).await;
         let access = Access::Keys(Arc::clone(&database.keys));
-        Self::make(dir, database, access, |_, _| {}).await
+        Self::make(dir, database, access, limits, |_, _| {}).await
     }
 
     /// A service that asks for the keys of a PostgreSQL database, and keeps its exports there.
@@ -142,13 +159,14 @@ impl Service {
         let database = Database::connect(url).await.expect("a database");
         let access = Access::Keys(Arc::clone(&database.keys));
         let dir = TempDir::new().expect("a folder");
-        Self::make(dir, database, access, |_, _| {}).await
+        Self::make(dir, database, access, generous(), |_, _| {}).await
     }
 
     async fn make(
         dir: TempDir,
         database: Database,
         access: Access,
+        limits: LimitSettings,
         change: impl FnOnce(&mut InlineSettings, &mut ExportSettings),
     ) -> Self {
         let source = dir.path().join("source.sqlite");
@@ -189,6 +207,7 @@ impl Service {
             sources.clone(),
         );
         readiness.catalog_is_checked();
+        let metrics = ProcessMetrics::new("test", Arc::clone(&database.ledger));
         let state = ApiState::new(ApiParts {
             catalog: Arc::new(Catalog::parse(CATALOG).expect("a catalog")),
             sources,
@@ -198,8 +217,9 @@ impl Service {
             access,
             inline,
             exports,
-            limits: limits(),
+            limits,
             public_url: None,
+            metrics,
         });
         let (router, document) = router::router(state.clone()).expect("a router");
         Self {
@@ -538,8 +558,8 @@ impl Answer {
     }
 }
 
-/// Above what a test asks for.
-fn limits() -> LimitSettings {
+/// Limits that are in nobody's way.
+fn generous() -> LimitSettings {
     let limits = json!({
         "requests_per_second": 1_000_000, "burst": 1_000_000,
         "max_connections": 1_000, "max_waiting": 1_000,

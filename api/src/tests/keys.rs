@@ -1,6 +1,7 @@
 //! Who may call, and what a key gives.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -46,6 +47,22 @@ impl Holder {
         service.post(path, &headers, body).await
     }
 
+    /// Sends requests to an operation of the document until that is too often.
+    pub(super) async fn too_often(&self, service: &Service, method: &str, path: &str) -> Answer {
+        let began = Instant::now();
+        loop {
+            let method = method.to_uppercase().parse().expect("a method");
+            let mut request = request(method, &path.replace("{id}", "export_0"));
+            let authorization = self.authorization.parse().expect("a header value");
+            request.headers_mut().insert(AUTHORIZATION, authorization);
+            let answer = service.send(request).await;
+            if answer.status == StatusCode::TOO_MANY_REQUESTS {
+                return answer;
+            }
+            assert!(began.elapsed() < DEADLINE, "it may call on and on");
+        }
+    }
+
     async fn delete(&self, service: &Service, path: &str) -> Answer {
         let mut request = request(Method::DELETE, path);
         let authorization = self.authorization.parse().expect("a header value");
@@ -73,6 +90,11 @@ fn key(org: &str, role: Role, datasets: Option<&str>) -> NewKey {
 /// A key that may do everything in `org_demo`.
 pub(super) fn admin_key() -> NewKey {
     key("org_demo", Role::Admin, None)
+}
+
+/// A key that sees its own exports in `org_demo`.
+pub(super) fn viewer_key() -> NewKey {
+    key("org_demo", Role::Viewer, None)
 }
 
 fn url_of(database: &waybill_test_services::postgres::Database<'_>) -> DatabaseUrl {
@@ -290,4 +312,72 @@ async fn keys_that_cannot_be_looked_up_are_not_called_wrong() {
         assert!(began.elapsed() < DEADLINE, "it is not found again");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_calls_too_often_is_told_when_to_come_back() {
+    let service = Service::asking_for_keys_with(|limits| {
+        limits.requests_per_second = NonZeroU32::MIN;
+        limits.burst = NonZeroU32::MIN;
+    })
+    .await;
+    let key = Holder::of(&service, admin_key()).await;
+    let other = Holder::of(&service, admin_key()).await;
+    for (method, path, operation) in operations(service.document()) {
+        if !path.starts_with("/v1/") {
+            continue;
+        }
+        for path in [path.to_owned(), format!("/api{path}")] {
+            let answer = key.too_often(&service, method, &path).await;
+            assert_eq!(answer.problem().1, "rate_limited");
+            let problem = answer.json();
+            let seconds = problem["retry_after_seconds"].as_u64().expect("seconds");
+            assert!((1..=3).contains(&seconds), "{problem}");
+            let action = &problem["allowed_actions"][0];
+            assert_eq!(action["rel"], "retry-later");
+            assert_eq!(action["operation_id"], operation["operationId"], "{path}");
+        }
+    }
+    // Each key has its own rate, and what needs no key has none.
+    let answer = other.get(&service, "/v1/reports/catalog").await;
+    assert_eq!(answer.status, StatusCode::OK);
+    for _ in 0..10 {
+        assert_eq!(service.get("/livez").await.status, StatusCode::OK);
+    }
+    let began = Instant::now();
+    while key.get(&service, "/v1/reports/catalog").await.status != StatusCode::OK {
+        assert!(began.elapsed() < DEADLINE, "it may never call again");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn without_keys_nobody_calls_too_often() {
+    let service = Service::limited(|limits| limits.burst = NonZeroU32::MIN).await;
+    for _ in 0..10 {
+        let answer = service.get("/v1/reports/catalog").await;
+        assert_eq!(answer.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_use_of_a_key_is_recorded() {
+    on_both(async |service| {
+        let used = Holder::of(&service, admin_key()).await;
+        let unused = Holder::of(&service, admin_key()).await;
+        let last_used = async |holder: &Holder| {
+            let keys = service.keys.list().await.expect("keys");
+            let key = keys.into_iter().find(|key| key.id == holder.id);
+            key.expect("it is listed").last_used_at
+        };
+        let began = Instant::now();
+        let answer = used.get(&service, "/v1/reports/catalog").await;
+        assert_eq!(answer.status, StatusCode::OK);
+        while last_used(&used).await.is_none() {
+            assert!(began.elapsed() < DEADLINE, "nothing is recorded");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(last_used(&unused).await, None);
+    })
+    .await;
 }

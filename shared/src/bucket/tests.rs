@@ -9,10 +9,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use sha2::{Digest as _, Sha256};
+use waybill_test_services::exposition::Exposition;
+use waybill_test_services::proxy::{Proxy, Step};
 use waybill_test_services::s3::{ACCESS_KEY_ID, BUCKET, S3, SECRET_ACCESS_KEY};
 
 use super::*;
 use crate::checksum;
+use crate::database::Database;
+use crate::metrics::ProcessMetrics;
 
 /// Gives up soon.
 const HASTY: Patience = Patience {
@@ -21,6 +25,13 @@ const HASTY: Patience = Patience {
     joining: Duration::from_millis(300),
     attempts: 2,
     pause: Duration::from_millis(10),
+};
+
+/// Takes its time and gives up after few tries.
+const TOLERANT: Patience = Patience {
+    attempts: 2,
+    pause: Duration::from_millis(10),
+    ..PATIENCE
 };
 
 /// Far above what a request may take with [`HASTY`].
@@ -238,6 +249,37 @@ async fn a_store_that_fails_is_asked_again_and_then_unavailable() {
         "{error}"
     );
     assert_eq!(connections.load(Ordering::SeqCst), 2, "attempts");
+}
+
+/// A store that takes parts, and one that begins uploads and takes none.
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_are_counted_with_what_they_cost() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let database = Database::open_file(&folder.path().join("ledger.sqlite")).await;
+    let metrics = ProcessMetrics::new("test", Arc::clone(&database.expect("a ledger").ledger));
+    let s3 = S3::shared();
+    let proxy = Proxy::before_s3(s3.address());
+    let endpoint = format!("http://{}", proxy.address());
+    let bucket = Bucket::with_patience(BUCKET, &settings(&endpoint), TOLERANT).await;
+    let bucket = bucket.counted_by(StoreMetrics::registered(&metrics));
+    let bytes = content(PART_BYTES + 5);
+    store(&bucket, "counted", &bytes).await.expect("stored");
+    let refusal = proxy.answer(Step::AnyPart, 503, None);
+    let refused = store(&bucket, "counted", b"x").await;
+    assert!(
+        matches!(refused, Err(BucketError::Unavailable(_))),
+        "{refused:?}"
+    );
+    drop(refusal);
+    let read = Exposition::read(&metrics.exposition().await.expect("a text"));
+    let stored = "waybill_store_uploaded_bytes_total";
+    assert_eq!(read.value(stored, &[]), bytes.len() as f64);
+    assert_eq!(
+        read.value("waybill_store_part_upload_seconds_count", &[]),
+        2.0
+    );
+    assert_eq!(read.value("waybill_store_part_retries_total", &[]), 1.0);
+    assert_eq!(read.value("waybill_store_part_failures_total", &[]), 1.0);
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 //! What encodes only fills a buffer. Hashing, signing and sending a part is a task of its own, so that a
 //! second core does them; the hash of the whole file goes from part to part, in their order.
 
+use std::time::Instant;
+
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
@@ -10,6 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use super::tries::Tries;
 use super::{Bucket, BucketError, bucket_error};
 use crate::checksum;
 
@@ -274,13 +277,17 @@ impl Bucket {
             .upload_id(id)
             .part_number(number)
             .body(ByteStream::from(bytes.clone()))
-            .customize();
+            .customize()
+            .interceptor(Tries::counted_by(&self.metrics));
         let request = if self.over_tls {
             request.disable_payload_signing()
         } else {
             request
         };
-        let sent = request.send().await.map_err(bucket_error)?;
+        let began = Instant::now();
+        let sent = request.send().await.map_err(bucket_error);
+        let sent = sent.inspect_err(|_| self.metrics.failed())?;
+        self.metrics.stored(began.elapsed(), size_bytes);
         // Almost always nobody else holds it by now, and this takes the allocation without a copy.
         let buffer = bytes.is_unique().then(|| {
             let mut buffer = Vec::from(bytes);

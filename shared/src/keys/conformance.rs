@@ -14,6 +14,7 @@ pub(crate) async fn run(keys: &dyn Keys) {
     a_key_is_found_by_its_secret_alone(keys).await;
     a_key_keeps_what_it_was_made_with(keys).await;
     a_key_ends(keys).await;
+    a_use_is_recorded_now_and_then(keys).await;
 }
 
 fn new(role: Role, datasets: Option<&[&str]>, expires_at: Option<DateTime<Utc>>) -> NewKey {
@@ -72,7 +73,7 @@ async fn a_key_keeps_what_it_was_made_with(keys: &dyn Keys) {
             (&key.datasets, key.expires_at),
             (&new.datasets, new.expires_at)
         );
-        assert_eq!(key.revoked_at, None);
+        assert_eq!((key.revoked_at, key.last_used_at), (None, None));
         let found = keys.find(secret.expose()).await.expect("the store");
         assert_eq!(found.as_ref(), Some(&key));
         let caller = key.clone().caller();
@@ -117,4 +118,29 @@ async fn a_key_ends(keys: &dyn Keys) {
     assert_eq!(revoked_at().await, first);
     let unknown = keys.revoke(&KeyId::generate()).await;
     assert!(!unknown.expect("the store"));
+}
+
+async fn a_use_is_recorded_now_and_then(keys: &dyn Keys) {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    let created = keys.create(new(Role::Viewer, None, None)).await;
+    let (key, secret) = created.expect("the store");
+    let last_used = async || {
+        let found = keys.find(secret.expose()).await.expect("the store");
+        found.expect("it is valid").last_used_at
+    };
+    keys.used(&key.id, HOUR).await.expect("the store");
+    let first = last_used().await.expect("it was used");
+    assert!(first >= key.created_at, "{first} after {}", key.created_at);
+    keys.used(&key.id, HOUR).await.expect("the store");
+    assert_eq!(last_used().await, Some(first), "that is fresh enough");
+
+    keys.used(&key.id, Duration::ZERO).await.expect("the store");
+    let second = last_used().await.expect("it was used");
+    assert!(second > first, "{second} after {first}");
+    let listed = keys.list().await.expect("the store");
+    let listed = listed.into_iter().find(|listed| listed.id == key.id);
+    assert_eq!(listed.and_then(|key| key.last_used_at), Some(second));
+    // A use that is recorded late, of a key that is gone, is nobody's fault.
+    let gone = keys.used(&KeyId::generate(), HOUR).await;
+    gone.expect("the store");
 }

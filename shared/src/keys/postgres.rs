@@ -1,5 +1,7 @@
 //! The keys on PostgreSQL. The clock is the server's.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
@@ -22,6 +24,10 @@ UPDATE waybill.api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = 
 const FIND: &str = "
 SELECT * FROM waybill.api_keys
 WHERE id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())";
+
+const USED: &str = "
+UPDATE waybill.api_keys SET last_used_at = now()
+WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < now() - make_interval(secs => $2))";
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -77,5 +83,14 @@ impl Keys for PostgresKeys {
         row.filter(|row| row.is_of(presented))
             .map(ApiKey::try_from)
             .transpose()
+    }
+
+    async fn used(&self, id: &KeyId, fresh_for: Duration) -> Result<(), KeysError> {
+        sqlx::query(USED)
+            .bind(id.as_str())
+            .bind(fresh_for.as_secs_f64())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
     }
 }

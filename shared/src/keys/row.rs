@@ -19,6 +19,7 @@ pub(super) struct KeyRow<T> {
     created_at: T,
     expires_at: Option<T>,
     revoked_at: Option<T>,
+    last_used_at: Option<T>,
 }
 
 impl<T> KeyRow<T> {
@@ -40,6 +41,7 @@ impl<T: StoredInstant> TryFrom<KeyRow<T>> for ApiKey {
             created_at: instant(row.created_at)?,
             expires_at: row.expires_at.map(instant).transpose()?,
             revoked_at: row.revoked_at.map(instant).transpose()?,
+            last_used_at: row.last_used_at.map(instant).transpose()?,
         })
     }
 }

@@ -1,5 +1,5 @@
 //! The text of a secret: `waybill_<id>_<chance>`, such as `waybill_0a1b2c3d4e5f6g7h_6Tq…`. The prefix
-//! lets scanners of leaked secrets know one when they see it.
+//! lets scanners of leaked secrets know one when they see it: `\bwaybill_[a-z0-9]{16}_[A-Za-z0-9]{40}\b`.
 
 use rand::RngExt as _;
 use rand::distr::Alphanumeric;
@@ -54,6 +54,17 @@ mod tests {
         assert!(is(&stored, secret.expose()));
         assert!(!is(&stored, other.expose()));
         assert!(!is(&[], secret.expose()));
+    }
+
+    /// The README gives this shape to scanners of leaked secrets.
+    #[test]
+    fn a_secret_has_the_shape_that_scanners_look_for() {
+        let secret = generate(&KeyId::generate());
+        let rest = secret.expose().strip_prefix("waybill_").expect("a prefix");
+        let (id, chance) = rest.split_once('_').expect("two parts");
+        let small = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        assert!(id.len() == 16 && id.chars().all(small));
+        assert!(chance.len() == 40 && chance.chars().all(|c| c.is_ascii_alphanumeric()));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The keys in the ledger's SQLite file. The clock is the process's, which is the machine's.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::Utc;
 
@@ -22,6 +24,10 @@ UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1";
 const FIND: &str = "
 SELECT * FROM api_keys
 WHERE id = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)";
+
+const USED: &str = "
+UPDATE api_keys SET last_used_at = ?2
+WHERE id = ?1 AND (last_used_at IS NULL OR last_used_at < ?3)";
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -80,5 +86,16 @@ impl Keys for SqliteKeys {
         row.filter(|row| row.is_of(presented))
             .map(ApiKey::try_from)
             .transpose()
+    }
+
+    async fn used(&self, id: &KeyId, fresh_for: Duration) -> Result<(), KeysError> {
+        let now = Utc::now();
+        sqlx::query(USED)
+            .bind(id.as_str())
+            .bind(micros(now))
+            .bind(micros(now - fresh_for))
+            .execute(&self.pools.writer)
+            .await?;
+        Ok(())
     }
 }

@@ -6,6 +6,7 @@
 
 mod changes;
 mod enqueue;
+mod lines;
 mod room;
 mod shared_reads;
 mod sql;
@@ -23,6 +24,7 @@ use sqlx::{PgPool, Postgres};
 use tokio::sync::broadcast;
 
 use self::changes::Changes;
+use self::lines::Lines;
 use self::room::Room;
 use super::backlog::{self, DRAIN_SPAN, LaneRow};
 use super::row::{self, ExportRow};
@@ -43,6 +45,7 @@ pub struct PostgresLedger {
     pool: PgPool,
     changes: Arc<Changes>,
     room: Arc<Room>,
+    lines: Arc<Lines>,
 }
 
 impl PostgresLedger {
@@ -53,6 +56,7 @@ impl PostgresLedger {
             pool,
             changes: Arc::new(Changes::listen(listening)),
             room: Arc::default(),
+            lines: Arc::default(),
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 
 use crate::harness::disturbed::{Accepted, Disturbed};
-use crate::harness::http::{Answer, EXPORT, Http, JSON, RESPOND_ASYNC, text};
+use crate::harness::http::{Answer, EXPORT, Http, JSON, NO_CACHE, RESPOND_ASYNC, text};
 use crate::harness::reports::export_of;
 use crate::harness::wide::{WIDE_ROWS, first_lines, first_rows};
 
@@ -77,7 +77,7 @@ impl Service {
             } else {
                 FEW_ROWS
             };
-            let headers = [JSON, RESPOND_ASYNC];
+            let headers = [JSON, RESPOND_ASYNC, NO_CACHE];
             let export = export_of(&first_rows(rows));
             let accepted = self.ask(turn, "POST", EXPORT, &headers, &export).await;
             let id = text(&accepted.accepted()["id"]);

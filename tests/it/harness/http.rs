@@ -14,6 +14,8 @@ pub(crate) const EXPORT: &str = "/v1/reports/query/export";
 pub(crate) const QUERY: &str = "/v1/reports/query";
 pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
 pub(crate) const RESPOND_ASYNC: (&str, &str) = ("prefer", "respond-async");
+/// Asks for an export of its own, whatever others there are.
+pub(crate) const NO_CACHE: (&str, &str) = ("cache-control", "no-cache");
 
 /// Every member that an Export has, whatever its status.
 const EXPORT_MEMBERS: [&str; 27] = [
@@ -166,7 +168,7 @@ impl Http {
     ) -> Answer {
         let mut all = vec![JSON];
         if !self.may_share {
-            all.push(("cache-control", "no-cache"));
+            all.push(NO_CACHE);
         }
         all.extend_from_slice(headers);
         self.send("POST", target, &all, body.to_string()).await

@@ -69,6 +69,8 @@ impl Launch {
         .env("WORKER__SMALL_SLOTS", 0)
         .env("LIMITS__REQUESTS_PER_SECOND", 1_000_000)
         .env("LIMITS__BURST", 1_000_000)
+        .env("LIMITS__READ_TIMEOUT_SECONDS", 600)
+        .env("LIMITS__IDLE_TIMEOUT_SECONDS", 600)
     }
 
     /// How many processes of each role a distributed server has.

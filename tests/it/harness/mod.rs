@@ -5,6 +5,7 @@ pub(crate) mod disturbed;
 pub(crate) mod events;
 pub(crate) mod executable;
 pub(crate) mod http;
+pub(crate) mod keys;
 pub(crate) mod launch;
 pub(crate) mod process;
 pub(crate) mod reports;

@@ -32,10 +32,11 @@ pub(crate) struct Server {
     folder: TempDir,
 }
 
-/// A process, and the address of its API if it has one.
+/// A process, and the addresses of its API and of its worker's own health, if it has them.
 struct Running {
     process: Process,
     api: Option<String>,
+    worker: Option<String>,
 }
 
 impl Server {
@@ -108,8 +109,12 @@ impl Server {
         if let Some(s3) = address("s3") {
             self.s3 = s3;
         }
-        let api = address("api");
-        self.processes.push(Running { process, api });
+        let (api, worker) = (address("api"), address("worker"));
+        self.processes.push(Running {
+            process,
+            api,
+            worker,
+        });
         Ok(())
     }
 
@@ -203,6 +208,22 @@ impl Server {
             .filter_map(|running| running.api.as_deref())
     }
 
+    /// Whether its API and its worker are the same process.
+    pub(crate) fn is_one_process(&self) -> bool {
+        self.launch.deployment == Deployment::Embedded
+    }
+
+    /// A client of the process in which exports are made: the API's too, or the (first) worker's, which
+    /// was told to listen.
+    pub(crate) fn worker_http(&self) -> Http {
+        if self.is_one_process() {
+            return self.http();
+        }
+        let mut workers = self.processes.iter();
+        let address = workers.find_map(|running| running.worker.as_deref());
+        Http::new(address.expect("a worker listens"))
+    }
+
     /// A client of each API.
     pub(crate) fn each_http(&self) -> Vec<Http> {
         self.apis().map(Http::new).collect()
@@ -210,8 +231,18 @@ impl Server {
 
     /// Runs a subcommand with the settings of this server to its end.
     pub(crate) fn run_command(&self, subcommand: &str, arguments: &[&str]) -> Exit {
+        self.run_command_with(subcommand, arguments, &[])
+    }
+
+    /// The same with more variables in its environment.
+    pub(crate) fn run_command_with(
+        &self,
+        subcommand: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Exit {
         let mut command = self.launch.command(subcommand, self.folder.path());
-        command.args(arguments);
+        command.args(arguments).envs(environment.iter().copied());
         Exit::of(command, self.folder.path())
     }
 

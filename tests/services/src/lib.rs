@@ -1,10 +1,12 @@
-//! The real servers that tests and benchmarks run against, started for one process and gone with it.
+//! The real servers that tests and benchmarks run against, started for one process and gone with it,
+//! and an independent reader of what processes tell of themselves.
 //!
 //! Nothing of the product is linked in, and nothing here is ever installed: what is missing on the
 //! machine is named in the panic that it causes.
 
 #![deny(missing_docs)]
 
+pub mod exposition;
 pub mod memory;
 pub mod postgres;
 pub mod proxy;

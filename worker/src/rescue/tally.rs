@@ -1,34 +1,67 @@
 //! How often rescue had something to do, since this process began.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-#[derive(Default)]
-pub(super) struct Tally {
+use prometheus_client::metrics::counter::Counter;
+use waybill_shared::metrics::ProcessMetrics;
+
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
     /// Leases of workers that fell silent.
-    pub(super) lapsed: Count,
+    pub(super) lapsed: Counter,
     /// Exports that waited without a wake-up on its way.
-    pub(super) redelivered: Count,
+    pub(super) redelivered: Counter,
     /// Keys that were emptied.
-    pub(super) removed: Count,
+    pub(super) removed: Counter,
     /// Files that were kept long enough.
-    pub(super) expired: Count,
+    pub(super) expired: Counter,
     /// Records that were kept long enough.
-    pub(super) purged: Count,
+    pub(super) purged: Counter,
 }
 
-#[derive(Default)]
-pub(super) struct Count(AtomicU64);
-
-impl Count {
-    pub(super) fn add(&self, more: u64) {
-        self.0.fetch_add(more, Ordering::Relaxed);
-    }
-}
-
-impl fmt::Display for Count {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.load(Ordering::Relaxed).fmt(f)
+impl Tally {
+    /// That of this process, once for it.
+    pub(crate) fn registered(metrics: &ProcessMetrics) -> Self {
+        let tally = Self::default();
+        let Self {
+            lapsed,
+            redelivered,
+            removed,
+            expired,
+            purged,
+        } = &tally;
+        metrics.register(|registry| {
+            for (name, help, counter) in [
+                (
+                    "rescue_lapsed_leases",
+                    "Leases that this process ended because their worker had fallen silent",
+                    lapsed,
+                ),
+                (
+                    "rescue_redelivered_exports",
+                    "Exports that waited without a wake-up on its way and got another one from this process",
+                    redelivered,
+                ),
+                (
+                    "rescue_removed_leftovers",
+                    "Objects and unfinished uploads that nobody wants any more and that this process removed from the store",
+                    removed,
+                ),
+                (
+                    "rescue_expired_files",
+                    "Exports whose retention this process found to be over, so that their files go",
+                    expired,
+                ),
+                (
+                    "rescue_purged_records",
+                    "Records of exports that this process removed because they were kept long enough",
+                    purged,
+                ),
+            ] {
+                registry.register(name, help, counter.clone());
+            }
+        });
+        tally
     }
 }
 
@@ -43,7 +76,12 @@ impl fmt::Display for Tally {
         } = self;
         write!(
             f,
-            "{lapsed} lapsed, {redelivered} redelivered, {removed} removed, {expired} expired, {purged} purged"
+            "{} lapsed, {} redelivered, {} removed, {} expired, {} purged",
+            lapsed.get(),
+            redelivered.get(),
+            removed.get(),
+            expired.get(),
+            purged.get()
         )
     }
 }

@@ -26,6 +26,7 @@ impl PostgresLedger {
     ) -> Result<Enqueued, LedgerError> {
         let id = ExportId::generate();
         let request = new.request()?;
+        let _line = self.lines.enter(&new.org).await;
         let mut tx = self.pool.begin().await?;
         lock(&mut tx, &format!("waybill.org.{}", new.org)).await?;
         if let Some(key) = &terms.idempotency_key

@@ -1,0 +1,86 @@
+//! How the service is, for its operators.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, VARY};
+use http::{HeaderMap, HeaderValue};
+use waybill_shared::caller::{Caller, OrgId, Role};
+
+use crate::auth::Authenticated;
+use crate::openapi::problems;
+use crate::problem::{Problem, ProblemCode};
+use crate::routes::reports::acceptable;
+use crate::state::ApiState;
+use crate::status_view::{OrganisationStatus, ProcessStatus, StatusView};
+
+/// How long the ledger may take to say what an organisation has going.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain";
+
+problems!(StatusProblems: Forbidden, NotAcceptable, DatabaseUnavailable, Internal);
+
+/// How the service is
+///
+/// The numbers that an operator looks at first: what waits and how fast it drains in the whole
+/// installation, what the process that answers has done since it began, and what the caller's
+/// organisation has going. For keys of the role admin. `Accept: text/plain` gets them as a table. What
+/// cannot be read at the moment is null; `/metrics` has the same numbers and more.
+#[utoipa::path(
+    get,
+    path = "/v1/operations/status",
+    tag = "Operations",
+    responses(
+        (
+            status = 200,
+            description = "The numbers.",
+            content((StatusView = "application/json"), (String = "text/plain")),
+            headers(("Vary" = String, description = "`Accept`."))
+        ),
+        StatusProblems,
+    )
+)]
+pub(crate) async fn get_operations_status(
+    State(state): State<ApiState>,
+    Authenticated(caller): Authenticated,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    for_admins(&caller)?;
+    let chosen = acceptable(&headers, &[JSON, TEXT])?;
+    let (ready, backlog, organisation) = tokio::join!(
+        state.readiness.check(),
+        state.metrics.process.backlog(),
+        organisation(&state, &caller.org),
+    );
+    let process = ProcessStatus::of(&state.metrics, state.admission.slots(), ready);
+    let status = StatusView::new(process, backlog, organisation);
+    let vary = [(VARY, HeaderValue::from_static("accept"))];
+    Ok(if chosen == TEXT {
+        let text = HeaderValue::from_static("text/plain; charset=utf-8");
+        (vary, [(CONTENT_TYPE, text)], status.table()).into_response()
+    } else {
+        (vary, Json(status)).into_response()
+    })
+}
+
+fn for_admins(caller: &Caller) -> Result<(), Problem> {
+    match caller.role {
+        Role::Admin => Ok(()),
+        Role::Viewer => Err(Problem::new(
+            ProblemCode::Forbidden,
+            "The status is for API keys of the role admin.",
+        )),
+    }
+}
+
+/// `None` while the ledger does not answer, of which the readiness tells the cause.
+async fn organisation(state: &ApiState, org: &OrgId) -> Option<OrganisationStatus> {
+    let asked = tokio::time::timeout(PATIENCE, state.ledger.activity(org)).await;
+    let activity = asked.ok()?.ok()?;
+    let most = u64::from(state.exports.max_active_per_org);
+    Some(OrganisationStatus::of(activity, most))
+}

@@ -1,0 +1,160 @@
+//! Connections: takes them, bounds them in number and in time, and ends them.
+//!
+//! A client that is slow or silent costs a connection and nothing else, and that for a bounded time:
+//! what is [received](activity) when, decides until when it may stay. What is served is the router's
+//! business; how long a body may take to arrive, [`body`](crate::body)'s.
+
+mod activity;
+mod service;
+mod stream;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use waybill_shared::config::LimitSettings;
+
+use crate::head::LARGEST_HEAD;
+use activity::{Activity, Timeouts};
+use service::Answering;
+use stream::Heard;
+
+/// Requests of one HTTP/2 connection at the same time.
+const STREAMS: u32 = 128;
+/// An HTTP/2 client that sends nothing for this long is asked whether it is still there …
+const PING_AFTER: Duration = Duration::from_secs(20);
+/// … and has this long to answer.
+const PONG_WITHIN: Duration = Duration::from_secs(10);
+/// Between two tries to take a connection when that fails: out of file descriptors, most likely.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(500);
+
+/// The right to be open; it ends with this.
+type Place = Option<OwnedSemaphorePermit>;
+
+/// Serves until `shutdown` is cancelled: then takes no connection any more, closes those without a
+/// request, and returns once every request is answered.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: &LimitSettings,
+    shutdown: CancellationToken,
+) {
+    let server = Arc::new(Server::new(router, limits));
+    let places = Arc::new(Semaphore::new(limits.max_connections));
+    let connections = TaskTracker::new();
+    let accepting = async || {
+        // Before a connection is taken: one that finds no place waits with the operating system.
+        // Nobody closes the semaphore, so this is no error.
+        let place = Arc::clone(&places).acquire_owned().await.ok();
+        (accept(&listener).await, place)
+    };
+    while let Some((stream, place)) = shutdown.run_until_cancelled(accepting()).await {
+        connections.spawn(Arc::clone(&server).serve(stream, place, shutdown.clone()));
+    }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+}
+
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Answers are small and written whole: nothing is won by waiting for more.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(cause = %error, "a connection keeps its delay");
+                }
+                return stream;
+            }
+            Err(error) => {
+                tracing::warn!(cause = %error, "a connection could not be taken");
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+            }
+        }
+    }
+}
+
+/// How connections are served.
+struct Server {
+    router: Router,
+    http: Builder<TokioExecutor>,
+    timeouts: Timeouts,
+}
+
+impl Server {
+    fn new(router: Router, limits: &LimitSettings) -> Self {
+        let mut http = Builder::new(TokioExecutor::new());
+        // Time is kept here, over all of a connection's stages.
+        http.http1()
+            .header_read_timeout(None)
+            .max_buf_size(LARGEST_HEAD);
+        http.http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(u32::try_from(LARGEST_HEAD).unwrap_or(u32::MAX))
+            .keep_alive_interval(PING_AFTER)
+            .keep_alive_timeout(PONG_WITHIN);
+        Self {
+            router,
+            http,
+            timeouts: Timeouts {
+                read: limits.read_timeout(),
+                idle: limits.idle_timeout(),
+            },
+        }
+    }
+
+    /// Serves one connection to its end.
+    async fn serve(self: Arc<Self>, stream: TcpStream, _place: Place, shutdown: CancellationToken) {
+        let activity = Activity::begin();
+        let mut stages = activity.stages();
+        let io = TokioIo::new(Heard::new(stream, activity.clone()));
+        let service = Answering::new(self.router.clone(), activity);
+        let mut connection = pin!(
+            self.http
+                .serve_connection(io, TowerToHyperService::new(service))
+        );
+        let mut shutdown = pin!(shutdown.cancelled());
+        let mut timer = pin!(sleep_until(Instant::now()));
+        // Whether it was asked to end once it has no request.
+        let mut ending = false;
+        loop {
+            let stage = *stages.borrow_and_update();
+            let until = stage.until(&self.timeouts, ending);
+            if let Some(until) = until {
+                timer.as_mut().reset(until);
+            }
+            tokio::select! {
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(cause = %error, "a connection ended badly");
+                    }
+                    return;
+                }
+                () = shutdown.as_mut(), if !ending => {
+                    ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = timer.as_mut(), if until.is_some() => {
+                    if ending {
+                        tracing::debug!(?stage, "a connection was cut off: its client is too slow");
+                        return;
+                    }
+                    ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                // The connection holds the sender, so this is no error.
+                _ = stages.changed() => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What a connection is at, and until when it may be.
+//!
+//! Told by its two ends: the [socket](super::stream) says when bytes come, the [service](super::service)
+//! when requests come and when they are answered.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http::Version;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How much longer a connection may stay that was asked to end, so that it can do so in order.
+const IN_ORDER: Duration = Duration::from_secs(1);
+
+/// What a connection is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// There is no request, since then; of the last one the client may still be taking the answer.
+    Idle { since: Instant },
+    /// A request's head is coming, since then.
+    Receiving { since: Instant },
+    /// So many requests are being answered.
+    Answering { requests: usize },
+}
+
+/// How long a stage may last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timeouts {
+    /// For a request's head to come.
+    pub(super) read: Duration,
+    /// For a connection to be there without a request.
+    pub(super) idle: Duration,
+}
+
+impl Stage {
+    /// When it is over. `None` = it lasts as long as its requests, which have bounds of their own.
+    pub(super) fn until(&self, timeouts: &Timeouts, ending: bool) -> Option<Instant> {
+        let over = match *self {
+            Self::Idle { since } => since + timeouts.idle,
+            Self::Receiving { since } => since + timeouts.read,
+            Self::Answering { .. } => return None,
+        };
+        Some(if ending { over + IN_ORDER } else { over })
+    }
+}
+
+/// The stage of one connection, as its ends tell it; a clone is the same.
+#[derive(Clone, Debug)]
+pub(super) struct Activity(Arc<Told>);
+
+#[derive(Debug)]
+struct Told {
+    stage: watch::Sender<Stage>,
+    /// Whether it is known to be HTTP/2, where bytes come between requests, too.
+    multiplexed: AtomicBool,
+}
+
+impl Activity {
+    /// Of a connection that was just opened.
+    pub(super) fn begin() -> Self {
+        let since = Instant::now();
+        Self(Arc::new(Told {
+            stage: watch::Sender::new(Stage::Idle { since }),
+            multiplexed: AtomicBool::new(false),
+        }))
+    }
+
+    /// Its stages, as they change.
+    pub(super) fn stages(&self) -> watch::Receiver<Stage> {
+        self.0.stage.subscribe()
+    }
+
+    /// Bytes came, which begin a request if there is none.
+    pub(super) fn bytes_came(&self) {
+        if self.0.multiplexed.load(Ordering::Relaxed) {
+            return;
+        }
+        self.0.stage.send_if_modified(|stage| {
+            let idle = matches!(stage, Stage::Idle { .. });
+            if idle {
+                let since = Instant::now();
+                *stage = Stage::Receiving { since };
+            }
+            idle
+        });
+    }
+
+    /// A request's head is there. It is being answered until the value is dropped.
+    pub(super) fn request_came(&self, version: Version) -> InFlight {
+        if version == Version::HTTP_2 {
+            self.0.multiplexed.store(true, Ordering::Relaxed);
+        }
+        self.0.stage.send_modify(|stage| {
+            let others = match *stage {
+                Stage::Answering { requests } => requests,
+                Stage::Idle { .. } | Stage::Receiving { .. } => 0,
+            };
+            let requests = others + 1;
+            *stage = Stage::Answering { requests };
+        });
+        InFlight(self.clone())
+    }
+
+    fn request_ended(&self) {
+        self.0.stage.send_modify(|stage| {
+            *stage = match *stage {
+                Stage::Answering { requests } if requests > 1 => Stage::Answering {
+                    requests: requests - 1,
+                },
+                _ => Stage::Idle {
+                    since: Instant::now(),
+                },
+            };
+        });
+    }
+}
+
+/// A request that is being answered.
+#[derive(Debug)]
+pub(super) struct InFlight(Activity);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.request_ended();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUTS: Timeouts = Timeouts {
+        read: Duration::from_secs(10),
+        idle: Duration::from_secs(75),
+    };
+
+    fn stage(activity: &Activity) -> Stage {
+        *activity.stages().borrow()
+    }
+
+    /// Seconds that its stage may last from its beginning on.
+    fn lasts(activity: &Activity, ending: bool) -> Option<u64> {
+        let stage = stage(activity);
+        let (Stage::Idle { since } | Stage::Receiving { since }) = stage else {
+            assert_eq!(stage.until(&TIMEOUTS, ending), None);
+            return None;
+        };
+        let until = stage.until(&TIMEOUTS, ending)?;
+        Some(until.duration_since(since).as_secs())
+    }
+
+    #[tokio::test]
+    async fn a_request_has_its_time_from_its_first_byte_on() {
+        let activity = Activity::begin();
+        assert_eq!(lasts(&activity, false), Some(75));
+        activity.bytes_came();
+        let first = stage(&activity);
+        assert_eq!(lasts(&activity, false), Some(10));
+        assert_eq!(lasts(&activity, true), Some(11));
+        activity.bytes_came();
+        assert_eq!(stage(&activity), first, "more bytes win no time");
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_idle_once_its_last_request_is_answered() {
+        let activity = Activity::begin();
+        let one = activity.request_came(Version::HTTP_2);
+        let other = activity.request_came(Version::HTTP_2);
+        activity.bytes_came();
+        drop(one);
+        assert_eq!(stage(&activity), Stage::Answering { requests: 1 });
+        assert_eq!(lasts(&activity, true), None);
+        drop(other);
+        assert_eq!(lasts(&activity, false), Some(75));
+    }
+
+    #[tokio::test]
+    async fn bytes_between_requests_mean_something_on_http_1_alone() {
+        for (version, begins) in [(Version::HTTP_11, true), (Version::HTTP_2, false)] {
+            let activity = Activity::begin();
+            drop(activity.request_came(version));
+            activity.bytes_came();
+            let receiving = matches!(stage(&activity), Stage::Receiving { .. });
+            assert_eq!(receiving, begins, "{version:?}");
+        }
+    }
+}
