@@ -4,6 +4,9 @@
 #
 #   tests/run.sh                  every test
 #   tests/run.sh --soak MINUTES   random faults for so long instead
+#
+# What is tried at random is bounded so that nobody waits for it; PROPTEST_CASES=20000 tries more. Cases
+# that failed once are kept in the proptest-regressions folders and tried first.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

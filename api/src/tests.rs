@@ -4,6 +4,7 @@
 //! worker, a store or a process is tested over the executable, not here.
 
 mod document;
+mod edges;
 mod endings;
 mod exports;
 mod following;

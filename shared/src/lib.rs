@@ -16,6 +16,8 @@ pub mod database;
 mod document;
 pub mod encode;
 pub mod export;
+#[cfg(test)]
+mod hostile;
 pub mod keys;
 pub mod ledger;
 pub mod metrics;

@@ -4,9 +4,14 @@
 //! the only way from it to a [`ReportPlan`], and reports every fault at once. A plan knows
 //! expressions and typed values, not SQL: that is [`statement`](crate::statement)'s.
 
+mod document;
 mod fault;
 mod literal;
 mod plan;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +37,8 @@ pub const DEFAULT_LIMIT: u64 = 100;
 pub const MAX_IN_VALUES: usize = 1_000;
 /// The most entries of `dimensions`, `measures`, `filters` and `order_by` each.
 pub const MAX_ITEMS: usize = 100;
+/// The most faults that are told of one request; one more says that there are more.
+pub const MAX_FAULTS: usize = 1_000;
 
 /// The body of a request, well-formed JSON and nothing more.
 #[derive(Clone, Debug)]
@@ -75,7 +82,7 @@ impl ReportRequest {
     }
 
     fn read(body: &[u8], shape: Shape) -> Result<Self, Rejection> {
-        match serde_json::from_slice(body) {
+        match document::read(body) {
             Ok(body) => Ok(Self { body, shape }),
             Err(error) => Err(Rejection::Invalid(vec![Fault::new(
                 "",

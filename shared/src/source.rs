@@ -7,6 +7,8 @@
 mod conformance;
 mod json;
 pub mod postgres;
+#[cfg(test)]
+mod properties;
 pub mod sqlite;
 
 use std::collections::HashMap;

@@ -5,9 +5,13 @@
 //! [`query`](crate::query), expressions from the catalog; nothing else becomes SQL.
 
 mod postgres;
+#[cfg(test)]
+mod properties;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod tokens;
 
 use crate::catalog::{Dataset, Expression, Field, Relation};
 use crate::column::ColumnType;

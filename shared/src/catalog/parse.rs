@@ -353,4 +353,6 @@ impl Section<'_, '_> {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

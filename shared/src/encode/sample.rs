@@ -11,6 +11,7 @@ use arrow_array::{
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::Index;
 
 use super::{Encoder, Trailer};
 use crate::column::{Column, ColumnKind, ColumnType, arrow_schema};
@@ -63,17 +64,40 @@ impl Table {
     }
 
     /// The file that an encoder makes of this table.
-    pub(super) fn file(&self, mut encoder: impl Encoder) -> String {
-        let mut out = Vec::new();
-        encoder.begin(&mut out);
-        for batch in self.batches() {
-            encoder
-                .write(&batch, &mut out)
-                .expect("the table fits its columns");
-        }
-        encoder.finish(&TRAILER, &mut out);
-        String::from_utf8(out).expect("UTF-8")
+    pub(super) fn file(&self, encoder: impl Encoder) -> String {
+        file_of(&self.batches(), encoder)
     }
+
+    /// The same file of batches that end elsewhere: at these places, some of them without rows.
+    pub(super) fn file_cut_at(&self, places: &[Index], encoder: impl Encoder) -> String {
+        let whole = batch(&self.columns, &self.rows);
+        let rows = whole.num_rows();
+        let mut ends: Vec<usize> = places.iter().map(|place| place.index(rows + 1)).collect();
+        ends.push(rows);
+        ends.sort_unstable();
+        let mut start = 0;
+        let batches: Vec<RecordBatch> = ends
+            .into_iter()
+            .map(|end| {
+                let part = whole.slice(start, end - start);
+                start = end;
+                part
+            })
+            .collect();
+        file_of(&batches, encoder)
+    }
+}
+
+fn file_of(batches: &[RecordBatch], mut encoder: impl Encoder) -> String {
+    let mut out = Vec::new();
+    encoder.begin(&mut out);
+    for batch in batches {
+        encoder
+            .write(batch, &mut out)
+            .expect("the table fits its columns");
+    }
+    encoder.finish(&TRAILER, &mut out);
+    String::from_utf8(out).expect("UTF-8")
 }
 
 /// What [`Table::file`] ends with.
@@ -157,18 +181,26 @@ fn filler(column_type: ColumnType) -> Value {
     }
 }
 
-/// Any table of one to nine columns, empty ones included.
+/// Any table of one to nine columns, empty ones included, of any names.
 pub(super) fn tables() -> impl Strategy<Value = Table> {
-    vec(proptest::sample::select(&ColumnType::ALL[..]), 1..=9)
-        .prop_flat_map(|types| {
-            let row: Vec<_> = types.iter().map(|column_type| cell(*column_type)).collect();
-            (Just(types), vec(row, 0..24), 1..10usize)
+    let column_type = proptest::sample::select(&ColumnType::ALL[..]);
+    let name = prop_oneof![2 => Just("column".to_owned()), 1 => hostile_text()];
+    let described = (column_type, name);
+    prop_oneof![1 => vec(described.clone(), 1), 3 => vec(described, 2..=9)]
+        .prop_flat_map(|columns| {
+            let row: Vec<_> = columns
+                .iter()
+                .map(|(column_type, _)| cell(*column_type))
+                .collect();
+            (Just(columns), vec(row, 0..24), 1..10usize)
         })
-        .prop_map(|(types, rows, batch_rows)| Table {
-            columns: types
-                .into_iter()
-                .enumerate()
-                .map(|(index, column_type)| column(&format!("{column_type}_{index}"), column_type))
+        .prop_map(|(columns, rows, batch_rows)| Table {
+            // With a number in front no two are the same, and none begins with a byte order mark.
+            columns: (0..)
+                .zip(columns)
+                .map(|(number, (column_type, name))| {
+                    column(&format!("{number}{name}"), column_type)
+                })
                 .collect(),
             rows,
             batch_rows,

@@ -74,9 +74,7 @@ impl Literal {
                 .ok_or(EXPECTED_INSTANT),
             ColumnType::Date => value
                 .as_str()
-                .filter(|text| text.len() == 10)
-                .and_then(|text| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())
-                .filter(|date| *date >= NaiveDate::from_ymd_opt(1, 1, 1).unwrap_or_default())
+                .and_then(parse_day)
                 .map(Self::Date)
                 .ok_or("expected a day such as 2026-04-24"),
             ColumnType::Uuid => value
@@ -92,11 +90,20 @@ impl Literal {
 pub(super) const EXPECTED_INSTANT: &str =
     "expected an RFC 3339 instant with an offset, such as 2026-04-24T00:00:00Z";
 
+/// Reads `YYYY-MM-DD` of the years 0001 to 9999 and nothing that is only like it: chrono's reader allows
+/// for signs and blanks.
+fn parse_day(text: &str) -> Option<NaiveDate> {
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+    let in_range = (1..=9999).contains(&chrono::Datelike::year(&day));
+    (in_range && day.to_string() == text).then_some(day)
+}
+
 /// Reads an RFC 3339 instant of the years 0001 to 9999. Finer digits than microseconds are rounded up: both `>= t` and `< t` then
-/// select the same stored values, which have microseconds at most.
+/// select the same stored values, which have microseconds at most. A leap second is the first of the
+/// next minute, as it is to databases.
 pub(super) fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
     let exact = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
-    let nanos = i64::from(exact.timestamp_subsec_nanos() % 1_000_000_000);
+    let nanos = i64::from(exact.timestamp_subsec_nanos());
     let micros = exact.timestamp().checked_mul(1_000_000)? + (nanos + 999) / 1_000;
     let rounded = DateTime::from_timestamp_micros(micros)?;
     let year = chrono::Datelike::year(&rounded);
@@ -170,6 +177,30 @@ mod tests {
         ] {
             assert_eq!(plain_decimal(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn days_are_written_in_one_way() {
+        let day = |text| Literal::from_json(ColumnType::Date, &Value::from(text));
+        assert!(day("0001-01-01").is_ok() && day("9999-12-31").is_ok());
+        for wrong in [
+            "2026- 4- 4",
+            " 2026-4-24",
+            "+999-01-01",
+            "-001-01-01",
+            "0000-01-01",
+            "10000-01-01",
+            "2026-02-30",
+            "2026-4-24",
+        ] {
+            assert!(day(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_leap_second_is_not_the_second_before_it() {
+        let instant = parse_instant("2016-12-31T23:59:60.5Z").expect("an instant");
+        assert_eq!(instant.to_rfc3339(), "2017-01-01T00:00:00.500+00:00");
     }
 
     #[test]

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::fault::{Fault, FaultCode, Rejection};
 use super::literal::{EXPECTED_INSTANT, Literal, parse_instant};
 use super::{
-    DEFAULT_LIMIT, Direction, Filter, FilterOp, MAX_IN_VALUES, MAX_ITEMS, OrderBy, Predicate,
-    ReportPlan, ReportQuery, ReportRequest, Shape, SortKey, Test, TimeRange,
+    DEFAULT_LIMIT, Direction, Filter, FilterOp, MAX_FAULTS, MAX_IN_VALUES, MAX_ITEMS, OrderBy,
+    Predicate, ReportPlan, ReportQuery, ReportRequest, Shape, SortKey, Test, TimeRange,
 };
 use crate::caller::{Caller, OrgId};
 use crate::catalog::{Catalog, Dataset, Expression, Field, Grain};
@@ -617,8 +617,14 @@ impl Pointer {
 struct Faults(Vec<Fault>);
 
 impl Faults {
+    /// Notes a fault, unless there are so many that the answer would dwarf the request.
     fn add(&mut self, at: &Pointer, code: FaultCode, detail: impl Into<String>) {
-        self.0.push(Fault::new(at.0.clone(), code, detail));
+        if self.0.len() < MAX_FAULTS {
+            self.0.push(Fault::new(at.0.clone(), code, detail));
+        } else if self.0.len() == MAX_FAULTS {
+            let detail = "there are more faults than these";
+            self.0.push(Fault::new("", FaultCode::TooManyItems, detail));
+        }
     }
 
     /// Notes a member that is missing or of the wrong JSON type.

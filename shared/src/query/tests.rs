@@ -180,6 +180,27 @@ fn every_fault_is_reported_at_once() {
 }
 
 #[test]
+fn of_very_many_faults_the_first_are_told() {
+    let mut body = query(json!({ "dimensions": ["nope"] }));
+    for number in 0..2 * MAX_FAULTS {
+        body["options"][number.to_string()] = json!(null);
+    }
+    let faults = faults(&body);
+    assert_eq!(faults.len(), MAX_FAULTS + 1);
+    assert_eq!(faults[0].0, "/options/0");
+    let last = faults.last().expect("many");
+    assert_eq!(*last, (String::new(), FaultCode::TooManyItems));
+}
+
+#[test]
+fn a_query_within_a_text_is_none() {
+    let hidden = query(json!({}))["query"].to_string();
+    let body = json!({ "query": { "$serde_json::private::RawValue": hidden } });
+    let unknown = "/query/$serde_json::private::RawValue".to_owned();
+    assert!(faults(&body).contains(&(unknown, FaultCode::InvalidRequest)));
+}
+
+#[test]
 fn an_entry_of_the_order_names_one_selected_column() {
     let at = |entry: Value| {
         one_fault(json!({

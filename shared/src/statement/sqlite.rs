@@ -150,9 +150,8 @@ fn condition(predicate: &Predicate) -> String {
 fn comparable(sql: &str, column_type: ColumnType) -> String {
     match column_type {
         ColumnType::String | ColumnType::Json => format!("({sql}) COLLATE BINARY"),
-        ColumnType::Integer | ColumnType::Float | ColumnType::Boolean | ColumnType::Date => {
-            format!("({sql})")
-        }
+        ColumnType::Integer | ColumnType::Float | ColumnType::Date => format!("({sql})"),
+        ColumnType::Boolean => format!("waybill_boolean({sql})"),
         ColumnType::Decimal => format!("waybill_decimal({sql}) COLLATE waybill_decimal"),
         ColumnType::Timestamp => format!("waybill_timestamp({sql})"),
         ColumnType::Uuid => format!("waybill_uuid({sql})"),

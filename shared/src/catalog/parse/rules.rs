@@ -50,32 +50,42 @@ fn is_identifier(text: &str) -> bool {
 pub(super) fn sql(text: &str) -> Result<(), String> {
     let mut depth = 0_usize;
     let mut chars = text.char_indices().peekable();
-    let mut previous = None;
-    // PostgreSQL joins strings that only whitespace and line comments part: the next is as the first.
-    let mut escaped = false;
+    // Where the word began that the last character belongs to.
+    let mut word = None;
+    // PostgreSQL joins strings that whitespace with a line's end and line comments part: the next one
+    // is escaped as the first is.
+    let (mut after_escaped, mut line_ended) = (false, false);
     while let Some((at, c)) = chars.next() {
         let next = chars.peek().map(|&(_, next)| next);
+        let word_start = word.take();
+        let before = word_start.map_or("", |start| &text[start..at]);
         match c {
+            '\'' => {
+                let escaped = matches!(before, "e" | "E") || after_escaped && line_ended;
+                skip_quoted(&mut chars, '\'', escaped)?;
+                (after_escaped, line_ended) = (escaped, false);
+                continue;
+            }
+            '-' if next == Some('-') => {
+                skip_line(&mut chars)?;
+                line_ended = true;
+                continue;
+            }
+            c if c.is_ascii_whitespace() => {
+                line_ended |= matches!(c, '\n' | '\r');
+                continue;
+            }
             ';' => return fault("must be one statement, without ;"),
             '(' => depth += 1,
             ')' if depth == 0 => return fault("closes a parenthesis that it did not open"),
             ')' => depth -= 1,
-            '\'' => {
-                escaped |= begins_escaped(previous, &text[..at]);
-                skip_quoted(&mut chars, '\'', escaped)?;
-            }
             '"' => skip_quoted(&mut chars, '"', false)?,
-            '-' if next == Some('-') => {
-                skip_line(&mut chars)?;
-                previous = Some('\n');
-                continue;
-            }
             '/' if next == Some('*') => skip_block(&mut chars)?,
-            '$' if !previous.is_some_and(is_word) => skip_dollar_quoted(&mut chars, &text[at..])?,
+            '$' if !is_identifier_so_far(before) => skip_dollar_quoted(&mut chars, &text[at..])?,
+            c if is_word(c) => word = Some(word_start.unwrap_or(at)),
             _ => {}
         }
-        escaped &= c == '\'' || c.is_whitespace();
-        previous = Some(c);
+        after_escaped = false;
     }
     match depth {
         0 => Ok(()),
@@ -87,14 +97,14 @@ fn fault(message: &str) -> Result<(), String> {
     Err(message.to_owned())
 }
 
+/// Whether a word goes on with this. To PostgreSQL every character beyond ASCII is a letter.
 fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_' || c == '$'
+    c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
 }
 
-/// Whether a quote opens PostgreSQL's `E'…'`, the one string in which a backslash hides a quote.
-fn begins_escaped(previous: Option<char>, before: &str) -> bool {
-    let mut back = before.chars().rev().skip(1);
-    matches!(previous, Some('e' | 'E')) && !back.next().is_some_and(is_word)
+/// Whether a `$` after this is one more letter of a name; after a number it is none.
+fn is_identifier_so_far(word: &str) -> bool {
+    !word.is_empty() && !word.starts_with(|c: char| c.is_ascii_digit())
 }
 
 fn skip_quoted(
@@ -136,7 +146,8 @@ fn skip_block(chars: &mut Peekable<CharIndices<'_>>) -> Result<(), String> {
     fault("leaves a /* comment open")
 }
 
-/// Skips `$tag$ … $tag$`; `rest` begins with the first `$`. A `$1` is none.
+/// Skips `$tag$ … $tag$`, of which the first `$` is behind the iterator already; `rest` begins with it.
+/// A `$` that begins none, as in `$1`, is a sign of its own.
 fn skip_dollar_quoted(chars: &mut Peekable<CharIndices<'_>>, rest: &str) -> Result<(), String> {
     let tag_length = rest[1..].find(|c| !is_word(c) || c == '$');
     let Some(end) = tag_length.map(|length| length + 2) else {
@@ -149,7 +160,6 @@ fn skip_dollar_quoted(chars: &mut Peekable<CharIndices<'_>>, rest: &str) -> Resu
     let Some(close) = rest[end..].find(tag) else {
         return Err(format!("leaves a {tag} open"));
     };
-    // The `$` that opens the tag is already behind the iterator.
     let skipped = rest[..end + close + tag.len()].chars().count() - 1;
     chars.nth(skipped - 1);
     Ok(())
@@ -195,6 +205,8 @@ mod tests {
             "$$;)'$$ || $é$;$$;$é$",
             "price$1 + $1",
             "a - -1 / b",
+            "$$a$$||$$;$$",
+            "→$$ + a",
         ] {
             assert_eq!(sql(good), Ok(()), "{good}");
         }
@@ -217,6 +229,15 @@ mod tests {
             ("a /* /* */ b", "comment"),
             ("$x$ ; $y$", "leaves a $x$ open"),
             ("$a ;", ";"),
+            // What ends a string begins no word, so that another string may follow at once.
+            ("$a$$a$$$", "leaves a $$ open"),
+            ("$$a$$$$'$$; DROP TABLE b /*'*/", ";"),
+            (r"$$a$$e'\''; DROP TABLE b /*'*/", ";"),
+            ("$1$$'$$; DROP TABLE b /*'*/", ";"),
+            (r"$E'a''\'", "leaves a '"),
+            // Only on another line does a string continue the one before.
+            (r"E'a' '\'; DROP TABLE b /*'*/", ";"),
+            ("E'a'\u{a0}\n'\\'; DROP TABLE b /*'*/", ";"),
         ] {
             let message = sql(bad).expect_err(bad);
             assert!(message.contains(why), "{bad}: {message}");
@@ -225,7 +246,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_text_is_judged(text in r#"[a$é→;'"()/*\n\\-]{0,12}"#) {
+        fn any_text_is_judged(text in r#"[ae1$é→;'"()/*\n\\-]{0,12}"#) {
             // Whatever stays within its parentheses does so again inside a pair of them.
             assert!(sql(&text).is_err() || sql(&format!("({text})")).is_ok());
         }

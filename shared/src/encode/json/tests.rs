@@ -1,4 +1,6 @@
+use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::Index;
 use serde_json::{Value as Json, json};
 
 use super::super::sample::{Table, Value, batch, column, one_column, tables};
@@ -231,6 +233,12 @@ proptest! {
                 }
             }
         }
+    }
+
+    #[test]
+    fn where_batches_end_does_not_show(table in tables(), ends in vec(any::<Index>(), 0..6)) {
+        let cut = table.file_cut_at(&ends, JsonEncoder::new(&table.columns, as_of()));
+        prop_assert_eq!(cut, file(&table));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod connections;
 mod literals;
 mod numerics;
+mod properties;
 mod tls;
 mod values;
 

@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use rusqlite::functions::{Context, FunctionFlags};
-use rusqlite::{Connection, Error};
+use rusqlite::{Connection, Error, ToSql};
 
 use super::value;
 
@@ -20,13 +20,16 @@ pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
         let uuid = value::uuid(context.get_raw(0)).map_err(refused)?;
         Ok(uuid.map(|uuid| uuid.hyphenated().to_string()))
     })?;
+    scalar(connection, "waybill_boolean", |context| {
+        value::boolean(context.get_raw(0)).map_err(refused)
+    })?;
     connection.create_collation("waybill_decimal", compare_decimals)
 }
 
-fn scalar(
+fn scalar<T: ToSql + 'static>(
     connection: &Connection,
     name: &str,
-    function: fn(&Context<'_>) -> rusqlite::Result<Option<String>>,
+    function: fn(&Context<'_>) -> rusqlite::Result<Option<T>>,
 ) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC

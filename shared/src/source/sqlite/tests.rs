@@ -1,5 +1,7 @@
 //! What SQLite alone can get wrong: a file has no column types, so one value is stored in many ways.
 
+mod properties;
+
 use std::path::PathBuf;
 
 use rusqlite::Connection;
@@ -7,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::source::conformance::{self, Backend, CATALOG, file, plan_of, sources};
+use crate::source::conformance::{self, Backend, CATALOG, file, open, plan_of, sources};
 
 /// A file with the table of the suite, its columns untyped as SQLite allows.
 struct Things {
@@ -95,6 +97,28 @@ async fn values_stored_in_several_ways_compare_as_one() {
 }
 
 #[tokio::test]
+async fn truths_stored_in_several_ways_are_two() {
+    let things = Things::new();
+    things.execute(
+        "INSERT INTO things (org, at, i, b) VALUES
+            ('a', '2026-03-01', 1, TRUE), ('a', '2026-03-01', 2, 'true'),
+            ('a', '2026-03-01', 3, FALSE), ('a', '2026-03-01', 4, 'false'), ('a', '2026-03-01', 5, NULL);",
+    );
+    let groups = json!({ "dataset": "groups", "dimensions": ["b"], "measures": ["total"],
+        "order_by": [{ "dimension": "b" }] });
+    assert_eq!(things.csv(groups).await, "b,total\nfalse,7\ntrue,3\n,5\n");
+    for (op, value, found) in [
+        ("eq", json!(true), "i\n1\n2\n"),
+        ("neq", json!(true), "i\n3\n4\n"),
+        ("in", json!([false]), "i\n3\n4\n"),
+    ] {
+        let query = json!({ "dataset": "things", "dimensions": ["i"], "order_by": [{ "dimension": "i" }],
+            "filters": [{ "field": "b", "op": op, "value": value }] });
+        assert_eq!(things.csv(query).await, found, "{op} {value}");
+    }
+}
+
+#[tokio::test]
 async fn the_range_is_half_open_whatever_the_form() {
     for index in ["", "CREATE INDEX things_by_time ON things (org, at)"] {
         let things = Things::new();
@@ -156,5 +180,37 @@ async fn text_that_is_no_document_is_unfit() {
         );
         let error = file(&sources(things.source()), &plan).await;
         assert!(matches!(error, Err(SourceError::Value { .. })), "{text}");
+    }
+}
+
+/// An interrupt is for the statement that runs; the one that is about to begin has to hear of it, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_query_whose_snapshot_is_dropped_before_it_begins_ends() {
+    const ENDLESS: &str = r#"
+[datasets.endless]
+sql = """
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+SELECT i, 'a' AS org, '2026-05-01T00:00:00Z' AS at FROM n WHERE i < 0"""
+grain = "row"
+tenant = "org"
+time = "at"
+
+[datasets.endless.dimensions]
+i = { sql = "i", type = "integer" }
+"#;
+    let things = Things::new();
+    let source = Arc::new(SqliteSource::new(&things.path));
+    let idle = Arc::clone(&source.idle);
+    let sources = sources(source);
+    let query = json!({ "dataset": "endless", "dimensions": ["i"] });
+    let plan = plan_of(ENDLESS, "a", query);
+    for _ in 0..200 {
+        drop(open(&sources, &plan).await.expect("a snapshot"));
+    }
+    // Every reader that is left holds the idle connections, too.
+    let end = Instant::now() + Duration::from_secs(30);
+    while Arc::strong_count(&idle) > 2 {
+        assert!(Instant::now() < end, "a query goes on that nobody wants");
+        tokio::task::yield_now().await;
     }
 }

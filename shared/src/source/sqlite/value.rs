@@ -276,6 +276,27 @@ mod tests {
         assert!(micros(ValueRef::Real(f64::INFINITY)).is_err());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_an_instant_that_compares_or_none(text in "[0-9]{4}-[01][0-9]-[0-3][0-9][T ]?[0-2]?[0-9:.]{0,12}[Zz+ -]?[0-9:é]{0,6}") {
+            if let Ok(Some(micros)) = micros(ValueRef::Text(text.as_bytes())) {
+                let comparable = comparable_instant(micros).expect("in range");
+                assert_eq!(parse_micros(comparable.as_bytes()), Some(micros));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_a_value_or_none(bytes: Vec<u8>) {
+            for value in [ValueRef::Text(&bytes), ValueRef::Blob(&bytes)] {
+                let _ = (micros(value), decimal(value), boolean(value), day(value));
+                let uuid_again = uuid(value).map(|uuid| uuid.map(|uuid| uuid.to_string()));
+                if let Ok(Some(text)) = uuid_again {
+                    assert_eq!(uuid(ValueRef::Text(text.as_bytes())).map(|uuid| uuid.is_some()), Ok(true));
+                }
+            }
+        }
+    }
+
     #[test]
     fn values_of_another_type_are_refused() {
         assert!(integer(ValueRef::Text(b"12")).is_err());

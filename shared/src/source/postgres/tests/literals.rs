@@ -1,13 +1,13 @@
 //! Text that would like to be more than text, against a server: it finds itself and nothing else.
 
-use proptest::prelude::*;
-use proptest::strategy::ValueTree;
+use proptest::strategy::{Strategy, ValueTree};
 use serde_json::json;
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use waybill_test_services::postgres::Cluster;
 
 use super::source;
+use crate::hostile;
 use crate::source::conformance::{file, plan_of, sources};
 
 const NOTES: &str = r#"
@@ -24,34 +24,6 @@ number = { sql = "number", type = "integer" }
 body = { sql = "body", type = "string" }
 "#;
 
-const HOSTILE: [&str; 16] = [
-    "",
-    "'",
-    "''",
-    "\\",
-    "\\'",
-    "'; DROP TABLE notes; --",
-    "$$",
-    "$tag$ ; $tag$",
-    "/* ",
-    "*/ --",
-    "\"",
-    "E'\\x27'",
-    "%_",
-    "\u{1}\t\r\n\u{7f}\u{85}",
-    "🚀\u{10ffff}",
-    "); COMMIT; DROP TABLE notes; COPY (SELECT 1",
-];
-
-fn hostile() -> impl Strategy<Value = String> {
-    let piece = prop_oneof![
-        proptest::sample::select(&HOSTILE[..]).prop_map(str::to_owned),
-        "[^\\x00]{0,12}",
-        "['\"\\\\;$-]{1,8}",
-    ];
-    proptest::collection::vec(piece, 1..4).prop_map(|pieces| pieces.concat())
-}
-
 #[tokio::test]
 async fn hostile_text_finds_itself_and_nothing_else() {
     let database = Cluster::shared().database();
@@ -60,8 +32,9 @@ async fn hostile_text_finds_itself_and_nothing_else() {
         .await
         .expect("the server");
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let mut texts: Vec<String> = HOSTILE.map(str::to_owned).to_vec();
-    texts.extend((0..150).map(|_| hostile().new_tree(&mut runner).expect("a text").current()));
+    let mut texts: Vec<String> = hostile::TEXTS.map(str::to_owned).to_vec();
+    let mut any_text = || hostile::storable().new_tree(&mut runner);
+    texts.extend((0..150).map(|_| any_text().expect("a text").current()));
     texts.sort();
     texts.dedup();
     for (number, text) in (0_i64..).zip(&texts) {
