@@ -154,7 +154,8 @@ fn written(
 
 fn log(method: &Method, path: &str, answer: &Response, problem: Option<&Problem>, began: Instant) {
     let status = answer.status().as_u16();
-    let milliseconds = began.elapsed().as_millis();
+    // A number that JSON has; more of them than it holds is the age of the universe.
+    let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     let path = &path[..path.floor_char_boundary(LONGEST_LOGGED_PATH)];
     let Some(problem) = problem else {
         if path.contains("/v1/") {

@@ -15,6 +15,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use waybill_shared::metrics::{ProcessMetrics, Sampled};
 
 use crate::admission::Admission;
+use crate::waiting::Waiting;
 
 pub(crate) use exports::ExportMetrics;
 pub(crate) use inline::InlineMetrics;
@@ -36,20 +37,35 @@ pub(crate) struct ApiMetrics {
 }
 
 impl ApiMetrics {
-    /// Those of an API with this admission, once for a process.
-    pub(crate) fn registered(process: ProcessMetrics, admission: &Arc<Admission>) -> Self {
+    /// Those of an API with these bounds, once for a process.
+    pub(crate) fn registered(
+        process: ProcessMetrics,
+        admission: &Arc<Admission>,
+        waiting: &Arc<Waiting>,
+    ) -> Self {
         let (_, slots) = admission.slots();
-        let admission = Arc::clone(admission);
+        let (_, places) = waiting.places();
+        let (admission, waiting) = (Arc::clone(admission), Arc::clone(waiting));
         process.register(|registry| {
             registry.register(
                 "inline_slots",
                 "Reports that this process answers at once at the same time, at most",
-                ConstGauge::new(i64::try_from(slots).unwrap_or(i64::MAX)),
+                most(slots),
             );
             registry.register(
                 "inline_slots_in_use",
                 "Reports that this process answers at once now",
                 Sampled::new(move || u64::try_from(admission.slots().0).ok()),
+            );
+            registry.register(
+                "http_waiting_places",
+                "Clients that this process holds (Prefer: wait) or streams events to at the same time, at most",
+                most(places),
+            );
+            registry.register(
+                "http_waiting_places_in_use",
+                "Clients that this process holds (Prefer: wait) or streams events to now",
+                Sampled::new(move || u64::try_from(waiting.places().0).ok()),
             );
         });
         Self {
@@ -59,4 +75,9 @@ impl ApiMetrics {
             process,
         }
     }
+}
+
+/// A bound, which no process changes.
+fn most(number: usize) -> ConstGauge<i64> {
+    ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX))
 }

@@ -63,12 +63,13 @@ impl ApiState {
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
         let admission = Arc::new(Admission::new(&parts.inline, parts.exports.large_rows));
-        let metrics = ApiMetrics::registered(parts.metrics.clone(), &admission);
+        let waiting = Arc::new(Waiting::new(parts.limits.max_waiting));
+        let metrics = ApiMetrics::registered(parts.metrics.clone(), &admission, &waiting);
         Self {
             admission,
             metrics: Arc::new(metrics),
             authenticator: Arc::new(Authenticator::new(parts.access.clone(), &parts.limits)),
-            waiting: Arc::new(Waiting::new(parts.limits.max_waiting)),
+            waiting,
             watches: Arc::new(Watches::new(Arc::clone(&parts.ledger))),
             parts: Arc::new(parts),
             draining: CancellationToken::new(),

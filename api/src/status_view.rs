@@ -37,7 +37,10 @@ pub(crate) struct ProcessStatus {
     missing: Vec<String>,
     /// Requests that it has not answered yet, this one included.
     requests_in_flight: u64,
-    inline_slots: SlotsStatus,
+    /// Places for reports that are answered at once.
+    inline_slots: PlacesStatus,
+    /// Places for clients that are held or follow events.
+    waiting_places: PlacesStatus,
     /// Attempts to answer a report at once, by outcome.
     #[schema(value_type = BTreeMap<String, u64>)]
     inline_attempts: Counts,
@@ -50,9 +53,9 @@ pub(crate) struct ProcessStatus {
     worker: Option<WorkerStatus>,
 }
 
-/// Places for reports that are answered at once.
+/// How many places of a kind there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, ToSchema)]
-pub(crate) struct SlotsStatus {
+pub(crate) struct PlacesStatus {
     in_use: usize,
     total: usize,
 }
@@ -132,10 +135,11 @@ impl StatusView {
 }
 
 impl ProcessStatus {
-    /// `slots` in use and in all.
+    /// `slots` and places for the `waiting`: in use, and in all.
     pub(crate) fn of(
         metrics: &ApiMetrics,
         slots: (usize, usize),
+        waiting: (usize, usize),
         ready: Result<(), NotReady>,
     ) -> Self {
         let missing = ready.err().map(|error| error.missing).unwrap_or_default();
@@ -148,14 +152,18 @@ impl ProcessStatus {
             uptime_seconds: metrics.process.uptime().as_secs(),
             missing: missing.iter().map(Missing::to_string).collect(),
             requests_in_flight: metrics.requests.in_flight(),
-            inline_slots: SlotsStatus {
-                in_use: slots.0,
-                total: slots.1,
-            },
+            inline_slots: PlacesStatus::of(slots),
+            waiting_places: PlacesStatus::of(waiting),
             inline_attempts: Counts(metrics.inline.counts().to_vec()),
             put_off: Counts(put_off.collect()),
             worker: metrics.process.attempts_of_worker().map(WorkerStatus::of),
         }
+    }
+}
+
+impl PlacesStatus {
+    fn of((in_use, total): (usize, usize)) -> Self {
+        Self { in_use, total }
     }
 }
 
@@ -179,13 +187,13 @@ impl InstallationStatus {
             LaneStatus {
                 queued: lane.queued,
                 running: lane.running,
-                oldest_queued_seconds: lane.oldest.map(|age| to_millis(age.as_secs_f64())),
+                oldest_queued_seconds: lane.oldest.map(|age| to_thousandths(age.as_secs_f64())),
             }
         };
         Self {
             small: lane(Lane::Small),
             large: lane(Lane::Large),
-            drain_per_second: backlog.drain_rate().map(to_millis),
+            drain_per_second: backlog.drain_rate().map(to_thousandths),
         }
     }
 }
@@ -200,6 +208,6 @@ impl OrganisationStatus {
 }
 
 /// To three decimals: more would only look exact.
-fn to_millis(number: f64) -> f64 {
+fn to_thousandths(number: f64) -> f64 {
     (number * 1_000.0).round() / 1_000.0
 }

@@ -15,7 +15,7 @@ use crate::watch::Watch;
 /// Reads an export until `enough` says so, as long as the request is held, and returns it as it was read
 /// last; `None` when there is none (any more). A request that is not held reads once.
 ///
-/// An outage of the ledger does not end a wait; whether it is over is seen at the end of the wait.
+/// An outage of the ledger does not end a wait: at the end of the wait it is seen whether that is over.
 pub(crate) async fn wait(
     state: &ApiState,
     scope: &Scope,
@@ -38,9 +38,9 @@ pub(crate) async fn wait(
         () = &mut over => None,
         () = state.draining().cancelled() => None,
     };
-    match seen {
+    match seen.or_else(|| watch.latest()) {
         Some(export) => Ok(Some(Arc::unwrap_or_clone(export))),
-        // At the end of the wait the export is read once more; also one that was deleted.
+        // It was deleted, or the reader does not know: the ledger does, or says that it is away.
         None => state.ledger.get(scope, id).await,
     }
 }

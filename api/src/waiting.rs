@@ -70,6 +70,11 @@ impl Waiting {
         }
     }
 
+    /// Places that are held, and all of them.
+    pub(crate) fn places(&self) -> (usize, usize) {
+        (self.lock().all, self.most)
+    }
+
     /// A place for a client of this organisation, if it may have one.
     pub(crate) fn place(self: &Arc<Self>, org: &OrgId) -> Option<Place> {
         let mut held = self.lock();

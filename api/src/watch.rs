@@ -15,6 +15,7 @@ mod reader;
 mod watched;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::broadcast;
 use tokio_util::task::AbortOnDropHandle;
@@ -24,6 +25,9 @@ use waybill_shared::ledger::{Ledger, LedgerError, SharedReads};
 
 use self::reader::Reader;
 use self::watched::{Sight, Watched, Watcher};
+
+/// Who asks for the latest is told nothing older: two looks of the reader.
+const LATEST: Duration = Duration::from_secs(2);
 
 /// See the module. Dropped, its reader ends.
 pub(crate) struct Watches {
@@ -89,6 +93,11 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    /// The export as it was a moment ago; `None` when nobody can say, or when it was deleted.
+    pub(crate) fn latest(&self) -> Option<Arc<Export>> {
+        self.watcher.latest(LATEST)
+    }
+
     /// The export once it is another than the client knows; `None` when it was deleted. Outages of the
     /// ledger only delay it. Dropped unfinished, it has missed nothing.
     pub(crate) async fn changed(&mut self) -> Option<Arc<Export>> {

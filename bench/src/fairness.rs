@@ -97,6 +97,8 @@ async fn waits(api: &Api, exports: u64) -> anyhow::Result<Vec<Duration>> {
         let export = api.completed(&accepted.id).await?;
         let started_at = export.started_at.context("completed without started_at")?;
         waits.push((started_at - export.created_at).to_std()?);
+        // Pauses of different lengths, or it would keep step with the slots.
+        tokio::time::sleep(Duration::from_millis(157 * number % 400)).await;
     }
     Ok(waits)
 }

@@ -22,7 +22,7 @@ const CLIENTS: usize = 1_000;
 /// Exports that run at the same time; each is followed by as many clients as the others.
 const RUNNING: u64 = 50;
 /// Over which the clients begin, so that their polls are not all renewed at once.
-const BEGINNING: Duration = Duration::from_secs(5);
+const BEGINNING: Duration = Duration::from_secs(15);
 /// The most percent of one core.
 const MOST_CPU: f64 = 10.0;
 /// From here on an end was missed: neither a hint nor the look a second later told of it.

@@ -12,51 +12,63 @@ use crate::harness::slow::{SlowSource, rows_of};
 
 /// Every operation of the reports and exports, and the statuses that the contract gives it.
 const OPERATIONS: [(&str, &str, &str, &[&str]); 9] = [
-    ("get_report_catalog", "get", "/v1/reports/catalog", &["200"]),
+    (
+        "get_report_catalog",
+        "get",
+        "/v1/reports/catalog",
+        &["200", "401", "429"],
+    ),
     (
         "run_report_query",
         "post",
         "/v1/reports/query",
-        &["200", "400", "403", "413", "415", "429", "503"],
+        &[
+            "200", "400", "401", "403", "408", "413", "415", "429", "503",
+        ],
     ),
     (
         "export_report_query",
         "post",
         "/v1/reports/query/export",
         &[
-            "200", "202", "400", "403", "406", "413", "415", "429", "503",
+            "200", "202", "400", "401", "403", "406", "408", "413", "415", "429", "503",
         ],
     ),
-    ("list_exports", "get", "/v1/exports", &["200", "400"]),
+    (
+        "list_exports",
+        "get",
+        "/v1/exports",
+        &["200", "400", "401", "429"],
+    ),
     (
         "get_export",
         "get",
         "/v1/exports/{id}",
-        &["200", "304", "404"],
+        &["200", "304", "401", "404", "429"],
     ),
     (
         "download_export",
         "get",
         "/v1/exports/{id}/download",
-        &["307", "404", "409", "410"],
+        &["307", "401", "404", "409", "410", "429"],
     ),
     (
         "cancel_export",
         "post",
         "/v1/exports/{id}/cancel",
-        &["200", "404", "409", "503"],
+        &["200", "401", "404", "409", "429", "503"],
     ),
     (
         "delete_export",
         "delete",
         "/v1/exports/{id}",
-        &["204", "404", "503"],
+        &["204", "401", "404", "429", "503"],
     ),
     (
         "stream_export_events",
         "get",
         "/v1/exports/{id}/events",
-        &["200", "404", "503"],
+        &["200", "401", "404", "429", "503"],
     ),
 ];
 

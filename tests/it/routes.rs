@@ -23,6 +23,8 @@ enum Gives {
     Own(Body),
     /// To every key a list of the exports that it may see.
     List,
+    /// To keys of the role admin numbers that name nobody.
+    Admins,
     /// One export, to those who may see it; for others there is none.
     OneExport,
 }
@@ -35,12 +37,14 @@ enum Body {
     Export,
 }
 
-const ROUTES: [(&str, &str, Gives); 14] = [
+const ROUTES: [(&str, &str, Gives); 16] = [
     ("get", "/docs", Gives::Everyone),
     ("get", "/livez", Gives::Everyone),
+    ("get", "/metrics", Gives::Everyone),
     ("get", "/openapi.json", Gives::Everyone),
     ("get", "/problems/{code}", Gives::Everyone),
     ("get", "/readyz", Gives::Everyone),
+    ("get", "/v1/operations/status", Gives::Admins),
     ("get", "/v1/reports/catalog", Gives::Own(Body::Nothing)),
     ("post", "/v1/reports/query", Gives::Own(Body::Query)),
     ("post", "/v1/reports/query/export", Gives::Own(Body::Export)),
@@ -185,6 +189,7 @@ async fn no_route_gives_an_export_to_another_key_or_organisation() {
         ("org_acme", Key::create(&server, &STRANGER).http(&server)),
         ("org_demo", Key::create(&server, &VIEWER).http(&server)),
     ];
+    let is_admin = |org: &str| org == "org_acme";
     for route in routes(&server.http()).await {
         for (org, http) in &others {
             for prefix in ["", "/api"] {
@@ -195,6 +200,14 @@ async fn no_route_gives_an_export_to_another_key_or_organisation() {
                             let answer = route.ask(http, prefix, id).await;
                             answer.problem(404, "export_not_found");
                         }
+                    }
+                    Gives::Admins if is_admin(org) => {
+                        let answer = route.ask(http, prefix, &id).await.expect(200);
+                        assert!(!answer.text().contains("org_"), "{answer:?}");
+                    }
+                    Gives::Admins => {
+                        let answer = route.ask(http, prefix, &id).await;
+                        answer.problem(403, "forbidden");
                     }
                     Gives::List => {
                         let list = route.ask(http, prefix, &id).await.expect(200).json();

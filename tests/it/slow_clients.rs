@@ -142,3 +142,24 @@ async fn a_head_that_is_too_large_is_refused() {
         .await
         .expect(200);
 }
+
+#[tokio::test]
+async fn http_2_has_the_same_bounds() {
+    let server = shared();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .http2_prior_knowledge()
+        .build()
+        .expect("a client");
+    let get = async |target: &str, header: usize| {
+        let url = format!("{}{target}", server.api());
+        let request = client.get(url).header("x-large", "x".repeat(header));
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.version(), reqwest::Version::HTTP_2);
+        answer.status().as_u16()
+    };
+    assert_eq!(get("/livez", 30_000).await, 200);
+    assert_eq!(get("/livez", 40_000).await, 431);
+    let long = format!("/v1/exports?cursor={}", "x".repeat(9_000));
+    assert_eq!(get(&long, 1).await, 414);
+}

@@ -244,7 +244,9 @@ pub(crate) async fn download_export(
     let Some(link) = link else {
         return Err(without_file(&export, &links));
     };
-    let location = HeaderValue::try_from(link.url).map_err(Problem::internal)?;
+    let mut location = HeaderValue::try_from(link.url).map_err(Problem::internal)?;
+    // Whoever has it has the file: no library is to print it.
+    location.set_sensitive(true);
     Ok((StatusCode::TEMPORARY_REDIRECT, [(LOCATION, location)]).into_response())
 }
 

@@ -56,7 +56,8 @@ pub(crate) async fn get_operations_status(
         state.metrics.process.backlog(),
         organisation(&state, &caller.org),
     );
-    let process = ProcessStatus::of(&state.metrics, state.admission.slots(), ready);
+    let (slots, waiting) = (state.admission.slots(), state.waiting.places());
+    let process = ProcessStatus::of(&state.metrics, slots, waiting, ready);
     let status = StatusView::new(process, backlog, organisation);
     let vary = [(VARY, HeaderValue::from_static("accept"))];
     Ok(if chosen == TEXT {

@@ -3,7 +3,8 @@
 use std::fmt::Display;
 
 use super::{
-    Counts, InstallationStatus, LaneStatus, OrganisationStatus, ProcessStatus, StatusView,
+    Counts, InstallationStatus, LaneStatus, OrganisationStatus, PlacesStatus, ProcessStatus,
+    StatusView,
 };
 
 /// Between two columns.
@@ -46,11 +47,8 @@ fn process(process: &ProcessStatus) -> Table {
     };
     table.row(["ready", &ready]);
     table.number("requests in flight", process.requests_in_flight);
-    let slots = process.inline_slots;
-    table.row([
-        "inline slots in use",
-        &format!("{} of {}", slots.in_use, slots.total),
-    ]);
+    table.places("inline slots in use", process.inline_slots);
+    table.places("waiting places in use", process.waiting_places);
     table.numbers("inline", &process.inline_attempts);
     table.numbers("429", &process.put_off);
     if let Some(worker) = &process.worker {
@@ -135,6 +133,10 @@ impl Table {
         self.row([name, &number.to_string()]);
     }
 
+    fn places(&mut self, name: &str, places: PlacesStatus) {
+        self.row([name, &format!("{} of {}", places.in_use, places.total)]);
+    }
+
     fn numbers(&mut self, of: &str, Counts(counts): &Counts) {
         for (name, count) in counts {
             self.number(&format!("{of} {name}"), count);
@@ -162,7 +164,7 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{SlotsStatus, WorkerStatus};
+    use super::super::WorkerStatus;
     use super::*;
 
     #[test]
@@ -173,9 +175,13 @@ mod tests {
                 uptime_seconds: 3 * 86_400 + 4 * 3_600 + 5 * 60 + 6,
                 missing: vec!["storage".to_owned()],
                 requests_in_flight: 1,
-                inline_slots: SlotsStatus {
+                inline_slots: PlacesStatus {
                     in_use: 2,
                     total: 8,
+                },
+                waiting_places: PlacesStatus {
+                    in_use: 70,
+                    total: 5_000,
                 },
                 inline_attempts: Counts(vec![("answered", 1_200)]),
                 put_off: Counts(vec![("queue_full", 3)]),
@@ -206,17 +212,18 @@ mod tests {
         };
         let expected = "\
 This process, since it began
-  version              1.2.3
-  uptime               3 d 04:05:06
-  ready                no, missing: storage
-  requests in flight   1
-  inline slots in use  2 of 8
-  inline answered      1200
-  429 queue_full       3
-  exports running      4
-  attempts completed   17
-  exported rows        1000000
-  exported bytes       90000000
+  version                1.2.3
+  uptime                 3 d 04:05:06
+  ready                  no, missing: storage
+  requests in flight     1
+  inline slots in use    2 of 8
+  waiting places in use  70 of 5000
+  inline answered        1200
+  429 queue_full         3
+  exports running        4
+  attempts completed     17
+  exported rows          1000000
+  exported bytes         90000000
 
 The whole installation
   lane   queued  running  oldest queued
@@ -238,9 +245,13 @@ Your organisation
                 uptime_seconds: 61,
                 missing: Vec::new(),
                 requests_in_flight: 0,
-                inline_slots: SlotsStatus {
+                inline_slots: PlacesStatus {
                     in_use: 0,
                     total: 8,
+                },
+                waiting_places: PlacesStatus {
+                    in_use: 0,
+                    total: 5_000,
                 },
                 inline_attempts: Counts(Vec::new()),
                 put_off: Counts(Vec::new()),
@@ -251,10 +262,10 @@ Your organisation
         };
         let table = status.table();
         assert!(
-            table.contains("  uptime               00:01:01\n"),
+            table.contains("  uptime                 00:01:01\n"),
             "{table}"
         );
-        assert!(table.contains("  ready                yes\n"), "{table}");
+        assert!(table.contains("  ready                  yes\n"), "{table}");
         assert_eq!(table.matches(UNKNOWN).count(), 2, "{table}");
     }
 }

@@ -37,12 +37,16 @@ async fn every_family_of_an_api_is_there_from_the_first_scrape_but_one() {
         "waybill_http_request_duration_seconds",
         "waybill_http_requests",
         "waybill_http_requests_in_flight",
+        "waybill_http_waiting_places",
+        "waybill_http_waiting_places_in_use",
         "waybill_inline_attempts",
         "waybill_inline_slots",
         "waybill_inline_slots_in_use",
     ];
     assert!(families.is_superset(&BTreeSet::from(own)), "{families:?}");
     assert_eq!(read.value("waybill_inline_slots", &[]), 2.0);
+    assert_eq!(read.value("waybill_http_waiting_places", &[]), 1_000.0);
+    assert_eq!(read.value("waybill_http_waiting_places_in_use", &[]), 0.0);
     assert_eq!(read.value("waybill_http_requests_in_flight", &[]), 1.0);
     let scrapes = [
         ("operation", "get_metrics"),
@@ -180,6 +184,7 @@ async fn the_status_tells_the_numbers_and_whose_they_are() {
     assert_eq!(process["version"], "test");
     assert_eq!(process["requests_in_flight"], 1);
     assert_eq!(process["inline_slots"], json!({ "in_use": 0, "total": 2 }));
+    assert_eq!(process["waiting_places"]["total"], 1_000);
     assert_eq!(process["inline_attempts"]["answered"], 1);
     assert_eq!(process["put_off"]["queue_full"], 0);
     assert_eq!(process["worker"], Value::Null, "it has none");

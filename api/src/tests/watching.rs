@@ -263,6 +263,42 @@ async fn what_lies_outside_the_scope_is_not_there_to_be_watched() {
 }
 
 #[tokio::test]
+async fn the_latest_is_what_was_read_and_nothing_that_is_gone_or_old() {
+    let service = Service::start().await;
+    let id = Fixture::queued(&service).await;
+    let fixture = Fixture::deaf(service);
+    let mut client = fixture.follow(id).await;
+    fixture.service.claim().await;
+    let running = next(&mut client).await.expect("it exists");
+    let latest = known(&client, true).await.expect("it was looked at");
+    assert_eq!(latest.revision, running.revision);
+
+    fixture.counting.away.store(true, Ordering::SeqCst);
+    assert!(known(&client, false).await.is_none());
+    fixture.counting.away.store(false, Ordering::SeqCst);
+    known(&client, true).await.expect("it is back");
+    fixture.service.delete(&id.to_string()).await;
+    assert!(next(&mut client).await.is_none());
+    assert!(client.latest().is_none());
+}
+
+/// Waits until the latest is known, or is not.
+async fn known(client: &Watch, known: bool) -> Option<Arc<Export>> {
+    let latest = async {
+        loop {
+            let latest = client.latest();
+            if latest.is_some() == known {
+                return latest;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, latest)
+        .await
+        .expect("in time")
+}
+
+#[tokio::test]
 async fn a_deletion_is_told_with_and_without_a_hint() {
     for fixture in [Fixture::hearing as fn(Service) -> Fixture, Fixture::deaf] {
         let service = Service::start().await;

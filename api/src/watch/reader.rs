@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -93,10 +93,17 @@ impl Reader {
     }
 
     async fn look_at_all(&self) -> Result<(), LedgerError> {
+        let begun = Instant::now();
         let known = self.watched.known();
-        if known.is_empty() {
-            return Ok(());
+        if !known.is_empty() {
+            self.catch_up(&known).await?;
         }
+        self.watched.looked(begun);
+        Ok(())
+    }
+
+    /// Reads what has another revision than is known.
+    async fn catch_up(&self, known: &[(ExportId, Option<i64>)]) -> Result<(), LedgerError> {
         let ids: Vec<ExportId> = known.iter().map(|(id, _)| *id).collect();
         let revisions: HashMap<_, _> = self.reads.revisions(&ids).await?.into_iter().collect();
         let behind = |(id, known): &(ExportId, Option<i64>)| match revisions.get(id) {

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use waybill_shared::export::{Export, ExportId};
@@ -36,6 +37,8 @@ impl Sight {
 #[derive(Debug, Default)]
 pub(super) struct Watched {
     sights: Mutex<HashMap<ExportId, watch::Sender<Sight>>>,
+    /// When everything was looked at last.
+    looked: Mutex<Option<Instant>>,
 }
 
 impl Watched {
@@ -65,6 +68,11 @@ impl Watched {
                 Sight::Gone => None,
             });
         known.collect()
+    }
+
+    /// Notes that every sight is as new as this instant.
+    pub(super) fn looked(&self, at: Instant) {
+        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
     }
 
     /// Shares what was read of an export with all who watch it, unless they know as much.
@@ -104,6 +112,22 @@ impl Watcher {
         }
         // Its entry, which sends, lives as long as this.
         future::pending().await
+    }
+
+    /// The export as it was read last, if it was no other one less than `age` ago.
+    pub(super) fn latest(&self, age: Duration) -> Option<Arc<Export>> {
+        let looked = *self
+            .watched
+            .looked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if looked.is_none_or(|looked| looked.elapsed() >= age) {
+            return None;
+        }
+        match &*self.sight.as_ref()?.borrow() {
+            Sight::Export(export) => Some(Arc::clone(export)),
+            Sight::Unread | Sight::Gone => None,
+        }
     }
 }
 

@@ -11,7 +11,8 @@ mod tests;
 mod value;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
@@ -34,7 +35,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_CONNECTIONS: usize = 8;
 /// What follows a column that is not there where its name was quoted.
 const QUOTES_HINT: &str = " - should this be a string literal";
-/// Virtual-machine steps between looks at the clock while the newest row is searched.
+/// Virtual-machine steps between looks at whether a query is still wanted and in time.
 const STEPS_BETWEEN_CHECKS: i32 = 1_000;
 
 /// One SQLite file. Every report has a connection of its own while it reads.
@@ -206,7 +207,9 @@ impl Reader {
             Err(error) => return drop(opened.send(Err(error))),
         };
         self.query.started(connection.get_interrupt_handle());
-        let start = self.start(&connection);
+        let start = self
+            .check_now_and_then(&connection, None)
+            .and_then(|()| self.start(&connection));
         let started = start.is_ok();
         let awaited = opened.send(start).is_ok();
         let outcome = if started && awaited {
@@ -220,9 +223,27 @@ impl Reader {
             // Nobody listens any more when the snapshot was dropped, which interrupts the query.
             drop(batches.blocking_send(Err(error)));
         }
-        if connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok() {
+        let unwatched = connection.progress_handler(0, None::<fn() -> bool>).is_ok();
+        if unwatched && (connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok())
+        {
             keep(&self.idle, connection);
         }
+    }
+
+    /// Has every statement from here on end once the query is stopped, or the deadline is over. An
+    /// interrupt alone is lost when it comes between two statements.
+    fn check_now_and_then(
+        &self,
+        connection: &Connection,
+        deadline: Option<Instant>,
+    ) -> Result<(), SourceError> {
+        let query = Arc::clone(&self.query);
+        let is_over = move || {
+            query.is_stopped() || deadline.is_some_and(|deadline| Instant::now() > deadline)
+        };
+        connection
+            .progress_handler(STEPS_BETWEEN_CHECKS, Some(is_over))
+            .map_err(source_error)
     }
 
     /// Takes the snapshot: the transaction begins with its first read.
@@ -252,19 +273,11 @@ impl Reader {
         else {
             return Ok(None);
         };
-        let deadline = Instant::now() + budget;
-        connection
-            .progress_handler(
-                STEPS_BETWEEN_CHECKS,
-                Some(move || Instant::now() > deadline),
-            )
-            .map_err(source_error)?;
+        self.check_now_and_then(connection, Some(Instant::now() + budget))?;
         let found = connection.prepare_cached(newest).and_then(|mut statement| {
             statement.query_row([], |row| Ok(value::instant(row.get_ref(0)?)))
         });
-        connection
-            .progress_handler(0, None::<fn() -> bool>)
-            .map_err(source_error)?;
+        self.check_now_and_then(connection, None)?;
         match found {
             Ok(Ok(instant)) => Ok(instant),
             Ok(Err(reason)) => {
@@ -304,7 +317,10 @@ impl Reader {
 
 /// The handle by which a running query can be interrupted, for as long as it runs.
 #[derive(Default)]
-struct RunningQuery(Mutex<State>);
+struct RunningQuery {
+    state: Mutex<State>,
+    is_stopped: AtomicBool,
+}
 
 #[derive(Default)]
 enum State {
@@ -316,7 +332,7 @@ enum State {
 
 impl RunningQuery {
     fn started(&self, handle: InterruptHandle) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         match *state {
             State::Stopped => handle.interrupt(),
             State::Waiting | State::Running(_) => *state = State::Running(handle),
@@ -324,11 +340,20 @@ impl RunningQuery {
     }
 
     fn ended(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State::Stopped;
+        *self.lock() = State::Stopped;
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn stop(&self) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_stopped.store(true, Ordering::Relaxed);
+        let mut state = self.lock();
         if let State::Running(handle) = &*state {
             handle.interrupt();
         }

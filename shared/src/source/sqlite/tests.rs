@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::source::conformance::{self, Backend, CATALOG, file, plan_of, sources};
+use crate::source::conformance::{self, Backend, CATALOG, file, open, plan_of, sources};
 
 /// A file with the table of the suite, its columns untyped as SQLite allows.
 struct Things {
@@ -180,5 +180,37 @@ async fn text_that_is_no_document_is_unfit() {
         );
         let error = file(&sources(things.source()), &plan).await;
         assert!(matches!(error, Err(SourceError::Value { .. })), "{text}");
+    }
+}
+
+/// An interrupt is for the statement that runs; the one that is about to begin has to hear of it, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_query_whose_snapshot_is_dropped_before_it_begins_ends() {
+    const ENDLESS: &str = r#"
+[datasets.endless]
+sql = """
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+SELECT i, 'a' AS org, '2026-05-01T00:00:00Z' AS at FROM n WHERE i < 0"""
+grain = "row"
+tenant = "org"
+time = "at"
+
+[datasets.endless.dimensions]
+i = { sql = "i", type = "integer" }
+"#;
+    let things = Things::new();
+    let source = Arc::new(SqliteSource::new(&things.path));
+    let idle = Arc::clone(&source.idle);
+    let sources = sources(source);
+    let query = json!({ "dataset": "endless", "dimensions": ["i"] });
+    let plan = plan_of(ENDLESS, "a", query);
+    for _ in 0..200 {
+        drop(open(&sources, &plan).await.expect("a snapshot"));
+    }
+    // Every reader that is left holds the idle connections, too.
+    let end = Instant::now() + Duration::from_secs(30);
+    while Arc::strong_count(&idle) > 2 {
+        assert!(Instant::now() < end, "a query goes on that nobody wants");
+        tokio::task::yield_now().await;
     }
 }
