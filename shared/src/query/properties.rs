@@ -113,7 +113,7 @@ fn check_plan(catalog: &Catalog, plan: &ReportPlan, caller: &Caller) -> Result<(
 }
 
 /// The body of an export of a valid query.
-fn body_of(query: Value, format: Option<Format>) -> Value {
+fn body_of(query: &Value, format: Option<Format>) -> Value {
     match format {
         Some(format) => json!({ "format": format, "query": query }),
         None => json!({ "query": query }),
@@ -122,7 +122,7 @@ fn body_of(query: Value, format: Option<Format>) -> Value {
 
 fn bodies() -> impl Strategy<Value = Value> {
     let format = prop::option::of(prop::sample::select(&Format::ALL[..]));
-    (asked(), format).prop_map(|(asked, format)| body_of(asked.query, format))
+    (asked(), format).prop_map(|(asked, format)| body_of(&asked.query, format))
 }
 
 fn mutated(mut document: Value, mutations: &[Mutation]) -> Value {
@@ -137,7 +137,7 @@ proptest! {
     fn a_valid_query_is_planned_as_it_is_meant(Asked { query, tests } in asked()) {
         let catalog = catalog();
         let caller = caller(None);
-        let body = body_of(query.clone(), None).to_string();
+        let body = body_of(&query, None).to_string();
         let plan = catalog.plan(&ReportRequest::export(body.as_bytes()).expect("JSON"), &caller);
         let plan = plan.expect("a valid query");
         let understood: Vec<(&str, &Test)> = plan

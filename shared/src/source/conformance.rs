@@ -10,7 +10,7 @@ use super::{Snapshot, Source, SourceError, Sources};
 use crate::caller::{Caller, OrgId, Role};
 use crate::catalog::Catalog;
 use crate::encode::{Format, Trailer, encoder};
-use crate::query::{ReportPlan, ReportRequest};
+use crate::query::{MAX_IN_VALUES, MAX_ITEMS, ReportPlan, ReportRequest};
 
 /// An empty database with the table `things`, whose columns are `org at s i f d b day u j`.
 pub(crate) trait Backend: Sync {
@@ -32,6 +32,7 @@ pub(crate) async fn run<B: Backend>(fresh: impl AsyncFn() -> B) {
     the_range_is_half_open(&fresh().await).await;
     organisations_are_kept_apart(&fresh().await).await;
     every_filter_selects_what_it_says(&fresh().await).await;
+    as_many_filters_as_there_can_be_are_answered(&fresh().await).await;
     every_type_has_one_order(&fresh().await).await;
     groups_are_counted(&fresh().await).await;
     limits_meet(&fresh().await).await;
@@ -355,6 +356,17 @@ async fn every_filter_selects_what_it_says(backend: &impl Backend) {
     }
     assert_eq!(select("j", "eq", &Value::Null).await, [5, 9]);
     assert_eq!(select("j", "neq", &Value::Null).await, [-1, 0]);
+}
+
+async fn as_many_filters_as_there_can_be_are_answered(backend: &impl Backend) {
+    backend.execute(
+        "INSERT INTO things (org, at, i) VALUES
+            ('a', '2026-01-05T00:00:00Z', 5), ('a', '2026-01-05T00:00:00Z', 5000)",
+    );
+    let values: Vec<usize> = (0..MAX_IN_VALUES).collect();
+    let filter = json!({ "field": "i", "op": "in", "value": values });
+    let filters = vec![filter; MAX_ITEMS];
+    assert_eq!(integers(backend, json!({ "filters": filters })).await, [5]);
 }
 
 async fn every_type_has_one_order(backend: &impl Backend) {

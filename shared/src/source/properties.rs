@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use self::expected::{Expected, Row};
 use super::conformance::{open, plan_of, sources};
-use super::{Source, Sources};
+use super::{Source, SourceError, Sources};
 use crate::column::{Column, ColumnType};
 use crate::hostile;
 use crate::query::Literal;
@@ -104,14 +104,17 @@ async fn check(sources: &Sources, case: &Case, asked: &Asked) -> Result<(), Test
     let plan = plan_of(CATALOG, &case.owner, asked.query.clone());
     let expected = Expected::of(&plan, asked, &case.belongings);
     let mut found: Vec<Row> = Vec::new();
-    let mut snapshot = open(sources, &plan).await.map_err(failed)?;
+    let mut snapshot = open(sources, &plan).await.map_err(|error| failed(&error))?;
     while let Some(batch) = snapshot.next().await {
-        found.extend(rows(&batch.map_err(failed)?, plan.columns()));
+        found.extend(rows(
+            &batch.map_err(|error| failed(&error))?,
+            plan.columns(),
+        ));
     }
     expected.check(&found)
 }
 
-fn failed(error: super::SourceError) -> TestCaseError {
+fn failed(error: &SourceError) -> TestCaseError {
     TestCaseError::fail(error.to_string())
 }
 

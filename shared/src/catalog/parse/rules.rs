@@ -60,6 +60,10 @@ pub(super) fn sql(text: &str) -> Result<(), String> {
         let word_start = word.take();
         let before = word_start.map_or("", |start| &text[start..at]);
         match c {
+            // Servers differ in where such a number ends.
+            '\'' | '$' if before.starts_with(|c: char| c.is_ascii_digit()) => {
+                return fault("has a string or a $ right behind a number");
+            }
             '\'' => {
                 let escaped = matches!(before, "e" | "E") || after_escaped && line_ended;
                 skip_quoted(&mut chars, '\'', escaped)?;
@@ -81,7 +85,7 @@ pub(super) fn sql(text: &str) -> Result<(), String> {
             ')' => depth -= 1,
             '"' => skip_quoted(&mut chars, '"', false)?,
             '/' if next == Some('*') => skip_block(&mut chars)?,
-            '$' if !is_identifier_so_far(before) => skip_dollar_quoted(&mut chars, &text[at..])?,
+            '$' if before.is_empty() => skip_dollar_quoted(&mut chars, &text[at..])?,
             c if is_word(c) => word = Some(word_start.unwrap_or(at)),
             _ => {}
         }
@@ -100,11 +104,6 @@ fn fault(message: &str) -> Result<(), String> {
 /// Whether a word goes on with this. To PostgreSQL every character beyond ASCII is a letter.
 fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '$' || !c.is_ascii()
-}
-
-/// Whether a `$` after this is one more letter of a name; after a number it is none.
-fn is_identifier_so_far(word: &str) -> bool {
-    !word.is_empty() && !word.starts_with(|c: char| c.is_ascii_digit())
 }
 
 fn skip_quoted(
@@ -233,7 +232,8 @@ mod tests {
             ("$a$$a$$$", "leaves a $$ open"),
             ("$$a$$$$'$$; DROP TABLE b /*'*/", ";"),
             (r"$$a$$e'\''; DROP TABLE b /*'*/", ";"),
-            ("$1$$'$$; DROP TABLE b /*'*/", ";"),
+            ("$1$$'$$; DROP TABLE b /*'*/", "number"),
+            ("1é$$ $$", "number"),
             (r"$E'a''\'", "leaves a '"),
             // Only on another line does a string continue the one before.
             (r"E'a' '\'; DROP TABLE b /*'*/", ";"),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use sqlx::query::Query;
 use waybill_test_services::postgres::{Cluster, Database};
 
 use super::source;
@@ -49,7 +50,7 @@ impl Shelf for Table {
         for Belonging { owner, cells } in belongings {
             let insert = sqlx::query(INSERT).bind(owner);
             let texts = cells.iter().map(|cell| cell.as_ref().map(text));
-            let insert = texts.fold(insert, |insert, text| insert.bind(text));
+            let insert = texts.fold(insert, Query::bind);
             insert.execute(&mut *change).await.expect("a row");
         }
         change.commit().await.expect("the rows");
