@@ -9,6 +9,7 @@
 //! # When to come back
 //! `overloaded`: a slot becomes free every `mean hold / slots`, where the mean is an exponentially
 //! weighted one over the slots given back (weight 1/8), and before any was, `inline.timeout_seconds`: the longest hold.
+//! Who finds more in line than get a slot within `inline.queue_wait_ms` at that pace does not wait at all.
 //!
 //! `queue_full`: a place becomes free every `1 / rate`, where the rate is the claims of the last minute
 //! over the span in which they fell, and the first one after `excess / rate`, where the excess is what
@@ -22,6 +23,7 @@
 
 mod book;
 mod hold;
+mod line;
 mod org_lines;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,6 +41,7 @@ use crate::retry_after;
 
 pub(crate) use self::book::{Book, Drain};
 pub(crate) use self::hold::MeanHold;
+use self::line::Line;
 
 /// Exports per second when the last minute saw none.
 const UNMEASURED_RATE: f64 = 1.0 / 60.0;
@@ -66,6 +69,7 @@ pub(crate) struct Busy {
 pub(crate) struct Admission {
     slots: Arc<Semaphore>,
     slot_count: usize,
+    line: Line,
     queue_wait: Duration,
     max_rows: u64,
     large_rows: u64,
@@ -82,6 +86,7 @@ impl Admission {
         Self {
             slots: Arc::new(Semaphore::new(settings.slots)),
             slot_count: settings.slots,
+            line: Line::default(),
             queue_wait: settings.queue_wait(),
             max_rows: settings.max_rows,
             large_rows,
@@ -138,18 +143,42 @@ impl Admission {
         self.slot().await.map(Admitted::Inline)
     }
 
-    /// A slot for an answer at once, within `inline.queue_wait_ms`.
+    /// A slot for an answer at once, within `inline.queue_wait_ms`. Whoever would wait for longer is told
+    /// so at once: a crowd in line costs those who are served.
     pub(crate) async fn slot(&self) -> Result<Slot, Busy> {
+        if let Ok(permit) = Arc::clone(&self.slots).try_acquire_owned() {
+            return Ok(self.take(permit));
+        }
+        let Some(_in_line) = self.line.join(self.line_bound()) else {
+            return Err(self.busy());
+        };
         let free = tokio::time::timeout(self.queue_wait, Arc::clone(&self.slots).acquire_owned());
         match free.await {
-            Ok(Ok(permit)) => Ok(Slot {
-                since: Instant::now(),
-                mean_hold: Arc::clone(&self.mean_hold),
-                _permit: permit,
-            }),
+            Ok(Ok(permit)) => Ok(self.take(permit)),
             // The semaphore is never closed: only the wait can end without a permit.
             Ok(Err(_)) | Err(_) => Err(self.busy()),
         }
+    }
+
+    fn take(&self, permit: OwnedSemaphorePermit) -> Slot {
+        Slot {
+            since: Instant::now(),
+            mean_hold: Arc::clone(&self.mean_hold),
+            _permit: permit,
+        }
+    }
+
+    /// How many may stand in line: as many as are served within the longest wait, as things went lately,
+    /// and one for each slot whatever they did, for holds differ.
+    fn line_bound(&self) -> usize {
+        let mean_hold = lock(&self.mean_hold).measured();
+        let served = mean_hold.map_or(usize::MAX, |hold| {
+            let holds = self.queue_wait.as_nanos() / hold.as_nanos().max(1);
+            usize::try_from(holds)
+                .unwrap_or(usize::MAX)
+                .saturating_mul(self.slot_count)
+        });
+        served.max(self.slot_count)
     }
 
     /// Slots in use, and all of them.

@@ -173,6 +173,9 @@ fn log(method: &Method, path: &str, answer: &Response, problem: Option<&Problem>
         tracing::error!(%method, path, status, code, cause, milliseconds, "request failed");
     } else if answer.status().is_server_error() {
         tracing::warn!(%method, path, status, code, cause, milliseconds, "request could not be served");
+    } else if answer.status() == http::StatusCode::TOO_MANY_REQUESTS {
+        // They come in crowds and are counted; writing them down would cost more than the refusal.
+        tracing::debug!(%method, path, status, code, cause, milliseconds, "request refused");
     } else {
         tracing::info!(%method, path, status, code, cause, milliseconds, "request refused");
     }

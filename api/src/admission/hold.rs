@@ -28,8 +28,13 @@ impl MeanHold {
         );
     }
 
+    /// The mean, once a slot was given back.
+    pub(crate) fn measured(&self) -> Option<Duration> {
+        self.seconds.map(Duration::from_secs_f64)
+    }
+
     pub(crate) fn mean(&self) -> Duration {
-        self.seconds.map_or(self.longest, Duration::from_secs_f64)
+        self.measured().unwrap_or(self.longest)
     }
 }
 
