@@ -23,8 +23,11 @@ use crate::column::Column;
 /// | date | `YYYY-MM-DD` |
 /// | UUID | hyphenated, lower case |
 ///
-/// The formula guard puts a `'` before a **string** that starts with `=`, `+`, `-`, `@`, TAB, CR or LF, so
-/// that a spreadsheet shows it instead of running it. No other type and no header cell is ever changed.
+/// The formula guard puts a `'` before a **string** that a spreadsheet may run instead of showing it: one that
+/// starts with `=`, `+`, `-`, `@` or their full-width forms `＝`, `＋`, `－`, `＠`, also behind white space and
+/// U+FEFF, which readers trim; and one with a TAB, CR or LF before its first other character. No other type and
+/// no header cell is ever changed. Where a reader ends cells elsewhere (at another delimiter, at a line end
+/// within quotes), what it takes for the start of a cell is not guarded.
 #[derive(Debug)]
 pub struct CsvEncoder {
     columns: Vec<Column>,
@@ -108,7 +111,7 @@ impl CsvEncoder {
     ) -> Result<(), OutOfRange> {
         match column.cells.values {
             Values::String(texts) => {
-                let guard = self.formula_guard && starts_formula(texts.value(row).as_bytes());
+                let guard = self.formula_guard && starts_formula(texts.value(row));
                 column.write_text(guard, texts, row, out);
             }
             Values::Decimal(texts) | Values::Json(texts) => {
@@ -177,12 +180,30 @@ impl<'a> CsvCells<'a> {
 /// Texts of up to this many bytes are copied as one block.
 const SHORT: usize = 32;
 
-/// Whether a spreadsheet would take this cell for a formula, or for the break before one.
-fn starts_formula(text: &[u8]) -> bool {
-    matches!(
-        text.first(),
-        Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n')
-    )
+/// Whether a spreadsheet may take this cell for a formula. Most cells are settled by their first byte.
+#[inline]
+fn starts_formula(text: &str) -> bool {
+    match text.as_bytes().first() {
+        Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n') => true,
+        // White space, or the first byte of a character that is white space, U+FEFF or a full-width form.
+        Some(b' ' | 0x0b | 0x0c | 0xc2 | 0xe1..=0xe3 | 0xef) => starts_formula_inside(text),
+        _ => false,
+    }
+}
+
+/// As [`starts_formula`], character by character past what readers trim.
+fn starts_formula_inside(text: &str) -> bool {
+    for character in text.chars() {
+        match character {
+            '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠' | '\t' | '\r' | '\n' => {
+                return true;
+            }
+            '\u{feff}' => {}
+            blank if blank.is_whitespace() => {}
+            _ => return false,
+        }
+    }
+    false
 }
 
 fn write_float(value: f64, out: &mut Vec<u8>) {

@@ -245,7 +245,8 @@ fn value(column_type: ColumnType) -> BoxedStrategy<Value> {
 /// both sides of every short cut that an encoder takes.
 fn hostile_text() -> BoxedStrategy<String> {
     prop_oneof![
-        4 => "[ab ,;\"'\r\n\t=+@\\\\\\-\u{0}\u{1f}\u{7f}\u{a0}\u{feff}\u{2028}é漢🦀]{0,12}",
+        4 => "[ab ,;\"'\r\n\t=+@\\\\\\-\u{0}\u{1f}\u{7f}\u{a0}\u{feff}\u{2028}\u{3000}＝－＠é漢🦀]{0,12}",
+        1 => "[ \u{feff}\u{a0}\u{3000}\u{b}]{0,3}[=+@＝＋－＠\t\r\na漢（\\-][a,]{0,3}",
         2 => "[a-z]{0,70}",
         2 => "[a-z]{20,40}[,\"\r\n]?[a-z]{0,12}",
         1 => "\\PC{0,40}",

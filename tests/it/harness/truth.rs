@@ -29,12 +29,16 @@ impl Cell {
         match self {
             Self::Null => String::new(),
             Self::Plain(text) => text.clone(),
-            Self::Text(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) => {
-                format!("'{text}")
-            }
+            Self::Text(text) if is_guarded(text) => format!("'{text}"),
             Self::Text(text) => text.clone(),
         }
     }
+}
+
+/// Whether the formula guard is for this text.
+fn is_guarded(text: &str) -> bool {
+    let text = text.trim_start_matches([' ', '\u{a0}', '\u{feff}']);
+    text.starts_with(|first| "=+-@＝＋－＠\t\r\n".contains(first))
 }
 
 /// A CSV file, after section 5 of the contract.
