@@ -240,6 +240,8 @@ pub struct ExportSettings {
     pub max_queued: u32,
     /// Failures after which an export is given up, 1 to 100.
     pub max_attempts: u32,
+    /// Hours, 1 to 8,760; see [`ExportSettings::give_up_after`].
+    pub give_up_after_hours: u64,
     /// Seconds, 0 to 2,592,000 (30 days); see [`ExportSettings::reuse`].
     pub reuse_seconds: u64,
     /// Days, 1 to 3,650; see [`ExportSettings::retention`].
@@ -259,6 +261,12 @@ impl ExportSettings {
     #[must_use]
     pub fn reuse(&self) -> Option<Duration> {
         (self.reuse_seconds > 0).then(|| Duration::from_secs(self.reuse_seconds))
+    }
+
+    /// How long outages of what an export needs may keep it from running, altogether.
+    #[must_use]
+    pub fn give_up_after(&self) -> Duration {
+        Duration::from_secs(self.give_up_after_hours * 60 * 60)
     }
 
     /// How long a file is kept.

@@ -3,9 +3,10 @@
 //! ```text
 //!            claim                 publish
 //! queued ───────────► running ───────────────► completed ──► expired
-//!    ▲  ◄──────────────  │ │                    (retention)
-//!    │  retry, hand-back │ └─► failed
-//!    └───────────────────┘   cancelled ◄── from queued and running
+//!  │ ▲  ◄──────────────  │ │                    (retention)
+//!  │ │  retry, hand-back │ └─► failed ◄── from queued only after an outage of
+//!  │ └───────────────────┘                  `exports.give_up_after_hours`
+//!  └──► cancelled ◄── from queued and running
 //! ```
 //!
 //! No other transition exists, and each is one guarded UPDATE of the [`ledger`](crate::ledger).
@@ -228,13 +229,15 @@ pub enum FailureCode {
     Timeout,
     /// The processes that ran it died.
     WorkerLost,
+    /// What it needs was away for `exports.give_up_after_hours` altogether.
+    UnavailableTooLong,
     /// Anything that an operator has to look at.
     Internal,
 }
 
 impl FailureCode {
     /// Every code.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::InvalidQuery,
         Self::TooManyRows,
         Self::TooLarge,
@@ -242,6 +245,7 @@ impl FailureCode {
         Self::StorageUnavailable,
         Self::Timeout,
         Self::WorkerLost,
+        Self::UnavailableTooLong,
         Self::Internal,
     ];
 
@@ -256,6 +260,7 @@ impl FailureCode {
             Self::StorageUnavailable => "storage_unavailable",
             Self::Timeout => "export_timeout",
             Self::WorkerLost => "worker_lost",
+            Self::UnavailableTooLong => "unavailable_too_long",
             Self::Internal => "internal",
         }
     }

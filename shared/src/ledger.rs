@@ -8,6 +8,7 @@ mod change;
 #[cfg(test)]
 pub(crate) mod conformance;
 mod enqueue;
+mod outages;
 pub mod postgres;
 mod row;
 mod shared_reads;
@@ -31,6 +32,7 @@ pub use self::change::change_of;
 pub use self::enqueue::{
     Enqueued, IDEMPOTENCY_KEPT, IdempotencyKey, NewExport, NoIdempotencyKey, Sharing, Terms,
 };
+pub use self::outages::{HandBack, Outages, RUNNABLE_FOR, SourceOutage};
 pub use self::shared_reads::SharedReads;
 pub use self::upkeep::{LeftUpload, Leftover, Upkeep};
 
@@ -39,7 +41,7 @@ const CHANGES_KEPT: usize = 1_024;
 
 /// The transitions of exports that clients and workers make, and what is asked about them.
 #[async_trait]
-pub trait Ledger: Upkeep + SharedReads {
+pub trait Ledger: Upkeep + Outages + SharedReads {
     /// Records an export as `queued` and wakes a worker, both in one transaction, unless another
     /// one is the answer or the terms are not met. They hold whichever processes ask at once.
     ///
@@ -162,11 +164,17 @@ pub trait Ledger: Upkeep + SharedReads {
         delay: Option<Duration>,
     ) -> Result<ExportStatus, LedgerError>;
 
-    /// Gives an export back, `running → queued`, without counting a failure.
+    /// Gives an export back, `running → queued`, without counting a failure; it is not claimed before
+    /// the delay is over.
     ///
     /// # Errors
     /// [`LedgerError::LeaseLost`], as [`renew`](Self::renew).
-    async fn hand_back(&self, lease: &Lease, delay: Duration) -> Result<(), LedgerError>;
+    async fn hand_back(
+        &self,
+        lease: &Lease,
+        delay: Duration,
+        reason: HandBack,
+    ) -> Result<(), LedgerError>;
 
     /// Stops an export for good: `queued | running → cancelled`. `None` when there is no such export
     /// in the scope.

@@ -139,6 +139,7 @@ async fn every_family_of_a_worker_is_there_before_anything_happened() {
         "waybill_rescue_expired_files",
         "waybill_rescue_lapsed_leases",
         "waybill_rescue_purged_records",
+        "waybill_rescue_given_up_exports",
         "waybill_rescue_redelivered_exports",
         "waybill_rescue_removed_leftovers",
         "waybill_store_part_failures",

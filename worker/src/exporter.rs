@@ -8,7 +8,7 @@ use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use waybill_shared::export::{ExportStatus, Failure, Lease, Receipt};
-use waybill_shared::ledger::{Claim, Lane, Ledger, LedgerError};
+use waybill_shared::ledger::{Claim, HandBack, Lane, Ledger, LedgerError};
 use waybill_shared::metrics::Outcome;
 
 use crate::WorkerParts;
@@ -179,13 +179,14 @@ impl Exporter {
                 let recorded = self.record(lease, End::Failed(&failure, None)).await;
                 recorded.map(|_| Outcome::Failed(failure.code))
             }
-            Verdict::HandBack(pause) => {
-                if matches!(error, AttemptError::Interrupted) {
-                    tracing::info!("export handed back");
-                } else {
-                    tracing::warn!(%error, ?pause, "export handed back: something that it needs is away");
+            Verdict::HandBack(pause, reason) => {
+                match reason {
+                    HandBack::Shutdown => tracing::info!("export handed back"),
+                    HandBack::Outage => {
+                        tracing::warn!(%error, ?pause, "export handed back: something that it needs is away");
+                    }
                 }
-                let recorded = self.record(lease, End::HandedBack(pause)).await;
+                let recorded = self.record(lease, End::HandedBack(pause, reason)).await;
                 recorded.map(|_| Outcome::HandedBack)
             }
             Verdict::Nothing => {
@@ -218,8 +219,8 @@ impl Exporter {
                     completed.map(|()| ExportStatus::Completed)
                 }
                 End::Failed(failure, pause) => self.ledger.fail(lease, failure, pause).await,
-                End::HandedBack(pause) => {
-                    let handed_back = self.ledger.hand_back(lease, pause).await;
+                End::HandedBack(pause, reason) => {
+                    let handed_back = self.ledger.hand_back(lease, pause, reason).await;
                     handed_back.map(|()| ExportStatus::Queued)
                 }
             };
@@ -244,7 +245,7 @@ enum End<'a> {
     /// With a failure, and another attempt after the pause if there is one.
     Failed(&'a Failure, Option<Duration>),
     /// Without a failure; another attempt after the pause.
-    HandedBack(Duration),
+    HandedBack(Duration, HandBack),
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -60,7 +60,7 @@ pub async fn run(parts: WorkerParts, shutdown: CancellationToken) {
         Arc::clone(&parts.ledger),
         parts.bucket.clone(),
         parts.worker.lease(),
-        parts.exports.record_retention(),
+        &parts.exports,
         Tally::registered(&parts.metrics),
     );
     let metrics = WorkerMetrics::registered(&parts.metrics, parts.worker.concurrency);

@@ -12,10 +12,11 @@ use futures::stream::{self, StreamExt as _};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use waybill_shared::bucket::{Bucket, BucketError};
+use waybill_shared::config::ExportSettings;
 use waybill_shared::ledger::{Ledger, LedgerError, LeftUpload, Leftover};
 
 use self::patience::Patience;
-use crate::verdict::LONGEST_PAUSE;
+use crate::verdict::{LONGEST_PAUSE, given_up};
 
 pub(crate) use self::tally::Tally;
 
@@ -38,6 +39,7 @@ pub(crate) struct Rescue {
     bucket: Bucket,
     lease_for: Duration,
     records_kept: Duration,
+    give_up_after: Duration,
     tally: Tally,
 }
 
@@ -46,14 +48,15 @@ impl Rescue {
         ledger: Arc<dyn Ledger>,
         bucket: Bucket,
         lease_for: Duration,
-        records_kept: Duration,
+        exports: &ExportSettings,
         tally: Tally,
     ) -> Self {
         Self {
             ledger,
             bucket,
             lease_for,
-            records_kept,
+            records_kept: exports.record_retention(),
+            give_up_after: exports.give_up_after(),
             tally,
         }
     }
@@ -93,6 +96,11 @@ impl Rescue {
                 exports = bounded,
                 "the clock was set back; nothing waits for it to return"
             );
+        }
+        let failure = given_up(self.give_up_after);
+        for id in self.ledger.give_up(self.give_up_after, &failure).await? {
+            tracing::error!(export_id = %id, code = failure.code.name(), "export failed: what it needs was away for too long");
+            self.tally.given_up.inc();
         }
         let woken = self.ledger.wake_waiting(UNDELIVERED_AFTER).await?;
         if woken > 0 {

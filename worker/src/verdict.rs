@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use waybill_shared::bucket::BucketError;
 use waybill_shared::export::{Failure, FailureCode};
-use waybill_shared::ledger::LedgerError;
+use waybill_shared::ledger::{HandBack, LedgerError};
 use waybill_shared::source::SourceError;
 
 use crate::attempt::AttemptError;
@@ -26,8 +26,8 @@ pub(crate) enum Verdict {
     Retry(Failure, Duration),
     /// The end: another attempt would fail the same way.
     Final(Failure),
-    /// Not the export's fault: back to the queue after the pause, nothing is counted.
-    HandBack(Duration),
+    /// Not the export's fault: back to the queue after the pause, no failure is counted.
+    HandBack(Duration, HandBack),
     /// Another claim has it, or it ended: nothing is ours to change.
     Nothing,
 }
@@ -73,12 +73,13 @@ pub(crate) fn judge(error: &AttemptError, failures: u32) -> Verdict {
         AttemptError::Source(SourceError::Unavailable(_))
         | AttemptError::Store(BucketError::Unavailable(_))
         | AttemptError::Ledger(LedgerError::Unavailable(_) | LedgerError::Queue(_)) => {
-            Verdict::HandBack(jittered(OUTAGE_PAUSE))
+            Verdict::HandBack(jittered(OUTAGE_PAUSE), HandBack::Outage)
         }
         AttemptError::Store(BucketError::Busy(_, asked)) => {
-            Verdict::HandBack((*asked + jittered(OUTAGE_PAUSE)).min(LONGEST_PAUSE))
+            let pause = (*asked + jittered(OUTAGE_PAUSE)).min(LONGEST_PAUSE);
+            Verdict::HandBack(pause, HandBack::Outage)
         }
-        AttemptError::Interrupted => Verdict::HandBack(Duration::ZERO),
+        AttemptError::Interrupted => Verdict::HandBack(Duration::ZERO, HandBack::Shutdown),
         AttemptError::Ledger(LedgerError::LeaseLost(_)) => Verdict::Nothing,
         AttemptError::Source(SourceError::Stopped | SourceError::Malformed(_))
         | AttemptError::Panic(_) => again(FailureCode::Internal, INTERNAL),
@@ -93,6 +94,17 @@ pub(crate) fn judge(error: &AttemptError, failures: u32) -> Verdict {
         | AttemptError::Ledger(LedgerError::SchemaOutdated | LedgerError::Corrupt(_)) => {
             finally(FailureCode::Internal, INTERNAL)
         }
+    }
+}
+
+/// What ends an export that outages kept from running for so long.
+pub(crate) fn given_up(after: Duration) -> Failure {
+    let hours = after.as_secs() / 3_600;
+    Failure {
+        code: FailureCode::UnavailableTooLong,
+        detail: format!(
+            "A database or the store that this export needs was away for {hours} hours altogether, and the export was given up."
+        ),
     }
 }
 
@@ -134,12 +146,21 @@ mod tests {
 
     #[test]
     fn outages_are_not_counted() {
-        for error in [
-            AttemptError::Source(SourceError::Unavailable(String::new())),
-            AttemptError::Store(BucketError::Unavailable(String::new())),
-            AttemptError::Interrupted,
+        for (error, expected) in [
+            (
+                AttemptError::Source(SourceError::Unavailable(String::new())),
+                HandBack::Outage,
+            ),
+            (
+                AttemptError::Store(BucketError::Unavailable(String::new())),
+                HandBack::Outage,
+            ),
+            (AttemptError::Interrupted, HandBack::Shutdown),
         ] {
-            assert!(matches!(judge(&error, 3), Verdict::HandBack(_)), "{error}");
+            let Verdict::HandBack(_, reason) = judge(&error, 3) else {
+                panic!("{error} is no failure of the export");
+            };
+            assert_eq!(reason, expected, "{error}");
         }
     }
 
@@ -147,7 +168,7 @@ mod tests {
     fn a_store_is_left_alone_for_as_long_as_it_asks() {
         for (asked, at_least) in [(20, 20), (86_400, LONGEST_PAUSE.as_secs())] {
             let busy = BucketError::Busy(String::new(), Duration::from_secs(asked));
-            let Verdict::HandBack(pause) = judge(&busy.into(), 0) else {
+            let Verdict::HandBack(pause, HandBack::Outage) = judge(&busy.into(), 0) else {
                 panic!("no failure of the export");
             };
             assert!(pause >= Duration::from_secs(at_least) && pause <= LONGEST_PAUSE);

@@ -38,6 +38,7 @@ pub(crate) enum ProblemCode {
     TooLarge,
     ExportTimeout,
     WorkerLost,
+    UnavailableTooLong,
 }
 
 /// What a client may know about a code.
@@ -54,7 +55,7 @@ pub(crate) struct Explanation {
 }
 
 impl ProblemCode {
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 31] = [
         Self::InvalidRequest,
         Self::InvalidQuery,
         Self::Unauthorized,
@@ -85,6 +86,7 @@ impl ProblemCode {
         Self::TooLarge,
         Self::ExportTimeout,
         Self::WorkerLost,
+        Self::UnavailableTooLong,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -326,6 +328,13 @@ impl ProblemCode {
                 meaning: "The processes that worked on the export ended before it did, each time.",
                 remedy: "Request the export again; if that happens once more, report its id to the operator.",
             },
+            Self::UnavailableTooLong => Explanation {
+                name: "unavailable_too_long",
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                title: "Unavailable for too long",
+                meaning: "A database or the store that the export needs was away for so long that the export was given up. Time behind other exports does not count.",
+                remedy: "Request the export again once the service is well; `GET /readyz` says what is missing.",
+            },
         }
     }
 }
@@ -340,6 +349,7 @@ impl From<FailureCode> for ProblemCode {
             FailureCode::StorageUnavailable => Self::StorageUnavailable,
             FailureCode::Timeout => Self::ExportTimeout,
             FailureCode::WorkerLost => Self::WorkerLost,
+            FailureCode::UnavailableTooLong => Self::UnavailableTooLong,
             FailureCode::Internal => Self::Internal,
         }
     }

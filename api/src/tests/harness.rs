@@ -193,6 +193,7 @@ impl Service {
             reuse_seconds: 0,
             retention_days: 7,
             record_retention_days: 30,
+            give_up_after_hours: 24,
             link_seconds: 900,
             timeout_seconds: 60,
             freshness_timeout_ms: 5_000,

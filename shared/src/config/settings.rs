@@ -75,6 +75,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("exports.max_active_per_org", Rule::Integer(1, 1_000_000)),
     setting("exports.max_queued", Rule::Integer(1, 10_000_000)),
     setting("exports.max_attempts", Rule::Integer(1, 100)),
+    setting("exports.give_up_after_hours", Rule::Integer(1, 8_760)),
     setting("exports.reuse_seconds", Rule::Integer(0, 2_592_000)),
     setting("exports.retention_days", Rule::Integer(1, 3_650)),
     setting("exports.record_retention_days", Rule::Integer(1, 3_650)),

@@ -2,6 +2,7 @@
 
 mod accepting;
 mod fairness;
+pub(super) mod outages;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,8 +12,8 @@ use serde_json::json;
 use tokio::sync::broadcast;
 
 use super::{
-    Cancel, Claim, Enqueued, Lane, Lanes, Ledger, LedgerError, LeftUpload, Leftover, NewExport,
-    Page, SnapshotRecord, Terms, states,
+    Cancel, Claim, Enqueued, HandBack, Lane, Lanes, Ledger, LedgerError, LeftUpload, Leftover,
+    NewExport, Page, SnapshotRecord, Terms, states,
 };
 use crate::caller::{KeyId, OrgId, Scope};
 use crate::database::Database;
@@ -71,6 +72,7 @@ pub(crate) async fn run(fresh: impl AsyncFn() -> Fixture) {
     a_clock_that_was_set_back_holds_nothing_up(fresh().await.ledger.as_ref()).await;
     accepting::run(&fresh).await;
     fairness::run(&fresh).await;
+    outages::run(&fresh).await;
     states::every_sequence_of_changes_ends_as_the_states_say(&fresh().await).await;
     the_backlog_is_measured(fresh().await.ledger.as_ref()).await;
     changes_are_heard(fresh().await.ledger.as_ref()).await;
@@ -326,7 +328,11 @@ async fn a_lost_lease_changes_nothing(ledger: &dyn Ledger) {
         &ledger.complete(&old, &receipt(&old), RETENTION).await
     ));
     assert!(is_lost(&ledger.fail(&old, &failure(), None).await));
-    assert!(is_lost(&ledger.hand_back(&old, Duration::ZERO).await));
+    assert!(is_lost(
+        &ledger
+            .hand_back(&old, Duration::ZERO, HandBack::Outage)
+            .await
+    ));
     let after = read(ledger, new.export_id).await;
     assert_eq!(
         (after.revision, after.status),
@@ -374,7 +380,7 @@ async fn handing_back_counts_nothing(ledger: &dyn Ledger) {
     let recorded = ledger.record_snapshot(&lease, &snapshot(&lease)).await;
     recorded.expect("held");
     ledger
-        .hand_back(&lease, Duration::ZERO)
+        .hand_back(&lease, Duration::ZERO, HandBack::Outage)
         .await
         .expect("held");
     let waiting = read(ledger, lease.export_id).await;
@@ -420,7 +426,9 @@ async fn only_what_died_alone_has_failed(ledger: &dyn Ledger) {
     assert_eq!(die(false).await, (true, 1, ExportStatus::Queued));
     let handed_back = claim(ledger, LEASE).await.lease;
     ledger.isolate(&handed_back).await.expect("held");
-    let back = ledger.hand_back(&handed_back, Duration::ZERO).await;
+    let back = ledger
+        .hand_back(&handed_back, Duration::ZERO, HandBack::Outage)
+        .await;
     back.expect("held");
     let died = die(false).await;
     assert_eq!(died, (true, 1, ExportStatus::Queued), "alone then, not now");
@@ -573,7 +581,10 @@ async fn uploads_are_left_over_once_their_claim_is_over(ledger: &dyn Ledger) {
     ledger.record_upload(&recorded, "v").await.expect("held");
     assert!(taken(ledger).await.is_empty());
     let late = begin().await;
-    ledger.hand_back(&late, LEASE).await.expect("held");
+    ledger
+        .hand_back(&late, LEASE, HandBack::Outage)
+        .await
+        .expect("held");
     let resting = ledger.take_leftovers(LEASE, LEASE).await;
     assert!(resting.expect("the ledger").is_empty(), "not yet");
     for (lease, upload) in [
@@ -668,7 +679,10 @@ async fn a_clock_that_was_set_back_holds_nothing_up(ledger: &dyn Ledger) {
     const FAR: Duration = Duration::from_secs(100_000);
     enqueue(ledger, "a", 5).await;
     let lease = claim(ledger, LEASE).await.lease;
-    ledger.hand_back(&lease, FAR).await.expect("held");
+    ledger
+        .hand_back(&lease, FAR, HandBack::Outage)
+        .await
+        .expect("held");
     assert!(
         ledger
             .claim_next(LEASE, Lanes::Any)
@@ -837,7 +851,9 @@ async fn every_wait_has_one_wake_up(fixture: &Fixture) {
     assert_eq!(wake_ups(&fixture.queue).await, 2);
     enqueue(ledger, "a", 5).await;
     let lease = claim(ledger, LEASE).await.lease;
-    let back = ledger.hand_back(&lease, Duration::ZERO).await;
+    let back = ledger
+        .hand_back(&lease, Duration::ZERO, HandBack::Outage)
+        .await;
     back.expect("held");
     assert_eq!(wake_ups(&fixture.queue).await, 4);
     let lease = claim(ledger, LAPSED).await.lease;
@@ -884,7 +900,12 @@ async fn without_a_wake_up_nothing_happened(fixture: &Fixture) {
     assert!(ledger.enqueue(new_export("a", 5), &terms()).await.is_err());
     let retry = Some(Duration::ZERO);
     assert!(ledger.fail(&lease, &failure(), retry).await.is_err());
-    assert!(ledger.hand_back(&lease, Duration::ZERO).await.is_err());
+    assert!(
+        ledger
+            .hand_back(&lease, Duration::ZERO, HandBack::Outage)
+            .await
+            .is_err()
+    );
     let backlog = ledger.backlog().await.expect("the ledger");
     assert_eq!(backlog.queued(), 0, "no export waits unheard");
     let export = read(ledger, lease.export_id).await;

@@ -7,6 +7,7 @@
 mod changes;
 mod enqueue;
 mod lines;
+mod outages;
 mod room;
 mod shared_reads;
 mod sql;
@@ -29,8 +30,8 @@ use self::room::Room;
 use super::backlog::{self, DRAIN_SPAN, LaneRow};
 use super::row::{self, ExportRow};
 use super::{
-    Backlog, Cancel, Claim, Enqueued, IdempotencyKey, Lanes, Ledger, LedgerError, NewExport,
-    OrgActivity, Page, SnapshotRecord, Terms,
+    Backlog, Cancel, Claim, Enqueued, HandBack, IdempotencyKey, Lanes, Ledger, LedgerError,
+    NewExport, OrgActivity, Page, SnapshotRecord, Terms,
 };
 use crate::caller::{KeyId, OrgId, Scope};
 use crate::database::known_postgres_versions;
@@ -245,12 +246,18 @@ impl Ledger for PostgresLedger {
         Ok(status)
     }
 
-    async fn hand_back(&self, lease: &Lease, delay: Duration) -> Result<(), LedgerError> {
+    async fn hand_back(
+        &self,
+        lease: &Lease,
+        delay: Duration,
+        reason: HandBack,
+    ) -> Result<(), LedgerError> {
         let mut tx = self.pool.begin().await?;
         let run_after: Option<DateTime<Utc>> = sqlx::query_scalar(sql::HAND_BACK)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
             .bind(delay.as_secs_f64())
+            .bind(reason == HandBack::Outage)
             .fetch_optional(&mut *tx)
             .await?;
         let run_after = run_after.ok_or(LedgerError::LeaseLost(lease.export_id))?;

@@ -4,6 +4,7 @@
 //! of their own (WAL). The clock is the process's, which is the machine's.
 
 mod enqueue;
+mod outages;
 mod shared_reads;
 mod sql;
 #[cfg(test)]
@@ -21,8 +22,8 @@ use tokio::sync::broadcast;
 use super::backlog::{self, DRAIN_SPAN, LaneRow};
 use super::row::{self, ExportRow};
 use super::{
-    Backlog, CHANGES_KEPT, Cancel, Claim, Enqueued, IdempotencyKey, Lanes, Ledger, LedgerError,
-    NewExport, OrgActivity, Page, SnapshotRecord, Terms,
+    Backlog, CHANGES_KEPT, Cancel, Claim, Enqueued, HandBack, IdempotencyKey, Lanes, Ledger,
+    LedgerError, NewExport, OrgActivity, Page, SnapshotRecord, Terms,
 };
 use crate::caller::{KeyId, OrgId, Scope};
 use crate::database::{SqlitePools, known_sqlite_version, micros};
@@ -279,13 +280,19 @@ impl Ledger for SqliteLedger {
         Ok(status)
     }
 
-    async fn hand_back(&self, lease: &Lease, delay: Duration) -> Result<(), LedgerError> {
+    async fn hand_back(
+        &self,
+        lease: &Lease,
+        delay: Duration,
+        reason: HandBack,
+    ) -> Result<(), LedgerError> {
         let run_after = Utc::now() + delay;
         let mut tx = self.write().await?;
         let done = sqlx::query(sql::HAND_BACK)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
             .bind(micros(run_after))
+            .bind(reason == HandBack::Outage)
             .execute(&mut *tx)
             .await?;
         if done.rows_affected() == 0 {

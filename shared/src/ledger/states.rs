@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
+use super::conformance::outages::unavailable_too_long;
 use super::conformance::{Fixture, failure, new_export, org, receipt, snapshot, terms};
-use super::{Cancel, Enqueued, Lanes, LedgerError, LeftUpload};
+use super::{Cancel, Enqueued, HandBack, Lanes, LedgerError, LeftUpload, SourceOutage};
 use crate::encode::Format;
 use crate::export::{ExportId, ExportStatus, Lease, Progress};
 
@@ -30,7 +31,10 @@ enum Change {
     Complete(usize),
     FailAgain(usize),
     FailFinally(usize),
-    HandBack(usize),
+    HandBack(usize, HandBack),
+    /// No worker can run it.
+    CountOutage,
+    GiveUp,
     Lapse,
     Cancel,
     Expire,
@@ -49,7 +53,10 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
         2 => holder().prop_map(Complete),
         2 => holder().prop_map(FailAgain),
         1 => holder().prop_map(FailFinally),
-        2 => holder().prop_map(HandBack),
+        2 => (holder(), prop_oneof![Just(self::HandBack::Outage), Just(self::HandBack::Shutdown)])
+            .prop_map(|(holder, reason)| HandBack(holder, reason)),
+        1 => Just(CountOutage),
+        2 => Just(GiveUp),
         3 => Just(Lapse),
         1 => Just(Cancel),
         2 => Just(Expire),
@@ -66,6 +73,8 @@ struct Model {
     epoch: i64,
     failures: u32,
     alone: bool,
+    /// Whether some time of an outage was counted.
+    was_away: bool,
     /// Where the newest claim may have begun to write, and the id of its upload.
     upload: Option<(i64, LeftUpload)>,
     published: Option<i64>,
@@ -123,6 +132,7 @@ async fn follow(fixture: &Fixture, sequence: &[Change]) {
         epoch: 0,
         failures: 0,
         alone: false,
+        was_away: false,
         upload: None,
         published: None,
         left: Vec::new(),
@@ -263,11 +273,33 @@ async fn apply(fixture: &Fixture, id: ExportId, change: Change, model: &mut Mode
                 model.count_failure(true);
             }
         }
-        Change::HandBack(back) => {
+        Change::HandBack(back, reason) => {
             let lease = lease(back);
-            let answer = ledger.hand_back(&lease, Duration::ZERO).await;
+            let answer = ledger.hand_back(&lease, Duration::ZERO, reason).await;
             if held(model, &lease, answer, context) {
                 model.end_claim(Some(ExportStatus::Queued));
+                model.was_away |= reason == HandBack::Outage;
+            }
+        }
+        Change::CountOutage => {
+            let outage = SourceOutage {
+                source: "default",
+                datasets: &["sessions".to_owned()],
+                lasted: Duration::from_secs(3_600),
+            };
+            let waits = model.status == Some(ExportStatus::Queued);
+            let counted = ledger.count_outage(outage).await.expect("the ledger");
+            assert_eq!(counted, u64::from(waits), "{context}");
+            model.was_away |= waits;
+        }
+        Change::GiveUp => {
+            let failure = unavailable_too_long();
+            let given_up = ledger.give_up(Duration::ZERO, &failure).await;
+            let given_up = given_up.expect("the ledger");
+            let is_over = model.status == Some(ExportStatus::Queued) && model.was_away;
+            assert_eq!(given_up, Vec::from_iter(is_over.then_some(id)), "{context}");
+            if is_over {
+                model.status = Some(ExportStatus::Failed);
             }
         }
         Change::Lapse => {

@@ -17,6 +17,8 @@ pub(crate) struct Tally {
     pub(super) expired: Counter,
     /// Records that were kept long enough.
     pub(super) purged: Counter,
+    /// Exports that outages kept from running for too long.
+    pub(super) given_up: Counter,
 }
 
 impl Tally {
@@ -29,6 +31,7 @@ impl Tally {
             removed,
             expired,
             purged,
+            given_up,
         } = &tally;
         metrics.register(|registry| {
             for (name, help, counter) in [
@@ -57,6 +60,11 @@ impl Tally {
                     "Records of exports that this process removed because they were kept long enough",
                     purged,
                 ),
+                (
+                    "rescue_given_up_exports",
+                    "Exports that this process gave up because what they need was away for too long",
+                    given_up,
+                ),
             ] {
                 registry.register(name, help, counter.clone());
             }
@@ -73,15 +81,17 @@ impl fmt::Display for Tally {
             removed,
             expired,
             purged,
+            given_up,
         } = self;
         write!(
             f,
-            "{} lapsed, {} redelivered, {} removed, {} expired, {} purged",
+            "{} lapsed, {} redelivered, {} removed, {} expired, {} purged, {} given up",
             lapsed.get(),
             redelivered.get(),
             removed.get(),
             expired.get(),
-            purged.get()
+            purged.get(),
+            given_up.get()
         )
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::caller::{KeyId, OrgId};
 use crate::export::ExportId;
-use crate::ledger::{Enqueued, Ledger, NewExport, Sharing, Terms};
+use crate::ledger::{Enqueued, HandBack, Ledger, NewExport, Sharing, Terms};
 
 pub(super) async fn run(fresh: &impl AsyncFn() -> Fixture) {
     identical_requests_join_until_the_data_is_read(fresh().await.ledger.as_ref()).await;
@@ -112,7 +112,9 @@ async fn what_was_read_once_is_never_joined_again(ledger: &dyn Ledger) {
     let (new, terms) = (new_export("a", 5), sharing(None));
     let first = accepted(ask(ledger, &new, &terms).await);
     let handed_back = claim(ledger, LEASE).await.lease;
-    let back = ledger.hand_back(&handed_back, Duration::ZERO).await;
+    let back = ledger
+        .hand_back(&handed_back, Duration::ZERO, HandBack::Shutdown)
+        .await;
     back.expect("held");
     assert_eq!(
         shared(ask(ledger, &new, &terms).await),

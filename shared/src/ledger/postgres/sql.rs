@@ -132,10 +132,14 @@ SET failures = failures + 1, revision = revision + 1, lease_expires_at = NULL,
 WHERE id = $1 AND epoch = $2 AND status = 'running'
 RETURNING status, run_after";
 
+/// Where $4 says that it was an outage, the claim and the pause are a part of it.
 pub(super) const HAND_BACK: &str = "
 UPDATE waybill.exports
 SET status = 'queued', revision = revision + 1, lease_expires_at = NULL,
     run_after = now() + make_interval(secs => $3),
+    outage = outage + CASE WHEN $4 THEN greatest(now() - started_at, '0') + make_interval(secs => $3)
+                           ELSE '0' END,
+    outage_counted_until = CASE WHEN $4 THEN now() + make_interval(secs => $3) END,
     materialized_at = NULL, source_updated_at = NULL, progress_rows = 0, progress_bytes = 0
 WHERE id = $1 AND epoch = $2 AND status = 'running'
 RETURNING run_after";

@@ -106,9 +106,12 @@ SET failures = failures + 1, revision = revision + 1, lease_expires_at = NULL,
 WHERE id = ?1 AND epoch = ?2 AND status = 'running'
 RETURNING status";
 
+/// Until ?3 it waits. Where ?4 says that it was an outage, that time and the claim are a part of it.
 pub(super) const HAND_BACK: &str = "
 UPDATE exports
 SET status = 'queued', revision = revision + 1, lease_expires_at = NULL, run_after = ?3,
+    outage = outage + CASE WHEN ?4 THEN max(?3 - started_at, 0) ELSE 0 END,
+    outage_counted_until = CASE WHEN ?4 THEN ?3 END,
     materialized_at = NULL, source_updated_at = NULL, progress_rows = 0, progress_bytes = 0
 WHERE id = ?1 AND epoch = ?2 AND status = 'running'";
 
