@@ -12,6 +12,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 say() { printf 'tests/run.sh: %s\n' "$*" >&2; }
 
+stage() { # NAME COMMAND…
+    local name=$1 began=$SECONDS
+    shift
+    "$@"
+    say "$name took $((SECONDS - began)) s"
+}
+
 # rustup installs here, also where the shell does not know it yet.
 if ! command -v cargo >/dev/null && [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]; then
     PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
@@ -43,7 +50,7 @@ have_postgres() {
 have_postgres || need "PostgreSQL's server" postgresql
 
 # With the features of the whole workspace, so that the tests below find it built.
-cargo build --workspace --locked
+stage 'building the executable' cargo build --workspace --locked
 target=$(cargo metadata --format-version 1 --no-deps --locked |
     sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 export WAYBILL_EXE="$target/debug/waybill"
@@ -53,4 +60,5 @@ if [ "${1:-}" = --soak ]; then
     exec cargo test --workspace --locked --test distributed -- --ignored --exact --nocapture \
         faults::soak::random_faults_lose_nothing_and_leave_nothing
 fi
-cargo test --workspace --locked "$@"
+stage 'building the tests' cargo test --workspace --locked --no-run
+stage 'the tests' cargo test --workspace --locked "$@"
