@@ -6,6 +6,7 @@
 
 mod document;
 mod fault;
+mod instant;
 mod literal;
 mod plan;
 #[cfg(test)]
@@ -346,6 +347,8 @@ pub enum Test {
     Compare(FilterOp, Literal),
     /// Equal to one of these, at least one.
     In(Vec<Literal>),
+    /// Nothing: no value is what was asked for.
+    Never,
 }
 
 /// One column of the order.

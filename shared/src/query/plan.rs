@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::fault::{Fault, FaultCode, Rejection};
-use super::literal::{EXPECTED_INSTANT, Literal, parse_instant};
+use super::instant::parse_instant;
+use super::literal::{EXPECTED_INSTANT, Literal};
 use super::{
     DEFAULT_LIMIT, Direction, Filter, FilterOp, MAX_FAULTS, MAX_IN_VALUES, MAX_ITEMS, OrderBy,
     Predicate, ReportPlan, ReportQuery, ReportRequest, Shape, SortKey, Test, TimeRange,
@@ -358,7 +359,7 @@ fn filters(
             predicates.push(Predicate {
                 expression: field.expression.clone(),
                 column_type: field.column_type,
-                test,
+                test: test.in_whole_micros(),
             });
         }
     }

@@ -140,12 +140,15 @@ proptest! {
         let body = body_of(&query, None).to_string();
         let plan = catalog.plan(&ReportRequest::export(body.as_bytes()).expect("JSON"), &caller);
         let plan = plan.expect("a valid query");
-        let understood: Vec<(&str, &Test)> = plan
+        let understood: Vec<(&str, Test)> = plan
             .predicates()
             .iter()
-            .map(|predicate| (predicate.expression.sql.as_str(), &predicate.test))
+            .map(|predicate| (predicate.expression.sql.as_str(), predicate.test.clone()))
             .collect();
-        let meant: Vec<(&str, &Test)> = tests.iter().map(|(field, test)| (*field, test)).collect();
+        let meant: Vec<(&str, Test)> = tests
+            .into_iter()
+            .map(|(field, test)| (field, test.in_whole_micros()))
+            .collect();
         prop_assert_eq!(understood, meant);
         let mut selected: Vec<&Value> = Vec::new();
         for member in ["dimensions", "measures"] {

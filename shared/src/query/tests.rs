@@ -245,6 +245,16 @@ fn ranges_and_limits_have_bounds() {
 }
 
 #[test]
+fn a_range_may_end_with_the_last_year() {
+    let plan = plan(json!({
+        "time_range": { "from": "9999-12-01T00:00:00Z", "to": "9999-12-31T23:59:59.9999999Z" },
+    }));
+    let range = plan.query().time_range;
+    assert_eq!(range.to.to_rfc3339(), "9999-12-31T23:59:59.999999900+00:00");
+    assert_eq!(plan.filename(), "sessions-99991201-99991231.csv");
+}
+
+#[test]
 fn values_fit_their_field() {
     let test = |field: &str, op: &str, value: Value| {
         let filter = json!({ "field": field, "op": op, "value": value });
@@ -348,6 +358,7 @@ fn rows_are_copied_not_measured() {
 fn a_stored_query_plans_to_the_same() {
     let first = plan(json!({
         "dimensions": ["status"], "limit": null,
+        "time_range": { "from": "2026-05-01T00:00:00.0000001Z", "to": "2026-05-02T00:00:00.123456789123Z" },
         "filters": [{ "field": "cost", "op": "gte", "value": "0.10" }],
         "order_by": [{ "dimension": "status", "direction": "desc" }],
     }));

@@ -30,6 +30,7 @@ pub(crate) async fn run<B: Backend>(fresh: impl AsyncFn() -> B) {
     extremes_arrive(&fresh().await).await;
     nothing_found_is_a_header(&fresh().await).await;
     the_range_is_half_open(&fresh().await).await;
+    instants_compare_exactly(&fresh().await).await;
     organisations_are_kept_apart(&fresh().await).await;
     every_filter_selects_what_it_says(&fresh().await).await;
     as_many_filters_as_there_can_be_are_answered(&fresh().await).await;
@@ -242,6 +243,47 @@ async fn the_range_is_half_open(backend: &impl Backend) {
     );
     let found = integers(backend, json!({ "order_by": [{ "dimension": "i" }] })).await;
     assert_eq!(found, [2, 3, 4, 6]);
+}
+
+/// Also those that lie between two that a database holds.
+async fn instants_compare_exactly(backend: &impl Backend) {
+    backend.execute(
+        "INSERT INTO things (org, at, i) VALUES
+            ('a', '2026-01-01T23:59:59.999999Z', 1),
+            ('a', '2026-01-02T00:00:00Z', 2),
+            ('a', '9999-12-31T23:59:59.999999Z', 3)",
+    );
+    let always = json!({ "from": "0001-01-01T00:00:00Z", "to": "9999-12-31T23:59:59.9999999Z" });
+    let midnight = json!("2026-01-02T00:00:00Z");
+    for between in [
+        "2026-01-01T23:59:59.999999999Z",
+        "2026-01-02T00:59:59.9999995+01:00",
+        "2026-01-01T23:59:59.999999000000000001Z",
+    ] {
+        for (op, value, expected) in [
+            ("lt", json!(between), vec![1]),
+            ("lte", json!(between), vec![1]),
+            ("gt", json!(between), vec![2, 3]),
+            ("gte", json!(between), vec![2, 3]),
+            ("eq", json!(between), vec![]),
+            ("neq", json!(between), vec![1, 2, 3]),
+            ("in", json!([between]), vec![]),
+            ("in", json!([between, midnight]), vec![2]),
+            ("eq", midnight.clone(), vec![2]),
+        ] {
+            let filters = json!([{ "field": "at", "op": op, "value": value }]);
+            let order = json!([{ "dimension": "i" }]);
+            let query = json!({ "time_range": always, "filters": filters, "order_by": order });
+            assert_eq!(integers(backend, query).await, expected, "{op} {value}");
+        }
+        let before = json!({ "from": "2026-01-01T00:00:00Z", "to": between });
+        assert_eq!(
+            integers(backend, json!({ "time_range": before })).await,
+            [1]
+        );
+        let after = json!({ "from": between, "to": "2026-01-02T00:00:00.0000001Z" });
+        assert_eq!(integers(backend, json!({ "time_range": after })).await, [2]);
+    }
 }
 
 async fn organisations_are_kept_apart(backend: &impl Backend) {

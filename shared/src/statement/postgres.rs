@@ -129,11 +129,10 @@ fn is_organisation(tenant: &str, organisation: &str) -> String {
 
 fn within(time: &Expression, range: TimeRange) -> String {
     let time = sql(time);
-    format!(
-        "({time}) >= {} AND ({time}) < {}",
-        timestamp(range.from),
-        timestamp(range.to)
-    )
+    let bounds = range
+        .comparisons()
+        .map(|(op, instant)| format!("({time}) {} {}", operator(op), timestamp(instant)));
+    bounds.join(" AND ")
 }
 
 fn newest_micros(updated: &Expression) -> String {
@@ -153,6 +152,7 @@ fn condition(predicate: &Predicate) -> String {
             let values: Vec<String> = values.iter().map(literal).collect();
             format!("({sql}) IN ({})", values.join(", "))
         }
+        Test::Never => "FALSE".to_owned(),
     }
 }
 

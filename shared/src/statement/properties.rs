@@ -12,7 +12,7 @@ use crate::query::sample::{self, Asked, asked};
 use crate::query::{Literal, ReportRequest, Test};
 
 /// The words of statements in both dialects.
-const WORDS: [&str; 45] = [
+const WORDS: [&str; 46] = [
     "SELECT",
     "FROM",
     "WHERE",
@@ -42,6 +42,7 @@ const WORDS: [&str; 45] = [
     "JSON",
     "true",
     "false",
+    "FALSE",
     "text",
     "int8",
     "float8",
@@ -87,7 +88,7 @@ fn is_known(word: &str) -> bool {
 /// The texts that the filters ask for, each as often as it is asked for.
 fn texts_of(asked: &Asked) -> Vec<&str> {
     let literals = asked.tests.iter().flat_map(|(_, test)| match test {
-        Test::IsNull | Test::IsNotNull => &[],
+        Test::IsNull | Test::IsNotNull | Test::Never => &[],
         Test::Compare(_, value) => std::slice::from_ref(value),
         Test::In(values) => values.as_slice(),
     });

@@ -125,11 +125,11 @@ fn near(plan: &ReportPlan, time: &str) -> String {
 }
 
 fn within(time: &str, range: TimeRange) -> String {
-    format!(
-        "waybill_timestamp({time}) >= {} AND waybill_timestamp({time}) < {}",
-        timestamp(range.from),
-        timestamp(range.to)
-    )
+    let bounds = range.comparisons().map(|(op, instant)| {
+        let (op, instant) = (operator(op), timestamp(instant));
+        format!("waybill_timestamp({time}) {op} {instant}")
+    });
+    bounds.join(" AND ")
 }
 
 fn condition(predicate: &Predicate) -> String {
@@ -143,6 +143,7 @@ fn condition(predicate: &Predicate) -> String {
             let values: Vec<String> = values.iter().map(literal).collect();
             format!("{operand} IN ({})", values.join(", "))
         }
+        Test::Never => "FALSE".to_owned(),
     }
 }
 

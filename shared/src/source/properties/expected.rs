@@ -88,6 +88,7 @@ fn holds(value: Option<&Literal>, test: &Test) -> bool {
         Test::In(others) => others
             .iter()
             .any(|other| compared(other) == Some(Ordering::Equal)),
+        Test::Never => false,
         Test::Compare(op, other) => compared(other).is_some_and(|order| match op {
             FilterOp::Eq | FilterOp::In => order.is_eq(),
             FilterOp::Neq => order.is_ne(),
