@@ -3,13 +3,13 @@
 //! A report is tried at once unless its client asked for a job or its source expects more rows than are
 //! answered at once. An expectation may be wrong or missing, so in the end the attempt itself shows
 //! whether a result is small. What bounds the load is the number of inline slots
-//! of this process and the number of exports that wait. Measures here are this process's own; the
-//! backlog and its drain are the ledger's.
+//! of this process, which organisations [share fairly](fair_slots), and the number of exports that wait.
+//! Measures here are this process's own; the backlog and its drain are the ledger's.
 //!
 //! # When to come back
 //! `overloaded`: a slot becomes free every `mean hold / slots`, where the mean is an exponentially
 //! weighted one over the slots given back (weight 1/8), and before any was, `inline.timeout_seconds`: the longest hold.
-//! Who finds more in line than get a slot within `inline.queue_wait_ms` at that pace does not wait at all.
+//! Who finds more waiting than get a slot within `inline.queue_wait_ms` at that pace does not wait at all.
 //!
 //! `queue_full`: a place becomes free every `1 / rate`, where the rate is the claims of the last minute
 //! over the span in which they fell, and the first one after `excess / rate`, where the excess is what
@@ -22,29 +22,32 @@
 //! All go through an appointment [`Book`], then through [`retry_after::spread`].
 
 mod book;
+mod fair_slots;
 mod hold;
-mod line;
 mod org_lines;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use waybill_shared::caller::OrgId;
 use waybill_shared::config::InlineSettings;
 use waybill_shared::ledger::{Backlog, Ledger, LedgerError};
 use waybill_shared::query::ReportPlan;
 use waybill_shared::source::{SourceError, Sources};
 
+use self::fair_slots::FairSlots;
+pub(crate) use self::fair_slots::Permit;
 use self::org_lines::OrgLines;
 use crate::retry_after;
 
 pub(crate) use self::book::{Book, Drain};
 pub(crate) use self::hold::MeanHold;
-use self::line::Line;
 
 /// Exports per second when the last minute saw none.
 const UNMEASURED_RATE: f64 = 1.0 / 60.0;
+/// How long a large body may wait to be read, and how many may.
+const PLANNING_WAIT: Duration = Duration::from_secs(2);
+const MAX_WAITING_TO_PLAN: usize = 64;
 /// How long a look at the ledger serves: a crowd that is turned away must not ask the database each time.
 const LOOK_SERVES: Duration = Duration::from_secs(1);
 
@@ -67,9 +70,9 @@ pub(crate) struct Busy {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    slots: Arc<Semaphore>,
+    slots: FairSlots,
     slot_count: usize,
-    line: Line,
+    planners: FairSlots,
     queue_wait: Duration,
     max_rows: u64,
     large_rows: u64,
@@ -84,9 +87,9 @@ pub(crate) struct Admission {
 impl Admission {
     pub(crate) fn new(settings: &InlineSettings, large_rows: u64) -> Self {
         Self {
-            slots: Arc::new(Semaphore::new(settings.slots)),
+            slots: FairSlots::new(settings.slots),
             slot_count: settings.slots,
-            line: Line::default(),
+            planners: FairSlots::new(planners()),
             queue_wait: settings.queue_wait(),
             max_rows: settings.max_rows,
             large_rows,
@@ -134,43 +137,41 @@ impl Admission {
     /// Decides about an export request of so many expected rows.
     pub(crate) async fn admit(
         &self,
+        org: &OrgId,
         respond_async: bool,
         estimated_rows: Option<u64>,
     ) -> Result<Admitted, Busy> {
         if respond_async || estimated_rows.is_some_and(|rows| rows > self.max_rows) {
             return Ok(Admitted::Enqueue);
         }
-        self.slot().await.map(Admitted::Inline)
+        self.slot(org).await.map(Admitted::Inline)
     }
 
     /// A slot for an answer at once, within `inline.queue_wait_ms`. Whoever would wait for longer is told
-    /// so at once: a crowd in line costs those who are served.
-    pub(crate) async fn slot(&self) -> Result<Slot, Busy> {
-        if let Ok(permit) = Arc::clone(&self.slots).try_acquire_owned() {
-            return Ok(self.take(permit));
-        }
-        let Some(_in_line) = self.line.join(self.line_bound()) else {
-            return Err(self.busy());
-        };
-        let free = tokio::time::timeout(self.queue_wait, Arc::clone(&self.slots).acquire_owned());
-        match free.await {
-            Ok(Ok(permit)) => Ok(self.take(permit)),
-            // The semaphore is never closed: only the wait can end without a permit.
-            Ok(Err(_)) | Err(_) => Err(self.busy()),
+    /// so at once: a crowd in the queue costs those who are served.
+    pub(crate) async fn slot(&self, org: &OrgId) -> Result<Slot, Busy> {
+        let slot = self.slots.acquire(org, self.queue_wait, self.queue_bound());
+        match slot.await {
+            Some(permit) => Ok(Slot {
+                since: Instant::now(),
+                mean_hold: Arc::clone(&self.mean_hold),
+                _permit: permit,
+            }),
+            None => Err(self.busy()),
         }
     }
 
-    fn take(&self, permit: OwnedSemaphorePermit) -> Slot {
-        Slot {
-            since: Instant::now(),
-            mean_hold: Arc::clone(&self.mean_hold),
-            _permit: permit,
-        }
+    /// The right to read a large body now.
+    pub(crate) async fn turn_to_plan(&self, org: &OrgId) -> Result<Permit, Busy> {
+        let turn = self
+            .planners
+            .acquire(org, PLANNING_WAIT, MAX_WAITING_TO_PLAN);
+        turn.await.ok_or_else(|| self.busy())
     }
 
-    /// How many may stand in line: as many as are served within the longest wait, as things went lately,
+    /// How many may wait: as many as are served within the longest wait, as things went lately,
     /// and one for each slot whatever they did, for holds differ.
-    fn line_bound(&self) -> usize {
+    fn queue_bound(&self) -> usize {
         let mean_hold = lock(&self.mean_hold).measured();
         let served = mean_hold.map_or(usize::MAX, |hold| {
             let holds = self.queue_wait.as_nanos() / hold.as_nanos().max(1);
@@ -183,8 +184,7 @@ impl Admission {
 
     /// Slots in use, and all of them.
     pub(crate) fn slots(&self) -> (usize, usize) {
-        let free = self.slots.available_permits();
-        (self.slot_count.saturating_sub(free), self.slot_count)
+        self.slots.in_use()
     }
 
     fn busy(&self) -> Busy {
@@ -246,13 +246,19 @@ impl Admission {
 pub(crate) struct Slot {
     since: Instant,
     mean_hold: Arc<Mutex<MeanHold>>,
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         lock(&self.mean_hold).add(self.since.elapsed());
     }
+}
+
+/// Half of the processors: the other half is for everything else.
+fn planners() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    (processors / 2).max(1)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -273,16 +279,17 @@ mod tests {
             queue_wait_ms: 0,
         };
         let admission = Admission::new(&inline, 1_000);
-        let slot = admission.slot().await.expect("the first slot");
-        let busy = admission.slot().await.expect_err("there is no second");
+        let org = OrgId::new("a");
+        let slot = admission.slot(&org).await.expect("the first slot");
+        let busy = admission.slot(&org).await.expect_err("there is no second");
         assert!((1..=3).contains(&busy.retry_after_seconds));
         for (respond_async, estimated_rows) in [(true, None), (false, Some(11))] {
-            let admitted = admission.admit(respond_async, estimated_rows).await;
+            let admitted = admission.admit(&org, respond_async, estimated_rows).await;
             assert!(matches!(admitted, Ok(Admitted::Enqueue)));
         }
         drop(slot);
         for estimated_rows in [None, Some(10)] {
-            let admitted = admission.admit(false, estimated_rows).await;
+            let admitted = admission.admit(&org, false, estimated_rows).await;
             assert!(matches!(admitted, Ok(Admitted::Inline(_))));
         }
     }

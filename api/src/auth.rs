@@ -5,6 +5,7 @@
 //! addresses only. A key itself is never kept and never logged, not even by a debug print. How often a key
 //! may call is settled here, too, before anything is done for it.
 
+mod misses;
 mod rates;
 mod recent;
 
@@ -26,6 +27,7 @@ use crate::openapi;
 use crate::problem::{Problem, ProblemCode};
 use crate::retry_after;
 use crate::state::ApiState;
+use misses::Misses;
 use rates::Rates;
 use recent::Recent;
 
@@ -66,6 +68,7 @@ impl FromRequestParts<ApiState> for Authenticated {
 pub(crate) struct Authenticator {
     access: Access,
     recent: Recent,
+    misses: Misses,
     rates: Rates,
 }
 
@@ -74,6 +77,7 @@ impl Authenticator {
         Self {
             access,
             recent: Recent::default(),
+            misses: Misses::default(),
             rates: Rates::new(limits, DefaultClock::default()),
         }
     }
@@ -97,8 +101,13 @@ impl Authenticator {
         if let Some(caller) = self.recent.get(presented) {
             return Ok(caller);
         }
-        let key = keys.find(presented).await?;
-        let key = key.ok_or_else(Problem::unauthorized)?;
+        if self.misses.have(presented) {
+            return Err(Problem::unauthorized());
+        }
+        let Some(key) = keys.find(presented).await? else {
+            self.misses.keep(presented);
+            return Err(Problem::unauthorized());
+        };
         record_use(keys, &key);
         let expires_at = key.expires_at;
         let caller = key.caller();

@@ -1,4 +1,8 @@
-//! The head of a request: of bounded size, before anything is made of it.
+//! The head of a request: of bounded size and of characters that a path and a query may have, before
+//! anything is made of it.
+//!
+//! Control characters are in no path and no value that anything here has, and some of them a database
+//! refuses, NUL first of all; so none gets that far, whatever a route does with its parameters.
 //!
 //! Where a head is larger than [`LARGEST_HEAD`] the library that reads it answers by itself, without a
 //! document; in between, the answer says what is wrong.
@@ -6,7 +10,8 @@
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use http::HeaderMap;
+use http::{HeaderMap, Uri};
+use waybill_shared::query::{Fault, FaultCode};
 
 use crate::problem::{Problem, ProblemCode};
 
@@ -32,7 +37,60 @@ pub(crate) async fn bounded(request: Request, next: Next) -> Result<Response, Pr
             format!("The headers have more than {LARGEST_HEADERS} bytes together."),
         ));
     }
+    let faults = unreadable(request.uri());
+    if !faults.is_empty() {
+        return Err(Problem::invalid(faults));
+    }
     Ok(next.run(request).await)
+}
+
+/// Where path and query have control characters.
+fn unreadable(uri: &Uri) -> Vec<Fault> {
+    const DETAIL: &str = "contains a control character";
+    let mut faults = Vec::new();
+    if has_control_characters(uri.path()) {
+        faults.push(Fault::new("/path", FaultCode::InvalidRequest, DETAIL));
+    }
+    for pair in uri.query().unwrap_or_default().split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if has_control_characters(name) {
+            faults.push(Problem::parameter(
+                "",
+                "a parameter's name contains a control character",
+            ));
+        } else if has_control_characters(value) {
+            faults.push(Problem::parameter(name, DETAIL));
+        }
+    }
+    faults
+}
+
+/// Whether a text has control characters once its percent-encoding is undone.
+fn has_control_characters(encoded: &str) -> bool {
+    // A path and a query have none that are not encoded.
+    if !encoded.contains('%') {
+        return false;
+    }
+    let mut rest = encoded.as_bytes();
+    let mut bytes = Vec::with_capacity(rest.len());
+    while let [first, after @ ..] = rest {
+        let (byte, after) = match (first, after) {
+            (b'%', [high, low, after @ ..]) => match (digit(*high), digit(*low)) {
+                (Some(high), Some(low)) => (high * 16 + low, after),
+                // Whoever reads it says what is wrong with it.
+                _ => (b'%', &rest[1..]),
+            },
+            _ => (*first, after),
+        };
+        bytes.push(byte);
+        rest = after;
+    }
+    String::from_utf8_lossy(&bytes).contains(char::is_control)
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    let value = char::from(byte).to_digit(16)?;
+    u8::try_from(value).ok()
 }
 
 fn size(headers: &HeaderMap) -> usize {
@@ -74,6 +132,31 @@ mod tests {
         assert_eq!(
             status(10, LARGEST_HEADERS + 1).await,
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        );
+    }
+
+    fn pointers(uri: &'static str) -> Vec<String> {
+        let faults = unreadable(&Uri::from_static(uri)).into_iter();
+        faults.map(|fault| fault.pointer).collect()
+    }
+
+    #[test]
+    fn control_characters_are_in_no_head() {
+        for sound in [
+            "/",
+            "/v1/exports?dataset=a%20b&cursor=%C3%A9%F0%9F%92%A9&%7E=%27--",
+            "/%",
+            "/%zz?%=%0",
+            "/%FF%FE?a=%FF",
+            "/%2500?a=%2500",
+        ] {
+            assert!(pointers(sound).is_empty(), "{sound}");
+        }
+        assert_eq!(pointers("/v1/exports/%00"), ["/path"]);
+        assert_eq!(pointers("/a%0Ab/%7f"), ["/path"]);
+        assert_eq!(
+            pointers("/?a=%00&b=x%1Fy&c=%C2%85&d=1&%00=1&%FF%00"),
+            ["a", "b", "c", "", ""].map(|name| format!("/query-parameters/{name}"))
         );
     }
 

@@ -1,6 +1,6 @@
 //! The HTTP service of Waybill: what clients see, and nothing of how files are made.
 //!
-//! Read it as a request meets it: `server` → `boundary` → `router` → `auth` → `routes` → `admission` →
+//! Read it as a request meets it: `server` → `boundary` → `gate` → `router` → `auth` → `routes` → `admission` →
 //! `inline`, or the ledger → `export_view`. What goes wrong on the way is a `problem`.
 
 mod actions;
@@ -12,6 +12,7 @@ mod enqueue;
 mod etag;
 mod events;
 mod export_view;
+mod gate;
 mod head;
 mod html;
 mod inline;
@@ -20,6 +21,7 @@ mod metrics;
 mod negotiate;
 mod openapi;
 mod parameters;
+mod planning;
 mod problem;
 mod report_view;
 mod retry_after;
@@ -41,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 use waybill_shared::config::LimitSettings;
 
 pub use auth::Access;
+pub use gate::{Gate, HostError, Refusal};
 pub use state::{ApiParts, ApiState, HealthParts};
 
 /// Serves until `shutdown` is cancelled: then takes no connection any more, ends what is held back for a

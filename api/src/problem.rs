@@ -86,7 +86,7 @@ pub(crate) struct ErrorResponse {
     #[schema(required = false)]
     allowed_actions: Vec<AllowedAction>,
     /// Every fault of the request. A `pointer` is an RFC 6901 JSON pointer into the body,
-    /// `/query-parameters/{name}` for a parameter of the query string, or `/headers/{name}`.
+    /// `/query-parameters/{name}` for a parameter of the query string, `/headers/{name}`, or `/path`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     errors: Vec<Fault>,

@@ -15,6 +15,7 @@ use waybill_shared::metrics::ProcessMetrics;
 use waybill_shared::readiness::Readiness;
 
 use crate::boundary::boundary;
+use crate::gate::{self, Gate};
 use crate::head;
 use crate::links::API_PREFIX;
 use crate::metrics::{MeasuredRoutes, RequestMetrics, measured};
@@ -53,14 +54,15 @@ pub(crate) fn router(state: ApiState) -> serde_json::Result<(Router, OpenApi)> {
         .merge(around)
         .layer(Extension(published));
     let measured = state.metrics.requests.clone().of_routes(&document);
-    Ok((bounded(router, measured).with_state(state), document))
+    let gate = state.gate();
+    Ok((bounded(router, gate, measured).with_state(state), document))
 }
 
 /// What a process serves that has no API: a worker's health, and what explains its problems.
 pub(crate) fn health(parts: HealthParts) -> Router {
     let (router, document) = health_routes().split_for_parts();
     let measured = RequestMetrics::registered(&parts.metrics).of_routes(&document);
-    bounded(router, measured).with_state(parts)
+    bounded(router, Gate::open(), measured).with_state(parts)
 }
 
 /// The routes that every process has.
@@ -80,10 +82,12 @@ where
 /// The same routes, where every refusal is a problem document and every request is counted.
 fn bounded<S: Clone + Send + Sync + 'static>(
     router: Router<S>,
+    gate: Gate,
     routes: MeasuredRoutes,
 ) -> Router<S> {
     router
         .fallback(nothing_here)
+        .layer(from_fn_with_state(gate, gate::guarded))
         .layer(from_fn(head::bounded))
         .layer(from_fn(boundary))
         .layer(from_fn_with_state(Arc::new(routes), measured))

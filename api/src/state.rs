@@ -16,6 +16,7 @@ use waybill_shared::source::Sources;
 
 use crate::admission::Admission;
 use crate::auth::{Access, Authenticator};
+use crate::gate::Gate;
 use crate::metrics::ApiMetrics;
 use crate::waiting::Waiting;
 use crate::watch::Watches;
@@ -81,6 +82,14 @@ impl ApiState {
         Self {
             draining: shutdown,
             ..self
+        }
+    }
+
+    /// Who may have sent a request.
+    pub(crate) fn gate(&self) -> Gate {
+        match self.access {
+            Access::Everyone => Gate::guarded(self.public_url.as_deref()),
+            Access::Keys(_) => Gate::open(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The embedded store: S3 on a folder, reached over HTTP like any other.
 
+mod gate;
+
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::time::Duration;
@@ -16,10 +18,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower::{ServiceExt as _, service_fn};
+use waybill_api::Gate;
 use waybill_shared::bucket::Bucket;
 use waybill_shared::config::StorageSettings;
 
 use crate::data_dir::{DataDir, KeyPair};
+
+pub(crate) use self::gate::gate;
 
 /// The bucket of the store.
 const BUCKET: &str = "waybill";
@@ -34,12 +39,12 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Serves the store of this data directory.
-    pub(crate) fn start(data: &DataDir, listener: TcpListener) -> anyhow::Result<Self> {
+    /// Serves the store of this data directory to who passes the gate.
+    pub(crate) fn start(data: &DataDir, listener: TcpListener, gate: Gate) -> anyhow::Result<Self> {
         let keys = data.store_keys()?;
         let service = service(&data.store(), &keys)?;
         let shutdown = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, service, shutdown.clone()));
+        let serving = tokio::spawn(serve(listener, service, gate, shutdown.clone()));
         Ok(Self {
             keys,
             serving,
@@ -92,10 +97,16 @@ async fn to_its_end<T: Send + 'static>(answer: impl Future<Output = T> + Send + 
 }
 
 /// Serves until `shutdown`, then lets running requests finish.
-async fn serve(listener: TcpListener, service: S3Service, shutdown: CancellationToken) {
+async fn serve(listener: TcpListener, service: S3Service, gate: Gate, shutdown: CancellationToken) {
     let server = Builder::new(TokioExecutor::new());
     let service = TowerToHyperService::new(service_fn(move |request| {
-        to_its_end(service.clone().oneshot(request))
+        let (refused, service) = (gate::refused(&gate, &request), service.clone());
+        async move {
+            match refused {
+                Some(answer) => Ok(answer),
+                None => to_its_end(service.oneshot(request)).await,
+            }
+        }
     }));
     let connections = GracefulShutdown::new();
     while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use waybill_shared::config::Config;
+use waybill_shared::config::{AuthMode, Config};
 use waybill_shared::database::Database;
 
 use crate::data_dir::DataDir;
@@ -18,7 +18,7 @@ use crate::ready::{self, Addresses};
 use crate::reports::Reports;
 use crate::roles::Roles;
 use crate::settings::Settings;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::{demo, listen, process, start, stop};
 
 /// Flags of `waybill up`.
@@ -95,7 +95,16 @@ async fn serve(args: &UpArgs, config: Config) -> Result<(), StartFault> {
         .with("api", &api.url)
         .with("s3", &s3.url);
 
-    let store = Store::start(&data, s3.listener)?;
+    let gate = store::gate(
+        config.auth.mode == AuthMode::Keys,
+        &s3.url,
+        config.storage.public_endpoint.as_deref(),
+        api.listener
+            .local_addr()
+            .context("the API's address")?
+            .port(),
+    );
+    let store = Store::start(&data, s3.listener, gate)?;
     let bucket = store.bucket(&s3.url, &config.storage).await?;
     let database = ledger(&data).await?;
     let parts = Parts::new(config, reports, database, bucket);

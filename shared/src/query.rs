@@ -9,6 +9,7 @@ mod fault;
 mod instant;
 mod literal;
 mod plan;
+mod pointer;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use crate::catalog::{Dataset, Expression};
 use crate::column::{Column, ColumnType};
 use crate::encode::Format;
 
+use self::pointer::Pointer;
 pub use fault::{Fault, FaultCode, Rejection};
 pub use literal::Literal;
 pub(crate) use literal::plain_decimal;
@@ -45,6 +47,8 @@ pub const MAX_FAULTS: usize = 1_000;
 #[derive(Clone, Debug)]
 pub struct ReportRequest {
     body: Value,
+    /// Members that stand twice in their object.
+    repeated: Vec<Pointer>,
     shape: Shape,
 }
 
@@ -78,13 +82,18 @@ impl ReportRequest {
     fn stored(query: &ReportQuery, format: Format) -> Self {
         Self {
             body: serde_json::json!({ "query": query, "format": format }),
+            repeated: Vec::new(),
             shape: Shape::Export,
         }
     }
 
     fn read(body: &[u8], shape: Shape) -> Result<Self, Rejection> {
         match document::read(body) {
-            Ok(body) => Ok(Self { body, shape }),
+            Ok(document) => Ok(Self {
+                body: document.value,
+                repeated: document.repeated,
+                shape,
+            }),
             Err(error) => Err(Rejection::Invalid(vec![Fault::new(
                 "",
                 FaultCode::InvalidRequest,

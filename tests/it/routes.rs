@@ -3,6 +3,8 @@
 //! A route that is in the document and not in the table below fails the walk: whoever adds one says here
 //! who may call it.
 
+mod browsers;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
@@ -92,7 +94,22 @@ async fn routes(http: &Http) -> Vec<Route> {
 
 impl Route {
     async fn ask(&self, http: &Http, prefix: &str, id: &str) -> Answer {
-        let path = self.path.replace("{id}", id).replace("{code}", "internal");
+        self.ask_with(http, prefix, id, &[]).await
+    }
+
+    fn path_of(&self, id: &str) -> String {
+        self.path.replace("{id}", id).replace("{code}", "internal")
+    }
+
+    /// The same with more headers.
+    async fn ask_with(
+        &self,
+        http: &Http,
+        prefix: &str,
+        id: &str,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let path = self.path_of(id);
         let query = json!({
             "dataset": "sessions",
             "time_range": {"from": FROM, "to": TO},
@@ -104,7 +121,8 @@ impl Route {
             _ => String::new(),
         };
         let target = format!("{prefix}{path}");
-        http.send(&self.method, &target, &[JSON], body).await
+        let headers: Vec<_> = [JSON].iter().chain(headers).copied().collect();
+        http.send(&self.method, &target, &headers, body).await
     }
 }
 

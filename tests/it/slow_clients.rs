@@ -49,7 +49,7 @@ fn problem(answer: &str) -> (u16, Value) {
 
 fn post(length: usize, body: &str) -> String {
     format!(
-        "POST {EXPORT} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        "POST {EXPORT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
     )
 }
 

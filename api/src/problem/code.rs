@@ -12,6 +12,7 @@ pub(crate) enum ProblemCode {
     InvalidQuery,
     Unauthorized,
     Forbidden,
+    CrossSite,
     ExportNotFound,
     RouteNotFound,
     MethodNotAllowed,
@@ -25,6 +26,7 @@ pub(crate) enum ProblemCode {
     UriTooLong,
     HeadersTooLarge,
     UnsupportedMediaType,
+    MisdirectedRequest,
     IdempotencyKeyReused,
     RateLimited,
     TooManyActiveExports,
@@ -55,11 +57,12 @@ pub(crate) struct Explanation {
 }
 
 impl ProblemCode {
-    pub(crate) const ALL: [Self; 31] = [
+    pub(crate) const ALL: [Self; 33] = [
         Self::InvalidRequest,
         Self::InvalidQuery,
         Self::Unauthorized,
         Self::Forbidden,
+        Self::CrossSite,
         Self::ExportNotFound,
         Self::RouteNotFound,
         Self::MethodNotAllowed,
@@ -73,6 +76,7 @@ impl ProblemCode {
         Self::UriTooLong,
         Self::HeadersTooLarge,
         Self::UnsupportedMediaType,
+        Self::MisdirectedRequest,
         Self::IdempotencyKeyReused,
         Self::RateLimited,
         Self::TooManyActiveExports,
@@ -145,6 +149,13 @@ impl ProblemCode {
                 title: "Forbidden",
                 meaning: "The dataset or the operation exists, but this caller may not use it.",
                 remedy: "Use a dataset of `GET /v1/reports/catalog`, which lists only what the caller may use, or ask the operator for access: some operations need a key of the role admin.",
+            },
+            Self::CrossSite => Explanation {
+                name: "cross_site",
+                status: StatusCode::FORBIDDEN,
+                title: "Cross-site request",
+                meaning: "The request comes from a web page of another site, and this service asks for no keys: whatever page somebody looks at could read and cancel exports.",
+                remedy: "Send the request from a program, or from a page of the service's own origin; or ask the operator to let the origin in (`api.allowed_origins`), or to ask for keys (`auth.mode`).",
             },
             Self::ExportNotFound => Explanation {
                 name: "export_not_found",
@@ -236,6 +247,13 @@ impl ProblemCode {
                 title: "Unsupported media type",
                 meaning: "The body of the request is not declared to be JSON.",
                 remedy: "Send `Content-Type: application/json`, and no `Content-Encoding`.",
+            },
+            Self::MisdirectedRequest => Explanation {
+                name: "misdirected_request",
+                status: StatusCode::MISDIRECTED_REQUEST,
+                title: "Misdirected request",
+                meaning: "The request is addressed to a host that is not this service's. Without keys it answers to `localhost`, to names under it, to loopback addresses and to the host of `api.public_url` only, so that no web page reaches it by a name of its own.",
+                remedy: "Use one of these names, or ask the operator to set `api.public_url` to the name that clients use.",
             },
             Self::IdempotencyKeyReused => Explanation {
                 name: "idempotency_key_reused",

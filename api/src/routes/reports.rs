@@ -19,6 +19,7 @@ use crate::inline::{self, Attempt, Bounds, InlineError, InlineReport, Outgrown};
 use crate::links::Links;
 use crate::negotiate::{Accept, Preferences, Repetition};
 use crate::openapi::problems;
+use crate::planning;
 use crate::problem::{Problem, ProblemCode};
 use crate::report_view::{ExportReportQueryRequest, ReportCatalog, ReportExport, ReportResult};
 use crate::retry_after;
@@ -101,10 +102,14 @@ async fn query(
     JsonBytes(body): &JsonBytes,
 ) -> Result<Response, Problem> {
     acceptable(headers, &[Format::Json.content_type()])?;
-    let plan = state.catalog.plan(&ReportRequest::query(body)?, caller)?;
+    let plan = planning::plan(state, caller, body, ReportRequest::query).await?;
 
     let bounds = Bounds::of_query(&state.inline, &state.exports);
-    let slot = state.admission.slot().await.map_err(overloaded)?;
+    let slot = state
+        .admission
+        .slot(&caller.org)
+        .await
+        .map_err(overloaded)?;
     let attempt = inline::attempt(&state.sources, &plan, bounds);
     let attempt = state.metrics.inline.counted(attempt).await?;
     drop(slot);
@@ -220,7 +225,7 @@ async fn export(
     headers: &HeaderMap,
     JsonBytes(body): &JsonBytes,
 ) -> Result<Response, Problem> {
-    let plan = state.catalog.plan(&ReportRequest::export(body)?, caller)?;
+    let plan = planning::plan(state, caller, body, ReportRequest::export).await?;
     // The envelope first: it is what is meant where both are wanted alike.
     let envelope = Format::Json.content_type();
     let chosen = acceptable(headers, &[envelope, plan.format().content_type()])?;
@@ -238,7 +243,7 @@ async fn export(
         .map_err(InlineError::from)?;
     let admitted = state
         .admission
-        .admit(preferences.respond_async, estimated_rows)
+        .admit(&caller.org, preferences.respond_async, estimated_rows)
         .await;
     if let Admitted::Inline(slot) = admitted.map_err(overloaded)? {
         let bounds = Bounds::of_export(&state.inline, &state.exports);
@@ -288,7 +293,7 @@ pub(crate) fn acceptable<'a>(headers: &HeaderMap, offered: &[&'a str]) -> Result
     })
 }
 
-fn overloaded(busy: Busy) -> Problem {
+pub(crate) fn overloaded(busy: Busy) -> Problem {
     let detail = "Every place for reports that are answered at once is taken.";
     Problem::new(ProblemCode::Overloaded, detail).retry_after(busy.retry_after_seconds)
 }

@@ -10,6 +10,7 @@ use futures::stream;
 use http::header::{CONTENT_TYPE, IF_NONE_MATCH};
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
+use waybill_shared::caller::OrgId;
 
 use super::harness::{
     EXPORT, QUERY, Service, endless_query, range, request, small_export, small_query,
@@ -182,7 +183,12 @@ async fn every_documented_status_occurs_and_no_other() {
             .send(raw("application/json", vec![b' '; LARGEST_BODY + 1]))
             .await;
         service.send(raw("text/plain", b"{}".to_vec())).await;
-        let slot = service.state.admission.slot().await.expect("a slot");
+        let slot = service
+            .state
+            .admission
+            .slot(&OrgId::new("org_demo"))
+            .await
+            .expect("a slot");
         service.post(path, &[], &small).await;
         drop(slot);
     }
@@ -332,7 +338,7 @@ async fn it_is_served_and_rendered() {
     }
     assert!(
         page.text()
-            .contains("curl http://waybill.test/v1/reports/query/export")
+            .contains("curl http://localhost/v1/reports/query/export")
     );
     assert!(!page.text().contains("{{"), "a placeholder is left");
 }

@@ -128,7 +128,7 @@ async fn every_action_of_an_export_leads_to_its_operation() {
         assert_eq!(rels(&export), expected, "{status}");
         for action in export["allowed_actions"].as_array().expect("actions") {
             let href = action["href"].as_str().expect("a link");
-            let path = href.strip_prefix("http://waybill.test").expect("a path");
+            let path = href.strip_prefix("http://localhost").expect("a path");
             let template = path.replace(&id, "{id}");
             let method = action["method"].as_str().expect("a method").to_lowercase();
             let operation = &service.document()["paths"][template.as_str()][method.as_str()];

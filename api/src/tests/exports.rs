@@ -30,7 +30,7 @@ async fn every_member_is_there_from_the_beginning() {
         answer.header("retry-after"),
         Some(hint.to_string().as_str())
     );
-    let self_url = format!("http://waybill.test/v1/exports/{id}");
+    let self_url = format!("http://localhost/v1/exports/{id}");
     assert_eq!(
         export,
         json!({
@@ -363,7 +363,7 @@ async fn exports_are_listed_newest_first_page_by_page() {
     let id = export["id"].as_str().expect("an id");
     assert_eq!(
         export["download"]["url"],
-        format!("http://waybill.test/v1/exports/{id}/download")
+        format!("http://localhost/v1/exports/{id}/download")
     );
     assert_eq!(export["download"]["expires_at"], export["expires_at"]);
     let none = service.get("/v1/exports?dataset=other").await.json();

@@ -51,7 +51,7 @@ async fn every_change_is_told_until_the_end() {
     // A link would be as old as the event.
     assert_eq!(
         completed.data["download"]["url"],
-        format!("http://waybill.test/v1/exports/{id}/download")
+        format!("http://localhost/v1/exports/{id}/download")
     );
     read["download"] = completed.data["download"].clone();
     assert_eq!(completed.data, read);

@@ -180,6 +180,37 @@ async fn what_is_no_key_in_force_is_refused_in_one_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_no_key_a_moment_ago_costs_the_database_nothing_and_may_become_one() {
+    let service = Service::asking_for_keys().await;
+    let holder = Holder::of(&service, admin_key()).await;
+    let revoke = "UPDATE api_keys SET revoked_at = ";
+    service.change_behind_its_back(&format!("{revoke} created_at"));
+    let refused = holder.get(&service, "/v1/exports").await;
+    assert_eq!(refused.problem(), (401, "unauthorized".to_owned()));
+    service.change_behind_its_back(&format!("{revoke} NULL"));
+    let began = Instant::now();
+    while holder.get(&service, "/v1/exports").await.status != StatusCode::OK {
+        assert!(began.elapsed() < DEADLINE, "it is in force");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    let id = KeyId::generate();
+    let unknown = |tail: char| {
+        let tail = String::from(tail).repeat(40);
+        format!("Bearer waybill_{}_{tail}", id.letters())
+    };
+    let ask = async |key: &str| {
+        let headers = [("authorization", key)];
+        service.get_with("/v1/exports", &headers).await.status
+    };
+    let (known, other) = (unknown('x'), unknown('y'));
+    assert_eq!(ask(&known).await, StatusCode::UNAUTHORIZED);
+    service.break_keys();
+    assert_eq!(ask(&known).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(ask(&other).await, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_gives_the_rows_of_its_organisation_and_the_datasets_that_it_names() {
     on_both(async |service| {
         let rows = async |holder: &Holder| {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use http::StatusCode;
 use serde_json::{Value, json};
+use waybill_shared::caller::OrgId;
 use waybill_test_services::exposition::Exposition;
 
 use super::harness::{
@@ -109,7 +110,12 @@ async fn attempts_and_problems_are_counted_by_what_they_came_to() {
     service.post(QUERY, &[], &endless_query()).await;
     let wrong = json!({ "dataset": "wrong", "time_range": super::harness::range(), "dimensions": ["status"] });
     service.post(QUERY, &[], &wrong).await;
-    let slot = service.state.admission.slot().await.expect("a slot");
+    let slot = service
+        .state
+        .admission
+        .slot(&OrgId::new("org_demo"))
+        .await
+        .expect("a slot");
     service.post(QUERY, &[], &small_query()).await;
 
     let read = scrape(&service).await;

@@ -1,8 +1,10 @@
 //! What is answered at once, and what is not.
 
 use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use waybill_shared::caller::OrgId;
 
 use super::harness::{
     EXPORT, ONE_OF_ITS_OWN, QUERY, ROWS, Service, endless_query, request, rows_query, small_export,
@@ -95,7 +97,7 @@ async fn a_query_that_outgrows_its_bounds_leads_to_an_export() {
     assert_eq!(actions[0]["operation_id"], "export_report_query");
     assert_eq!(
         actions[0]["href"],
-        "http://waybill.test/v1/reports/query/export"
+        "http://localhost/v1/reports/query/export"
     );
     assert_eq!(actions[1]["rel"], "retry-later");
 }
@@ -216,7 +218,7 @@ async fn a_client_may_ask_for_a_job() {
     let export = answer.json();
     let self_url = export["self_url"].as_str().expect("a link");
     let id = export["id"].as_str().expect("an id");
-    assert_eq!(self_url, format!("http://waybill.test/v1/exports/{id}"));
+    assert_eq!(self_url, format!("http://localhost/v1/exports/{id}"));
     assert_eq!(answer.header("location"), Some(self_url));
     assert_eq!(
         answer.header("retry-after"),
@@ -232,9 +234,7 @@ async fn links_keep_the_prefix_by_which_a_request_came() {
         .post("/api/v1/reports/query/export", &prefer, &small_export())
         .await;
     let location = answer.header("location").expect("a link");
-    let path = location
-        .strip_prefix("http://waybill.test")
-        .expect("the host");
+    let path = location.strip_prefix("http://localhost").expect("the host");
     assert!(path.starts_with("/api/v1/exports/export_"), "{path}");
     let answer = service.get(path).await;
     assert_eq!(answer.status, StatusCode::OK);
@@ -272,7 +272,12 @@ async fn the_published_example_has_one_fault() {
 #[tokio::test]
 async fn no_slot_is_held_without_need() {
     let service = Service::with(|inline, _| inline.slots = 1).await;
-    let slot = service.state.admission.slot().await.expect("a slot");
+    let slot = service
+        .state
+        .admission
+        .slot(&OrgId::new("org_demo"))
+        .await
+        .expect("a slot");
     for (path, body) in [(QUERY, small_query()), (EXPORT, small_export())] {
         let answer = service.post(path, &[], &body).await;
         assert_eq!(answer.problem(), (429, "overloaded".to_owned()));
@@ -330,4 +335,27 @@ async fn preflight_like_requests_are_answered() {
             .header("content-length")
             .is_some_and(|length| length != "0")
     );
+}
+
+#[tokio::test]
+async fn a_large_body_waits_for_its_turn_and_a_small_one_does_not() {
+    let service = Service::start().await;
+    let mut large = small_export();
+    let values: Vec<String> = (0..1_000).map(|number| format!("{number:040}")).collect();
+    large["query"]["filters"] = json!([{"field": "status", "op": "in", "value": values}]);
+    let mut turns = Vec::new();
+    let org = OrgId::new("org_demo");
+    let admission = &service.state.admission;
+    while let Some(Ok(turn)) = admission.turn_to_plan(&org).now_or_never() {
+        turns.push(turn);
+    }
+    let waits = service.post(EXPORT, &[], &large);
+    let mut waits = std::pin::pin!(waits);
+    assert!(waits.as_mut().now_or_never().is_none());
+    let small = service.post(EXPORT, &[], &small_export()).await;
+    assert_eq!(small.status, StatusCode::OK);
+    drop(turns);
+    let answer = waits.await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    assert_eq!(answer.json()["row_count"], 0);
 }

@@ -51,7 +51,7 @@ impl Served {
     }
 
     async fn live(&self) {
-        let live = "GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        let live = "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         let answer = self.exchange(live).await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
@@ -75,7 +75,7 @@ fn rest_of(connection: &mut TcpStream) -> String {
 
 fn held(id: &str, seconds: u64) -> String {
     format!(
-        "GET /v1/exports/{id} HTTP/1.1\r\nHost: a\r\nPrefer: wait={seconds}\r\nConnection: close\r\n\r\n"
+        "GET /v1/exports/{id} HTTP/1.1\r\nHost: localhost\r\nPrefer: wait={seconds}\r\nConnection: close\r\n\r\n"
     )
 }
 
@@ -107,7 +107,7 @@ async fn a_shutdown_waits_for_no_idle_connection() {
     let service = Service::limited(|limits| limits.idle_timeout_seconds = 3_600).await;
     let served = Served::start(&service).await;
     let (mut silent, mut kept) = (served.connect(), served.connect());
-    let request = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
+    let request = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
     kept.write_all(request).expect("sent");
     let mut first = [0; 12];
     kept.read_exact(&mut first).expect("an answer");
@@ -126,7 +126,7 @@ async fn a_client_that_sends_no_request_is_cut_off() {
     .await;
     let served = Served::start(&service).await;
     let half = "GET /livez HTTP/1.1\r\nHos";
-    let whole = "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
+    let whole = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let (silent, begun, preface, between, kept) = tokio::join!(
         served.exchange(""),
         served.exchange(half),
@@ -170,7 +170,7 @@ async fn no_more_connections_are_taken_than_there_may_be() {
     let served = Served::start(&service).await;
     let others = [served.connect(), served.connect()];
     let mut waiting = served.connect();
-    let request = b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let request = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     waiting.write_all(request).expect("sent");
     let a_moment = Some(Duration::from_millis(300));
     waiting.set_read_timeout(a_moment).expect("a deadline");
@@ -191,7 +191,7 @@ async fn a_client_that_goes_away_ends_its_request() {
     let body = format!("{{\"query\":{}}}", endless_query());
     let length = body.len();
     let request = format!(
-        "POST {EXPORT} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        "POST {EXPORT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
     );
     let mut client = served.connect();
     client.write_all(request.as_bytes()).expect("sent");

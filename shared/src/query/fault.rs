@@ -30,7 +30,7 @@ impl Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultCode {
-    /// Not JSON, an unknown or a missing member, or a member of the wrong JSON type.
+    /// Not JSON, an unknown, missing or repeated member, or a member of the wrong JSON type.
     InvalidRequest,
     /// No such dataset.
     UnknownDataset,

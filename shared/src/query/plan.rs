@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::fault::{Fault, FaultCode, Rejection};
 use super::instant::parse_instant;
 use super::literal::{EXPECTED_INSTANT, Literal};
+use super::pointer::Pointer;
 use super::{
     DEFAULT_LIMIT, Direction, Filter, FilterOp, MAX_FAULTS, MAX_IN_VALUES, MAX_ITEMS, OrderBy,
     Predicate, ReportPlan, ReportQuery, ReportRequest, Shape, SortKey, Test, TimeRange,
@@ -50,6 +51,9 @@ impl Catalog {
         caller: Option<&Caller>,
     ) -> Result<ReportPlan, Rejection> {
         let mut faults = Faults::default();
+        for at in &request.repeated {
+            faults.add(at, FaultCode::InvalidRequest, "stands more than once");
+        }
         let (query, at, format) = match request.shape {
             Shape::Query => (Some(&request.body), Pointer::root(), Format::Json),
             Shape::Export => {
@@ -67,9 +71,10 @@ impl Catalog {
             };
             validation.query(query, &at, &mut faults)
         });
-        let plan = plan.transpose()?;
         match plan {
-            Some(plan) if faults.0.is_empty() => Ok(plan),
+            // Which dataset is meant may depend on who reads a member that stands twice.
+            Some(Err(rejection)) if request.repeated.is_empty() => Err(rejection),
+            Some(Ok(plan)) if faults.0.is_empty() => Ok(plan),
             _ => Err(Rejection::Invalid(faults.0)),
         }
     }
@@ -592,28 +597,6 @@ fn quoted(text: &str) -> String {
     format!("{short:?}")
 }
 
-/// An RFC 6901 pointer.
-#[derive(Clone, Debug)]
-struct Pointer(String);
-
-impl Pointer {
-    fn root() -> Self {
-        Self(String::new())
-    }
-
-    fn member(&self, name: &str) -> Self {
-        Self(format!(
-            "{}/{}",
-            self.0,
-            name.replace('~', "~0").replace('/', "~1")
-        ))
-    }
-
-    fn index(&self, index: usize) -> Self {
-        Self(format!("{}/{index}", self.0))
-    }
-}
-
 #[derive(Default)]
 struct Faults(Vec<Fault>);
 
@@ -621,7 +604,7 @@ impl Faults {
     /// Notes a fault, unless there are so many that the answer would dwarf the request.
     fn add(&mut self, at: &Pointer, code: FaultCode, detail: impl Into<String>) {
         if self.0.len() < MAX_FAULTS {
-            self.0.push(Fault::new(at.0.clone(), code, detail));
+            self.0.push(Fault::new(at.as_str(), code, detail));
         } else if self.0.len() == MAX_FAULTS {
             let detail = "there are more faults than these";
             self.0.push(Fault::new("", FaultCode::TooManyItems, detail));

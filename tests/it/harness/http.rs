@@ -64,6 +64,11 @@ impl Http {
             .timeout(Duration::from_secs(120))
             .build()
             .expect("a client without TLS always builds");
+        Self::over(client, base)
+    }
+
+    /// The same over a client that reaches servers in its own way.
+    pub(crate) fn over(client: Client, base: &str) -> Self {
         Self {
             client,
             base: base.to_owned(),

@@ -8,6 +8,7 @@ pub(crate) mod http;
 pub(crate) mod keys;
 pub(crate) mod launch;
 pub(crate) mod process;
+pub(crate) mod raw;
 pub(crate) mod reports;
 pub(crate) mod server;
 pub(crate) mod services;

@@ -147,7 +147,7 @@ fn header() -> impl Strategy<Value = (HeaderName, HeaderValue)> {
         "wait=5",
         "no-cache",
         "W/\"1-queued\"",
-        "waybill.test",
+        "localhost",
         "[::1]:80",
         "a:b@c:99999",
         "100-continue",
