@@ -91,7 +91,7 @@ pub(crate) struct ErrorResponse {
     #[schema(required = false)]
     errors: Vec<Fault>,
     /// What is missing when `/readyz` is not ready: `database`, `migrations`, `source …`,
-    /// `catalog`, `storage`.
+    /// `catalog`, `storage`, `clock (…)`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     missing: Vec<String>,
@@ -174,6 +174,21 @@ impl Problem {
             ProblemCode::Unauthorized,
             "An API key is needed: `Authorization: Bearer <key>`, with a key that is in force.",
         )
+    }
+
+    /// Nobody can say in time whether a key is in force.
+    pub(crate) fn keys_are_late() -> Self {
+        unavailable("The database of API keys does not answer.")
+    }
+
+    /// Returns whether the caller has no key in force.
+    pub(crate) fn is_unauthorized(&self) -> bool {
+        self.0.code == ProblemCode::Unauthorized
+    }
+
+    /// What happened, for the log.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
     }
 
     pub(crate) fn caused_by(mut self, cause: impl Into<Cause>) -> Self {
@@ -331,7 +346,7 @@ impl From<LedgerError> for Problem {
 
 impl From<KeysError> for Problem {
     fn from(error: KeysError) -> Self {
-        unavailable("The database of API keys does not answer.").caused_by(error)
+        Self::keys_are_late().caused_by(error)
     }
 }
 
@@ -339,7 +354,9 @@ impl From<NotReady> for Problem {
     fn from(error: NotReady) -> Self {
         let missing: Vec<String> = error.missing.iter().map(Missing::to_string).collect();
         let code = match error.missing[..] {
-            [Missing::Storage] => ProblemCode::StorageUnavailable,
+            [Missing::Storage] | [Missing::Clock(_)] | [Missing::Storage, Missing::Clock(_)] => {
+                ProblemCode::StorageUnavailable
+            }
             _ => ProblemCode::DatabaseUnavailable,
         };
         let detail = format!("Not ready: {}.", missing.join(", "));
@@ -365,12 +382,14 @@ impl From<InlineError> for Problem {
 impl From<BucketError> for Problem {
     fn from(error: BucketError) -> Self {
         match error {
-            BucketError::Unavailable(_) | BucketError::Busy(..) => Self::new(
-                ProblemCode::StorageUnavailable,
-                "The store of files does not answer.",
-            )
-            .retry_after(retry_after::dependency())
-            .caused_by(error),
+            BucketError::Unavailable(_) | BucketError::Busy(..) | BucketError::Misconfigured(_) => {
+                Self::new(
+                    ProblemCode::StorageUnavailable,
+                    "The store of files does not answer.",
+                )
+                .retry_after(retry_after::dependency())
+                .caused_by(error)
+            }
             BucketError::Refused(_) | BucketError::TooLarge => Self::internal(error),
         }
     }

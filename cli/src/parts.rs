@@ -94,6 +94,7 @@ impl Parts {
                 .bucket
                 .clone()
                 .counted_by(StoreMetrics::registered(&self.metrics)),
+            readiness: self.readiness.clone(),
             worker: self.config.worker.clone(),
             exports: self.config.exports.clone(),
             grace: self.config.shutdown.grace(),

@@ -3,6 +3,7 @@
 //! It knows keys and bytes, not exports. Every request of this program to a store stands here or in
 //! `upload`; what a failed one means is said by `fault`.
 
+mod clock;
 mod fault;
 #[cfg(test)]
 mod tests;
@@ -23,18 +24,23 @@ use aws_sdk_s3::operation::head_bucket::HeadBucketError;
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_smithy_http_client::tls;
-use chrono::{DateTime, SubsecRound as _, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 
 use crate::config::StorageSettings;
 use crate::metrics::StoreMetrics;
 use crate::telemetry::chain;
+use clock::StoreClock;
 use fault::bucket_error;
 
+pub use clock::ClockDifference;
 pub use fault::BucketError;
 pub use upload::{MAX_PARTS, PART_BYTES, Stored, Upload};
 
 /// The longest life of a presigned URL (signature version 4): seven days.
 pub const MAX_LINK: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// How long a link may wait for a look at the store's clock.
+const CLOCK_LOOK: Duration = Duration::from_secs(1);
 
 /// One bucket, below one prefix.
 #[derive(Clone, Debug)]
@@ -49,6 +55,7 @@ pub struct Bucket {
     over_tls: bool,
     patience: Patience,
     metrics: StoreMetrics,
+    clock: StoreClock,
 }
 
 /// How long a request may take before the store counts as unavailable.
@@ -130,9 +137,11 @@ impl Bucket {
             ));
         }
         let shared = shared.load().await;
+        let clock = StoreClock::default();
         let client = |endpoint: Option<&str>| {
             let mut builder = aws_sdk_s3::config::Builder::from(&shared)
                 .force_path_style(settings.path_style)
+                .interceptor(clock.clone())
                 .request_checksum_calculation(if settings.request_checksums {
                     RequestChecksumCalculation::WhenSupported
                 } else {
@@ -151,6 +160,7 @@ impl Bucket {
             over_tls: endpoint.is_none_or(|endpoint| endpoint.starts_with("https://")),
             patience,
             metrics: StoreMetrics::default(),
+            clock,
         }
     }
 
@@ -181,10 +191,35 @@ impl Bucket {
             return Ok(());
         }
         let missing = format!("it has no bucket {}", self.name);
-        Err(BucketError::Refused(missing))
+        Err(BucketError::Misconfigured(missing))
+    }
+
+    /// How far this machine's clock is from the store's, when that is more than 5 minutes; by the answers
+    /// to earlier requests.
+    #[must_use]
+    pub fn clock_difference(&self) -> Option<ClockDifference> {
+        self.clock.too_far()
+    }
+
+    /// What the store's clock shows, as far as its answers told: by this it judges signatures.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     async fn exists(&self) -> Result<bool, BucketError> {
+        let known = self.clock.difference();
+        let answer = self.look_for_bucket().await;
+        // The refusal of a HEAD has no body that would say why. Where the answer has just told that the
+        // clocks differ, that is why, and the next request is signed accordingly.
+        let told = (self.clock.difference() - known).abs() > TimeDelta::minutes(1);
+        match answer {
+            Err(BucketError::Misconfigured(_)) if told => self.look_for_bucket().await,
+            answer => answer,
+        }
+    }
+
+    async fn look_for_bucket(&self) -> Result<bool, BucketError> {
         let head = self.client.head_bucket().bucket(&self.name).send().await;
         let Err(error) = head else { return Ok(true) };
         let missing = error
@@ -242,7 +277,11 @@ impl Bucket {
         }
         match bucket_error(error) {
             // Some stores refuse what they do not know any more.
-            BucketError::Refused(_) if !self.holds_parts(key, upload_id).await? => Ok(()),
+            BucketError::Refused(_) | BucketError::Misconfigured(_)
+                if !self.holds_parts(key, upload_id).await? =>
+            {
+                Ok(())
+            }
             error => Err(error),
         }
     }
@@ -337,7 +376,8 @@ impl Bucket {
     }
 
     /// A link to an object that lives for `valid_for` at most, and never longer than the
-    /// credentials that sign it.
+    /// credentials that sign it. It begins now by the store's clock, whatever this machine's shows: a
+    /// store takes no link that begins in its future, or that is over by then.
     ///
     /// # Errors
     /// [`BucketError::Unavailable`] when there are no credentials to sign with.
@@ -348,15 +388,22 @@ impl Bucket {
         filename: &str,
         valid_for: Duration,
     ) -> Result<Link, BucketError> {
+        if self.clock.is_outdated() {
+            // Any answer tells the time, and without one the link is as good as can be.
+            drop(tokio::time::timeout(CLOCK_LOOK, self.look_for_bucket()).await);
+        }
         // SigV4 counts whole seconds.
-        let now = Utc::now().trunc_subsecs(0);
+        let now = self.clock.now().trunc_subsecs(0);
         let mut valid_for = valid_for.clamp(Duration::from_secs(1), MAX_LINK);
         if let Some(credentials) = self.credentials_expire().await? {
             let left = (credentials - now).to_std().unwrap_or_default();
             valid_for = valid_for.min(left.max(Duration::from_secs(1)));
         }
         let valid_for = Duration::from_secs(valid_for.as_secs());
-        let presigning = PresigningConfig::expires_in(valid_for)
+        let presigning = PresigningConfig::builder()
+            .start_time(now.into())
+            .expires_in(valid_for)
+            .build()
             .map_err(|error| BucketError::Refused(error.to_string()))?;
         let request = self
             .public_client

@@ -97,6 +97,19 @@ pub trait Ledger: Upkeep + Outages + SharedReads {
         &self,
         lease_for: Duration,
         lanes: Lanes,
+    ) -> Result<Option<Claim>, LedgerError> {
+        self.claim_next_but(&[], lease_for, lanes).await
+    }
+
+    /// The same without exports of these datasets, which keep their turns.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    async fn claim_next_but(
+        &self,
+        datasets: &[String],
+        lease_for: Duration,
+        lanes: Lanes,
     ) -> Result<Option<Claim>, LedgerError>;
 
     /// Prolongs a lease and records how far the work is. An estimate of `None` leaves the one that

@@ -3,13 +3,16 @@
 //! The same for every process, whatever it serves: it asks the database of exports, the store and the
 //! sources. How that is told, and to whom, is for others.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::bucket::Bucket;
+use futures::future::join_all;
+
+use crate::bucket::{Bucket, ClockDifference};
 use crate::ledger::{Ledger, LedgerError};
 use crate::source::Sources;
 use crate::telemetry::chain;
@@ -35,12 +38,14 @@ pub enum Missing {
     Database,
     /// Its schema is older than this program.
     Migrations,
-    /// A source does not answer; its name, if it is known which one.
-    Source(Option<String>),
+    /// The source of this name does not answer.
+    Source(String),
     /// The catalog has not been held against its sources yet.
     Catalog,
     /// The store does not answer, or not for this bucket.
     Storage,
+    /// This machine's clock is too far from the store's.
+    Clock(ClockDifference),
 }
 
 impl fmt::Display for Missing {
@@ -48,10 +53,10 @@ impl fmt::Display for Missing {
         match self {
             Self::Database => f.write_str("database"),
             Self::Migrations => f.write_str("migrations"),
-            Self::Source(Some(name)) => write!(f, "source {name}"),
-            Self::Source(None) => f.write_str("source"),
+            Self::Source(name) => write!(f, "source {name}"),
             Self::Catalog => f.write_str("catalog"),
             Self::Storage => f.write_str("storage"),
+            Self::Clock(difference) => write!(f, "clock ({difference})"),
         }
     }
 }
@@ -60,9 +65,40 @@ impl fmt::Display for Missing {
 #[derive(Clone, Debug, Default, thiserror::Error)]
 #[error("{}", .causes.join("; "))]
 pub struct NotReady {
-    /// What is missing; never empty, the store last.
+    /// What is missing; never empty, the store and the clock last.
     pub missing: Vec<Missing>,
     causes: Vec<String>,
+}
+
+/// What does not answer of that with which an export is made, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Away {
+    /// The store.
+    pub store: Option<String>,
+    /// Sources, by name.
+    pub sources: BTreeMap<String, String>,
+}
+
+impl Away {
+    /// Returns whether nothing is away.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.store.is_none() && self.sources.is_empty()
+    }
+}
+
+impl fmt::Display for Away {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sources = self.sources.iter();
+        let sources = sources.map(|(name, cause)| format!("{}: {cause}", named(name)));
+        let store = self.store.iter();
+        let store = store.map(|cause| format!("{}: {cause}", Missing::Storage));
+        f.write_str(&sources.chain(store).collect::<Vec<_>>().join("; "))
+    }
+}
+
+fn named(source: &str) -> Missing {
+    Missing::Source(source.to_owned())
 }
 
 impl NotReady {
@@ -100,11 +136,7 @@ impl Readiness {
     /// # Errors
     /// [`NotReady`] with everything that is missing.
     pub async fn check(&self) -> Result<(), NotReady> {
-        let (ledger, sources, bucket) = tokio::join!(
-            within(self.ledger.check()),
-            within(self.sources.check()),
-            within(self.bucket.check()),
-        );
+        let (ledger, away) = tokio::join!(within(self.ledger.check()), self.away());
         let mut found = NotReady::default();
         match ledger {
             Checked::Well => {}
@@ -114,23 +146,40 @@ impl Readiness {
             Checked::Failed(error) => found.add(Missing::Database, chain(&error)),
             Checked::Late => found.add(Missing::Database, LATE),
         }
-        match sources {
-            Checked::Well if self.knows_the_catalog() => {}
-            Checked::Well => found.add(Missing::Catalog, "not yet held against its sources"),
-            Checked::Failed((name, error)) => {
-                found.add(Missing::Source(Some(name)), chain(&error));
-            }
-            Checked::Late => found.add(Missing::Source(None), LATE),
+        if away.sources.is_empty() && !self.knows_the_catalog() {
+            found.add(Missing::Catalog, "not yet held against its sources");
         }
-        match bucket {
-            Checked::Well => {}
-            Checked::Failed(error) => found.add(Missing::Storage, chain(&error)),
-            Checked::Late => found.add(Missing::Storage, LATE),
+        for (name, cause) in away.sources {
+            found.add(Missing::Source(name), cause);
+        }
+        if let Some(cause) = away.store {
+            found.add(Missing::Storage, cause);
+        }
+        if let Some(difference) = self.bucket.clock_difference() {
+            found.add(
+                Missing::Clock(difference),
+                "set this machine's clock, for example by NTP",
+            );
         }
         if found.missing.is_empty() {
             Ok(())
         } else {
             Err(found)
+        }
+    }
+}
+
+impl Readiness {
+    /// Asks the store and every source, all at once; takes some 2 s at most.
+    pub async fn away(&self) -> Away {
+        let sources = self.sources.by_name().map(|(name, source)| async move {
+            let cause = within(source.check()).await.cause()?;
+            Some((name.to_owned(), cause))
+        });
+        let (sources, store) = tokio::join!(join_all(sources), within(self.bucket.check()));
+        Away {
+            store: store.cause(),
+            sources: sources.into_iter().flatten().collect(),
         }
     }
 }
@@ -141,6 +190,17 @@ enum Checked<E> {
     Failed(E),
     /// No answer in time.
     Late,
+}
+
+impl<E: std::error::Error + 'static> Checked<E> {
+    /// What is wrong, if anything is.
+    fn cause(self) -> Option<String> {
+        match self {
+            Self::Well => None,
+            Self::Failed(error) => Some(chain(&error)),
+            Self::Late => Some(LATE.to_owned()),
+        }
+    }
 }
 
 async fn within<E>(check: impl Future<Output = Result<(), E>>) -> Checked<E> {

@@ -234,18 +234,10 @@ impl Sources {
             .ok_or_else(|| SourceError::NotConfigured(name.clone()))
     }
 
-    /// Whether every source answers; the first that does not is named.
-    ///
-    /// # Errors
-    /// The name of the source and why it does not answer.
-    pub async fn check(&self) -> Result<(), (String, SourceError)> {
-        for (name, source) in &self.by_name {
-            source
-                .check()
-                .await
-                .map_err(|error| (name.clone(), error))?;
-        }
-        Ok(())
+    /// Every source with its name.
+    pub fn by_name(&self) -> impl Iterator<Item = (&str, &Arc<dyn Source>)> {
+        let sources = self.by_name.iter();
+        sources.map(|(name, source)| (name.as_str(), source))
     }
 }
 

@@ -5,6 +5,7 @@ mod endings;
 mod kills;
 mod outages;
 mod restarts;
+mod setup;
 mod soak;
 
 use waybill_test_services::proxy::Step;

@@ -13,6 +13,7 @@ use waybill_shared::metrics::Outcome;
 
 use crate::WorkerParts;
 use crate::attempt::{AttemptError, Pipeline};
+use crate::intake::Intake;
 use crate::lease::HeldLease;
 use crate::loss::outcome_of_loss;
 use crate::metrics::WorkerMetrics;
@@ -26,6 +27,7 @@ const RECORD_AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct Exporter {
     pipeline: Pipeline,
     ledger: Arc<dyn Ledger>,
+    intake: Arc<Intake>,
     slots: Slots,
     lease_for: Duration,
     timeout: Duration,
@@ -40,6 +42,7 @@ pub(crate) struct Exporter {
 impl Exporter {
     pub(crate) fn new(
         parts: &WorkerParts,
+        intake: Arc<Intake>,
         metrics: WorkerMetrics,
         shutdown: CancellationToken,
         interrupt: CancellationToken,
@@ -55,6 +58,7 @@ impl Exporter {
                 metrics: metrics.clone(),
             },
             ledger: Arc::clone(&parts.ledger),
+            intake,
             slots: Slots::new(parts.worker.concurrency, parts.worker.small_slots),
             lease_for: parts.worker.lease(),
             timeout: parts.exports.timeout(),
@@ -75,7 +79,9 @@ impl Exporter {
     async fn run_one(&self) -> Option<Lane> {
         let slot = self.slots.one().await;
         let (lanes, claiming) = self.slots.lanes().await;
-        let claim = match self.ledger.claim_next(self.lease_for, lanes).await {
+        let away = self.intake.claimable().await?;
+        let claim = self.ledger.claim_next_but(&away, self.lease_for, lanes);
+        let claim = match claim.await {
             Ok(claim) => claim?,
             Err(error) => {
                 tracing::warn!(%error, "could not claim an export");
@@ -105,8 +111,14 @@ impl Exporter {
             self.lease_for,
         );
         let published = match self.attempt(&claim, &held, slot).await {
-            Ok(receipt) => self.publish(&claim, receipt).await,
-            Err(error) => Err(error),
+            Ok(receipt) => {
+                self.intake.stored();
+                self.publish(&claim, receipt).await
+            }
+            Err(error) => {
+                self.intake.failed(&error);
+                Err(error)
+            }
         };
         let outcome = match published {
             Ok(()) => Outcome::Completed,

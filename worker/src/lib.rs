@@ -3,6 +3,7 @@
 
 mod attempt;
 mod exporter;
+mod intake;
 mod lease;
 mod loss;
 mod metrics;
@@ -22,9 +23,11 @@ use waybill_shared::config::{ExportSettings, WorkerSettings};
 use waybill_shared::ledger::Ledger;
 use waybill_shared::metrics::ProcessMetrics;
 use waybill_shared::queue::Queue;
+use waybill_shared::readiness::Readiness;
 use waybill_shared::source::Sources;
 
 use self::exporter::Exporter;
+use self::intake::Intake;
 use self::metrics::WorkerMetrics;
 use self::rescue::{Rescue, Tally};
 
@@ -41,6 +44,8 @@ pub struct WorkerParts {
     pub queue: Queue,
     /// Where files go.
     pub bucket: Bucket,
+    /// Tells whether store and sources answer: without them nothing is claimed.
+    pub readiness: Readiness,
     /// How many at a time, and for how long an export is leased.
     pub worker: WorkerSettings,
     /// Limits of one export.
@@ -64,14 +69,25 @@ pub async fn run(parts: WorkerParts, shutdown: CancellationToken) {
         Tally::registered(&parts.metrics),
     );
     let metrics = WorkerMetrics::registered(&parts.metrics, parts.worker.concurrency);
-    let exporter = Exporter::new(&parts, metrics, shutdown.clone(), interrupt.clone());
+    let intake = Arc::new(Intake::new(parts.readiness.clone(), &parts.catalog));
+    let exporter = Exporter::new(
+        &parts,
+        Arc::clone(&intake),
+        metrics,
+        shutdown.clone(),
+        interrupt.clone(),
+    );
     let exporter = Arc::new(exporter);
+    let looking = tokio::spawn({
+        let (intake, shutdown) = (Arc::clone(&intake), shutdown.clone());
+        async move { intake.run(shutdown).await }
+    });
     let rescuing = tokio::spawn({
         let shutdown = shutdown.clone();
         async move { rescue.run(shutdown).await }
     });
 
-    wake::deliver(&parts, &exporter, &running, shutdown).await;
+    wake::deliver(&parts, &exporter, &intake, &running, shutdown).await;
 
     running.close();
     if tokio::time::timeout(parts.grace, running.wait())
@@ -85,7 +101,9 @@ pub async fn run(parts: WorkerParts, shutdown: CancellationToken) {
         interrupt.cancel();
         running.wait().await;
     }
-    if let Err(error) = rescuing.await {
-        tracing::error!(%error, "rescue ended badly");
+    for (what, ended) in [("rescue", rescuing.await), ("intake", looking.await)] {
+        if let Err(error) = ended {
+            tracing::error!(%error, "{what} ended badly");
+        }
     }
 }

@@ -71,7 +71,7 @@ pub(crate) fn judge(error: &AttemptError, failures: u32) -> Verdict {
             "The database stopped the query, which took longer than it allows.",
         ),
         AttemptError::Source(SourceError::Unavailable(_))
-        | AttemptError::Store(BucketError::Unavailable(_))
+        | AttemptError::Store(BucketError::Unavailable(_) | BucketError::Misconfigured(_))
         | AttemptError::Ledger(LedgerError::Unavailable(_) | LedgerError::Queue(_)) => {
             Verdict::HandBack(jittered(OUTAGE_PAUSE), HandBack::Outage)
         }
@@ -82,6 +82,7 @@ pub(crate) fn judge(error: &AttemptError, failures: u32) -> Verdict {
         AttemptError::Interrupted => Verdict::HandBack(Duration::ZERO, HandBack::Shutdown),
         AttemptError::Ledger(LedgerError::LeaseLost(_)) => Verdict::Nothing,
         AttemptError::Source(SourceError::Stopped | SourceError::Malformed(_))
+        | AttemptError::Store(BucketError::Refused(_))
         | AttemptError::Panic(_) => again(FailureCode::Internal, INTERNAL),
         AttemptError::Source(
             SourceError::Refused(_)
@@ -89,7 +90,6 @@ pub(crate) fn judge(error: &AttemptError, failures: u32) -> Verdict {
             | SourceError::NotConfigured(_)
             | SourceError::Url(_),
         )
-        | AttemptError::Store(BucketError::Refused(_))
         | AttemptError::Encode(_)
         | AttemptError::Ledger(LedgerError::SchemaOutdated | LedgerError::Corrupt(_)) => {
             finally(FailureCode::Internal, INTERNAL)
@@ -153,6 +153,10 @@ mod tests {
             ),
             (
                 AttemptError::Store(BucketError::Unavailable(String::new())),
+                HandBack::Outage,
+            ),
+            (
+                AttemptError::Store(BucketError::Misconfigured(String::new())),
                 HandBack::Outage,
             ),
             (AttemptError::Interrupted, HandBack::Shutdown),

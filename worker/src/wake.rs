@@ -19,6 +19,7 @@ use waybill_shared::queue::{ExportTask, QUEUE, Queue};
 use self::hints::hints;
 use crate::WorkerParts;
 use crate::exporter::Exporter;
+use crate::intake::Intake;
 
 /// How often a worker looks into the file of an embedded queue even when nothing was heard.
 const SQLITE_INTERVAL: Duration = Duration::from_millis(100);
@@ -33,10 +34,12 @@ struct Deliveries {
     running: TaskTracker,
 }
 
-/// Takes deliveries until the shutdown.
+/// Takes deliveries until the shutdown, whenever something may be claimed: until then wake-ups are left to
+/// other workers.
 pub(crate) async fn deliver(
     parts: &WorkerParts,
     exporter: &Arc<Exporter>,
+    intake: &Intake,
     running: &TaskTracker,
     shutdown: CancellationToken,
 ) {
@@ -44,8 +47,17 @@ pub(crate) async fn deliver(
         exporter: Arc::clone(exporter),
         running: running.clone(),
     };
-    while !shutdown.is_cancelled() {
-        if let Err(error) = run_once(parts, deliveries.clone(), shutdown.clone()).await {
+    while shutdown
+        .run_until_cancelled(intake.opened())
+        .await
+        .is_some()
+    {
+        let delivering = run_once(parts, deliveries.clone(), shutdown.clone());
+        let ended = tokio::select! {
+            ended = delivering => ended,
+            () = intake.closed() => continue,
+        };
+        if let Err(error) = ended {
             tracing::warn!(%error, "deliveries stopped; starting again");
         }
         tokio::select! {

@@ -16,8 +16,10 @@ use waybill_shared::encode::Format;
 use waybill_shared::export::{Export, ExportStatus};
 use waybill_shared::ledger::{Enqueued, Lane, Ledger, NewExport, Terms};
 use waybill_shared::metrics::ProcessMetrics;
+use waybill_shared::readiness::Readiness;
 use waybill_shared::source::Sources;
 use waybill_test_services::postgres::{Cluster, Setup};
+use waybill_test_services::s3::{ACCESS_KEY_ID, BUCKET, S3, SECRET_ACCESS_KEY};
 use waybill_worker::WorkerParts;
 
 /// How long anything may take. Far above what is needed.
@@ -32,8 +34,8 @@ struct Worker {
 impl Worker {
     async fn on(database: &Database) -> Self {
         let storage = json!({
-            "endpoint": "http://store.invalid", "region": "us-east-1", "prefix": "",
-            "access_key_id": "id", "secret_access_key": "secret",
+            "endpoint": S3::shared().endpoint(), "region": "us-east-1", "prefix": "",
+            "access_key_id": ACCESS_KEY_ID, "secret_access_key": SECRET_ACCESS_KEY,
             "path_style": true, "request_checksums": true,
         });
         let storage = serde_json::from_value(storage).expect("settings");
@@ -43,12 +45,18 @@ impl Worker {
             "freshness_timeout_ms": 50,
         });
         let worker = json!({ "concurrency": 4, "small_slots": 0, "lease_seconds": 30 });
+        let (bucket, sources) = (Bucket::new(BUCKET, &storage).await, Sources::default());
         let parts = WorkerParts {
             catalog: Arc::new(Catalog::default()),
-            sources: Sources::default(),
             ledger: Arc::clone(&database.ledger),
             queue: database.queue.clone(),
-            bucket: Bucket::new("waybill", &storage).await,
+            readiness: Readiness::new(
+                Arc::clone(&database.ledger),
+                bucket.clone(),
+                sources.clone(),
+            ),
+            sources,
+            bucket,
             worker: serde_json::from_value(worker).expect("settings"),
             exports: serde_json::from_value(exports).expect("settings"),
             grace: DEADLINE,

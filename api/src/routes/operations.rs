@@ -43,7 +43,7 @@ problems!(ReadyProblems: DatabaseUnavailable, StorageUnavailable, Internal);
 ///
 /// Asks the database of exports, the object store and the sources. A 503 names in `missing` what does not
 /// answer: `database`, `migrations`, `storage`, `source …`, or `catalog` until that was held against its
-/// sources.
+/// sources. `clock (…)` says that this machine's clock and the store's differ by more than 5 minutes.
 #[utoipa::path(
     get,
     path = "/readyz",

@@ -22,7 +22,12 @@ pub enum BucketError {
     /// The store asks for a pause.
     #[error("the store asks to come back in {secs} s: {0}", secs = .1.as_secs())]
     Busy(String, Duration),
-    /// The store refuses: permissions, a missing bucket, a request it does not know.
+    /// The store takes nothing from this process as both are set up: a missing bucket, a key that it
+    /// does not know (any more), a wrong signature or region, no permission. Somebody has to mend that,
+    /// and then the same request goes through.
+    #[error("the store refuses this process as it is set up: {0}")]
+    Misconfigured(String),
+    /// The store refuses this one request: it does not know the upload's parts, for example.
     #[error("the store refused: {0}")]
     Refused(String),
     /// The file would need more than [`MAX_PARTS`] parts.
@@ -32,7 +37,7 @@ pub enum BucketError {
 
 /// Codes below 500 that pass: the load, the clock, credentials that are just being renewed, bytes that
 /// changed or were lost on their way.
-const PASSING: [&str; 9] = [
+const PASSING: [&str; 10] = [
     "SlowDown",
     "RequestTimeout",
     "RequestTimeTooSkewed",
@@ -42,6 +47,26 @@ const PASSING: [&str; 9] = [
     "BadDigest",
     "IncompleteBody",
     "XAmzContentSHA256Mismatch",
+    // An upload that is gone went with its bucket, or somebody cleared the store.
+    "NoSuchUpload",
+];
+
+/// Statuses of a store that would refuse the next request as well: its address, the keys or the bucket
+/// are wrong. Nothing that a client of this program says reaches a store but the size of a file.
+const SET_UP_WRONG: [u16; 6] = [301, 307, 401, 403, 404, 405];
+
+/// Codes that say the same with a status of 400.
+const SET_UP_WRONG_CODES: [&str; 10] = [
+    "AuthorizationHeaderMalformed",
+    "IllegalLocationConstraintException",
+    "InvalidArgument",
+    "InvalidBucketName",
+    "InvalidRequest",
+    "InvalidStorageClass",
+    "InvalidToken",
+    "KMS.DisabledException",
+    "KMS.KMSInvalidStateException",
+    "KMS.NotFoundException",
 ];
 
 /// What a failed request means: only an answer can be a refusal.
@@ -61,8 +86,15 @@ where
     let message = answer.err().message();
     let message = message.map_or(String::new(), |message| format!(": {message}"));
     let text = format!("{code} (HTTP {status}){message}");
+    if code == "EntityTooLarge" {
+        return BucketError::TooLarge;
+    }
     if status < 500 && status != 429 && !PASSING.contains(&code) {
-        return BucketError::Refused(text);
+        return if SET_UP_WRONG.contains(&status) || SET_UP_WRONG_CODES.contains(&code) {
+            BucketError::Misconfigured(text)
+        } else {
+            BucketError::Refused(text)
+        };
     }
     match answer.raw().headers().get("retry-after").and_then(pause) {
         Some(pause) => BucketError::Busy(text, pause),

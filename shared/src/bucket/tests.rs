@@ -146,10 +146,7 @@ async fn a_join_that_succeeded_before_is_a_success() {
         |size| Upload::joined_before(bucket.clone(), "joined", &id, size).join(parts.clone());
     again(10).await.expect("the object is there");
     let refused = again(11).await;
-    assert!(
-        matches!(refused, Err(BucketError::Refused(_))),
-        "{refused:?}"
-    );
+    assert!(refused.is_err(), "{refused:?}");
 }
 
 #[tokio::test]
@@ -165,24 +162,106 @@ async fn a_file_of_too_many_parts_is_too_large() {
     );
 }
 
+/// Whatever is asked: a store that is set up otherwise would take the same request.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_store_refuses_is_no_outage() {
-    let endpoint = S3::shared().endpoint();
-    let missing = Bucket::new("nothing", &settings(&endpoint)).await;
-    let stranger = StorageSettings {
-        secret_access_key: Some("wrong".to_owned().into()),
+async fn what_somebody_has_to_mend_is_told_apart_from_what_would_be_refused_for_ever() {
+    let s3 = S3::start();
+    let endpoint = s3.endpoint();
+    let bucket = Bucket::new(BUCKET, &settings(&endpoint)).await;
+    let unknown = StorageSettings {
+        access_key_id: Some("nobody".to_owned()),
         ..settings(&endpoint)
     };
-    let stranger = Bucket::new(BUCKET, &stranger).await;
-    for (bucket, why) in [(&missing, "no such bucket"), (&stranger, "a wrong key")] {
-        let checked = bucket.check().await;
-        assert!(
-            matches!(checked, Err(BucketError::Refused(_))),
-            "{why}: {checked:?}"
-        );
+    let unknown = Bucket::new(BUCKET, &unknown).await;
+    let begun = bucket.start_upload("begun", "text/csv", "it.csv").await;
+    let mut begun = begun.expect("begun");
+    let other = Bucket::new("nothing", &settings(&endpoint)).await;
+
+    s3.rotate_secret("another");
+    begun.buffer().extend_from_slice(b"x");
+    let mends = |error: &BucketError| {
+        matches!(
+            error,
+            BucketError::Misconfigured(_) | BucketError::Unavailable(_)
+        )
+    };
+    let finished = begun.finish().await.expect_err("a wrong signature");
+    assert!(mends(&finished), "{finished}");
+    for (bucket, why) in [(&unknown, "no such key"), (&bucket, "a wrong signature")] {
+        let checked = bucket.check().await.expect_err(why);
+        assert!(mends(&checked), "{why}: {checked}");
+        let stored = store(bucket, "it", b"x").await.expect_err(why);
+        assert!(mends(&stored), "{why}: {stored}");
     }
-    let stored = store(&stranger, "it", b"x").await;
-    assert!(matches!(stored, Err(BucketError::Refused(_))), "{stored:?}");
+    s3.rotate_secret(SECRET_ACCESS_KEY);
+    store(&bucket, "it", b"x").await.expect("the key is good");
+
+    s3.remove_bucket();
+    for bucket in [&bucket, &other] {
+        let checked = bucket.check().await.expect_err("no such bucket");
+        assert!(mends(&checked), "{checked}");
+        let stored = store(bucket, "it", b"x").await.expect_err("no bucket");
+        assert!(mends(&stored), "{stored}");
+    }
+    s3.make_bucket();
+    store(&bucket, "it", b"x").await.expect("there is a bucket");
+}
+
+/// The status of a GET.
+fn got(url: &str) -> u16 {
+    let address = url.strip_prefix("http://").expect("plain HTTP");
+    let (host, path) = address.split_once('/').expect("a path");
+    let mut connection = std::net::TcpStream::connect(host).expect("a connection");
+    let request = format!("GET /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).expect("sent");
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).expect("an answer");
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let status = answer
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    status.unwrap_or_else(|| panic!("a status in {answer}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_and_links_are_signed_by_the_stores_clock() {
+    const THREE_HOURS: i64 = 3 * 3_600;
+    // The store below knows this machine's clock alone: by that a link must not be over.
+    let valid_for = Duration::from_secs(4 * 3_600);
+    for (seconds, told) in [
+        (THREE_HOURS, Some("behind")),
+        (-THREE_HOURS, Some("ahead of")),
+        (120, None),
+        (0, None),
+    ] {
+        let s3 = S3::start();
+        s3.set_clock(seconds);
+        let bucket = Bucket::new(BUCKET, &settings(&s3.endpoint())).await;
+        bucket.check().await.expect("signed anew");
+        store(&bucket, "it", b"x").await.expect("stored");
+        let link = async || {
+            let link = bucket.link("it", "text/csv", "it.csv", valid_for).await;
+            link.expect("a link")
+        };
+        let first = link().await;
+        assert_eq!(got(&first.url), 200, "{seconds}");
+        let left = first.expires_at - bucket.now();
+        assert!(
+            (left.num_seconds() - 4 * 3_600).abs() <= 5,
+            "{seconds}: {left}"
+        );
+        let found = bucket.clock_difference().map(|found| found.to_string());
+        match told {
+            Some(way) => assert!(found.expect("a difference").contains(way)),
+            None => assert_eq!(found, None),
+        }
+        // The clock is set right, and any answer tells.
+        s3.set_clock(0);
+        bucket.check().await.expect("signed anew");
+        assert_eq!(bucket.clock_difference(), None);
+        assert_eq!(got(&link().await.url), 200, "{seconds}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

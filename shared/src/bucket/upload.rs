@@ -5,6 +5,7 @@
 
 use std::time::Instant;
 
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
@@ -241,15 +242,18 @@ impl Upload {
         let Err(error) = joined else {
             return Ok(stored);
         };
-        match bucket_error(error) {
-            // An earlier attempt may have succeeded although its answer was lost. Nobody else writes
-            // under this key.
-            BucketError::Refused(_)
-                if bucket.size_of(&self.key).await? == Some(stored.size_bytes) =>
-            {
-                Ok(stored)
-            }
-            error => Err(error),
+        let unknown = error.code() == Some("NoSuchUpload");
+        let error = bucket_error(error);
+        let refused = matches!(
+            error,
+            BucketError::Refused(_) | BucketError::Misconfigured(_)
+        );
+        // An earlier attempt may have succeeded although its answer was lost. Nobody else writes under
+        // this key.
+        if (unknown || refused) && bucket.size_of(&self.key).await? == Some(stored.size_bytes) {
+            Ok(stored)
+        } else {
+            Err(error)
         }
     }
 }

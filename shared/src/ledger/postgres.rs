@@ -133,14 +133,16 @@ impl Ledger for PostgresLedger {
         })
     }
 
-    async fn claim_next(
+    async fn claim_next_but(
         &self,
+        datasets: &[String],
         lease_for: Duration,
         lanes: Lanes,
     ) -> Result<Option<Claim>, LedgerError> {
         let row: Option<Row> = sqlx::query_as(sql::CLAIM_NEXT)
             .bind(lease_for.as_secs_f64())
             .bind(lanes.include_large())
+            .bind(datasets)
             .fetch_optional(&self.pool)
             .await?;
         row.map(Export::try_from)

@@ -132,8 +132,9 @@ impl Ledger for SqliteLedger {
         })
     }
 
-    async fn claim_next(
+    async fn claim_next_but(
         &self,
+        datasets: &[String],
         lease_for: Duration,
         lanes: Lanes,
     ) -> Result<Option<Claim>, LedgerError> {
@@ -142,6 +143,7 @@ impl Ledger for SqliteLedger {
             .bind(micros(now))
             .bind(micros(now + lease_for))
             .bind(lanes.include_large())
+            .bind(serde_json::Value::from(datasets).to_string())
             .fetch_optional(&self.pools.writer)
             .await?;
         let Some(row) = row else {

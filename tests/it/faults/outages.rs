@@ -9,12 +9,12 @@ use crate::harness::disturbed::Disturbed;
 use crate::harness::launch::Launch;
 
 /// Leases that outlive what happens here.
-fn as_it_is(launch: Launch) -> Launch {
+pub(super) fn as_it_is(launch: Launch) -> Launch {
     launch
 }
 
 /// Ends the test: no failure was counted.
-async fn uncharged(server: Disturbed) -> Vec<Value> {
+pub(super) async fn uncharged(server: Disturbed) -> Vec<Value> {
     let exports = server.settled().await;
     for export in &exports {
         assert_eq!(export["attempt"], 1, "{export:#}");
@@ -23,7 +23,10 @@ async fn uncharged(server: Disturbed) -> Vec<Value> {
 }
 
 /// An export whose worker is held at a step of its upload.
-async fn held_at(set: impl FnOnce(Launch) -> Launch, step: Step) -> (Disturbed, String, Trap) {
+pub(super) async fn held_at(
+    set: impl FnOnce(Launch) -> Launch,
+    step: Step,
+) -> (Disturbed, String, Trap) {
     let server = Disturbed::start(set);
     let trap = server.store.hold(step);
     let id = server.submit().await;

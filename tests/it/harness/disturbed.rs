@@ -87,7 +87,18 @@ impl Accepted {
 impl Disturbed {
     /// One API and one worker, with such settings.
     pub(crate) fn start(set: impl FnOnce(Launch) -> Launch) -> Self {
+        Self::reading(WideSource::new(), set)
+    }
+
+    /// The same with another dataset, `other`, whose source everybody reaches undisturbed.
+    pub(crate) fn with_two_sources() -> Self {
         let data = WideSource::new();
+        data.add_dataset_of_source("other");
+        let url = data.database().url();
+        Self::reading(data, |launch| launch.env("SOURCES__OTHER__URL", url))
+    }
+
+    fn reading(data: WideSource, set: impl FnOnce(Launch) -> Launch) -> Self {
         let services = Services::with_own_store();
         let server = services.cluster().address();
         let ledger = Proxy::before_postgres(server);

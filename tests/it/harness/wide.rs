@@ -52,6 +52,15 @@ impl WideSource {
         &self.database
     }
 
+    /// Adds a dataset of the same rows to the catalog, with this name and read from a source of this name.
+    pub(crate) fn add_dataset_of_source(&self, name: &str) {
+        let another = CATALOG
+            .replace("datasets.wide", &format!("datasets.{name}"))
+            .replace("grain =", &format!("source = \"{name}\"\ngrain ="));
+        let catalog = format!("{CATALOG}{another}");
+        fs::write(self.catalog(), catalog).expect("the catalog is written");
+    }
+
     pub(crate) fn catalog(&self) -> PathBuf {
         self.folder.path().join("catalog.toml")
     }

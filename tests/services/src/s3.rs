@@ -1,22 +1,32 @@
-//! An S3 server on a folder of one's own: s3s-fs, reached over HTTP like any other.
+//! An S3 server on a folder of one's own: s3s-fs, reached over HTTP like any other. What its operator
+//! may change while it runs: the bucket, the secret of the key, the clock.
+
+mod clock;
 
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use s3s::auth::SimpleAuth;
+use s3s::auth::{S3Auth, SecretKey};
+use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{Body, HttpResponse, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-use tower::util::MapFuture;
+use tower::{ServiceExt as _, service_fn};
+
+use self::clock::Clock;
 
 /// The key that every server takes.
 pub const ACCESS_KEY_ID: &str = "waybill";
@@ -31,6 +41,28 @@ pub struct S3 {
     address: SocketAddr,
     folder: TempDir,
     server: Mutex<Option<Server>>,
+    state: State,
+}
+
+/// What can be changed while it runs.
+#[derive(Clone, Debug)]
+struct State {
+    /// The secret of [`ACCESS_KEY_ID`].
+    secret: Arc<Mutex<String>>,
+    bucket_removed: Arc<AtomicBool>,
+    clock: Clock,
+}
+
+#[async_trait::async_trait]
+impl S3Auth for State {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        if access_key == ACCESS_KEY_ID {
+            let secret = self.secret.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(secret.clone().into())
+        } else {
+            Err(s3_error!(InvalidAccessKeyId))
+        }
+    }
 }
 
 /// How much of unfinished multipart uploads a store keeps.
@@ -64,13 +96,49 @@ impl S3 {
     pub fn start() -> Self {
         let folder = TempDir::with_prefix("waybill-s3-").expect("a folder for the store");
         fs::create_dir(folder.path().join(BUCKET)).expect("a folder for the bucket");
-        let (address, server) =
-            run(folder.path(), SocketAddr::from(([127, 0, 0, 1], 0))).expect("a server");
+        let state = State {
+            secret: Arc::new(Mutex::new(SECRET_ACCESS_KEY.to_owned())),
+            bucket_removed: Arc::default(),
+            clock: Clock::default(),
+        };
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (address, server) = run(folder.path(), any_port, state.clone()).expect("a server");
         Self {
             address,
             folder,
             server: Mutex::new(Some(server)),
+            state,
         }
+    }
+
+    /// Removes the bucket with all that is in it.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn remove_bucket(&self) {
+        // s3s-fs itself does not ask at every request whether there is a bucket.
+        self.state.bucket_removed.store(true, Ordering::SeqCst);
+        fs::remove_dir_all(self.folder.path().join(BUCKET)).expect("the bucket is removed");
+    }
+
+    /// Makes the bucket, empty.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub fn make_bucket(&self) {
+        fs::create_dir_all(self.folder.path().join(BUCKET)).expect("a folder for the bucket");
+        self.state.bucket_removed.store(false, Ordering::SeqCst);
+    }
+
+    /// Takes this secret for [`ACCESS_KEY_ID`] from now on, and no other.
+    pub fn rotate_secret(&self, secret: &str) {
+        let mut current = self.state.secret.lock();
+        secret.clone_into(current.as_mut().unwrap_or_else(|_| panic!("no panic")));
+    }
+
+    /// Sets the server's clock: by so many seconds ahead of this machine's, or behind, if negative.
+    pub fn set_clock(&self, seconds: i64) {
+        self.state.clock.set(seconds);
     }
 
     /// Host and port.
@@ -147,7 +215,9 @@ impl S3 {
     pub fn start_again(&self) {
         let mut running = self.server();
         assert!(running.is_none(), "it was stopped before");
-        let (_, server) = run(self.folder.path(), self.address).expect("the port is still free");
+        let state = self.state.clone();
+        let server = run(self.folder.path(), self.address, state);
+        let (_, server) = server.expect("the port is still free");
         *running = Some(server);
     }
 
@@ -171,13 +241,17 @@ impl Server {
 }
 
 /// A thread with a runtime of its own, so that a test's runtime may come and go.
-fn run(folder: &Path, address: SocketAddr) -> io::Result<(SocketAddr, Server)> {
+fn run(folder: &Path, address: SocketAddr, state: State) -> io::Result<(SocketAddr, Server)> {
     let listener = std::net::TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let files = FileSystem::new(folder).map_err(|error| io::Error::other(format!("{error:?}")))?;
     let mut builder = S3ServiceBuilder::new(files);
-    builder.set_auth(SimpleAuth::from_single(ACCESS_KEY_ID, SECRET_ACCESS_KEY));
+    builder.set_auth(state.clone());
+    // Whether a date is right is asked of the clock that a test can set.
+    let mut config = S3Config::default();
+    config.presigned_url_max_skew_time_secs = u32::MAX;
+    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
     let service = builder.build();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -188,7 +262,7 @@ fn run(folder: &Path, address: SocketAddr) -> io::Result<(SocketAddr, Server)> {
         runtime.block_on(async {
             tokio::select! {
                 _ = stopped => {}
-                ended = serve(listener, service) => ended.expect("the store can accept"),
+                ended = serve(listener, service, state) => ended.expect("the store can accept"),
             }
         });
         // Connections break here, as they do when a server dies.
@@ -204,10 +278,30 @@ async fn to_its_end<T: Send + 'static>(answer: impl Future<Output = T> + Send + 
     answered.expect("the store does not panic")
 }
 
-async fn serve(listener: std::net::TcpListener, service: S3Service) -> io::Result<()> {
+async fn serve(
+    listener: std::net::TcpListener,
+    service: S3Service,
+    state: State,
+) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let server = Builder::new(TokioExecutor::new());
-    let service = TowerToHyperService::new(MapFuture::new(service, to_its_end));
+    let service = TowerToHyperService::new(service_fn(move |request| {
+        let removed = state.bucket_removed.load(Ordering::SeqCst);
+        let missing = || refusal(StatusCode::NOT_FOUND, "NoSuchBucket", "It does not exist.");
+        let refused = state
+            .clock
+            .refuses(&request)
+            .or_else(|| removed.then(missing));
+        let (service, clock) = (service.clone(), state.clock.clone());
+        async move {
+            let mut answer = match refused {
+                Some(refusal) => refusal,
+                None => to_its_end(service.oneshot(request)).await?,
+            };
+            clock.date(&mut answer);
+            Ok::<_, s3s::HttpError>(answer)
+        }
+    }));
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
@@ -217,4 +311,14 @@ async fn serve(listener: std::net::TcpListener, service: S3Service) -> io::Resul
         // A client that goes away is no concern of the store's.
         tokio::spawn(connection);
     }
+}
+
+/// An answer that S3 gives when it does not do what was asked.
+fn refusal(status: StatusCode, code: &str, message: &str) -> HttpResponse {
+    let document = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
+    let mut answer = HttpResponse::new(Body::from(document));
+    *answer.status_mut() = status;
+    let xml = HeaderValue::from_static("application/xml");
+    answer.headers_mut().insert(CONTENT_TYPE, xml);
+    answer
 }

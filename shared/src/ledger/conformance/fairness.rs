@@ -10,6 +10,7 @@ pub(super) async fn run(fresh: &impl AsyncFn() -> Fixture) {
     who_comes_again_and_again_holds_up_nobody(fresh().await.ledger.as_ref()).await;
     large_exports_run_where_they_may(fresh().await.ledger.as_ref()).await;
     lanes_are_counted_apart(fresh().await.ledger.as_ref()).await;
+    datasets_that_cannot_be_read_are_passed_over(fresh().await.ledger.as_ref()).await;
 }
 
 fn of_lane(org: &str, lane: Lane) -> NewExport {
@@ -110,4 +111,30 @@ async fn lanes_are_counted_apart(ledger: &dyn Ledger) {
     assert_eq!(counts(Lane::Large), (1, 0, 0));
     assert_eq!(backlog.queued(), 2);
     assert!(backlog.small.oldest.is_some() && backlog.large.oldest.is_some());
+}
+
+async fn datasets_that_cannot_be_read_are_passed_over(ledger: &dyn Ledger) {
+    let of_dataset = |dataset: &str, lane| {
+        let mut new = of_lane("a", lane);
+        dataset.clone_into(&mut new.query.dataset);
+        new
+    };
+    let mut ids = Vec::new();
+    for lane in [Lane::Large, Lane::Small] {
+        for dataset in ["away", "gone", "here"] {
+            ids.push(record(ledger, of_dataset(dataset, lane)).await.id);
+        }
+    }
+    let next = async |without: &[&str]| {
+        let without: Vec<String> = without.iter().map(|name| (*name).to_owned()).collect();
+        let claim = ledger.claim_next_but(&without, LEASE, Lanes::Any).await;
+        claim.expect("the ledger").map(|claim| claim.export.id)
+    };
+    assert_eq!(next(&["away", "gone"]).await, Some(ids[2]));
+    assert_eq!(next(&["away", "gone"]).await, Some(ids[5]));
+    assert_eq!(next(&["away", "gone"]).await, None);
+    assert_eq!(next(&["gone"]).await, Some(ids[0]), "its turn was kept");
+    assert_eq!(next(&[]).await, Some(ids[1]));
+    assert_eq!(next(&["here"]).await, Some(ids[3]));
+    assert_eq!(next(&["away"]).await, Some(ids[4]));
 }

@@ -44,17 +44,18 @@ FROM waybill.exports
 WHERE org_id = $1 AND completed_at >= now() - make_interval(secs => $2)";
 
 /// The export in front of its lane: of the large one where $2 allows, else of the small one. Whoever
-/// claims at the same time takes the next one instead of waiting for this one.
+/// claims at the same time takes the next one instead of waiting for this one. Exports of the datasets
+/// $3 are passed over.
 pub(super) const CLAIM_NEXT: &str = "
 WITH large AS (
     SELECT id FROM waybill.exports
-    WHERE $2 AND status = 'queued' AND large AND run_after <= now()
+    WHERE $2 AND status = 'queued' AND large AND run_after <= now() AND dataset <> ALL($3)
     ORDER BY turn, id
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 ), small AS (
     SELECT id FROM waybill.exports
-    WHERE status = 'queued' AND NOT large AND run_after <= now()
+    WHERE status = 'queued' AND NOT large AND run_after <= now() AND dataset <> ALL($3)
       AND NOT EXISTS (SELECT FROM large)
     ORDER BY turn, id
     LIMIT 1

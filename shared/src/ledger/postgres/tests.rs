@@ -104,6 +104,7 @@ async fn a_long_queue_costs_a_claim_no_more_than_a_short_one() {
         let plan: serde_json::Value = sqlx::query_scalar(AssertSqlSafe(explain))
             .bind(60.0)
             .bind(include_large)
+            .bind(["another".to_owned()])
             .fetch_one(&mut *tx)
             .await
             .expect("a plan");

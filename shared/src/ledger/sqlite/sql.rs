@@ -45,9 +45,11 @@ WHERE status = 'queued'
   AND id = coalesce(
     (SELECT id FROM exports
      WHERE ?3 AND status = 'queued' AND large = TRUE AND run_after <= ?1
+       AND dataset NOT IN (SELECT value FROM json_each(?4))
      ORDER BY turn, id LIMIT 1),
     (SELECT id FROM exports
      WHERE status = 'queued' AND large = FALSE AND run_after <= ?1
+       AND dataset NOT IN (SELECT value FROM json_each(?4))
      ORDER BY turn, id LIMIT 1))
 RETURNING *";
 

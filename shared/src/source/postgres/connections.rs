@@ -71,6 +71,11 @@ impl Connections {
         }
     }
 
+    /// Returns whether whoever asks now would wait for others.
+    pub(super) fn are_all_in_use(&self) -> bool {
+        self.permits.available_permits() == 0
+    }
+
     /// Takes a connection and asks the first thing. A connection that died while it was idle is
     /// replaced without anybody noticing: nothing had been asked of it.
     pub(super) async fn ask(
