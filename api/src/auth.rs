@@ -8,6 +8,7 @@
 mod misses;
 mod rates;
 mod recent;
+mod standing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use crate::state::ApiState;
 use misses::Misses;
 use rates::Rates;
 use recent::Recent;
+use standing::Standing;
 
 /// The organisation of those who need no key.
 const EVERYONE: &str = "org_demo";
@@ -69,6 +71,7 @@ pub(crate) struct Authenticator {
     access: Access,
     recent: Recent,
     misses: Misses,
+    standing: Standing,
     rates: Rates,
 }
 
@@ -78,7 +81,20 @@ impl Authenticator {
             access,
             recent: Recent::default(),
             misses: Misses::default(),
+            standing: Standing::default(),
             rates: Rates::new(limits, DefaultClock::default()),
+        }
+    }
+
+    /// The caller as its key makes it now; not of more than 3 seconds ago. Asked before something is
+    /// told to a caller who was let in some time ago: a link, an event, the rows of a long query.
+    ///
+    /// # Errors
+    /// 401 when the key is no longer in force; 503 when nobody can say.
+    pub(crate) async fn current(&self, caller: &Caller) -> Result<Caller, Problem> {
+        match &self.access {
+            Access::Everyone => Ok(caller.clone()),
+            Access::Keys(keys) => self.standing.of(caller, keys.as_ref()).await,
         }
     }
 
@@ -112,6 +128,7 @@ impl Authenticator {
         let expires_at = key.expires_at;
         let caller = key.caller();
         self.recent.keep(presented, caller.clone(), expires_at);
+        self.standing.know(&caller, expires_at);
         Ok(caller)
     }
 }

@@ -1,7 +1,7 @@
 //! A report that becomes a job: what is asked of the ledger, and the answer to each outcome.
 //!
-//! Once an export is recorded nothing turns the answer into an error: the client would not know that it
-//! has an export. Whether one is recorded is for the ledger alone to decide.
+//! Once an export is recorded nothing turns the answer into an error but the end of the caller's key: the
+//! client would not know that it has an export. Whether one is recorded is for the ledger alone to decide.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -107,11 +107,9 @@ impl<'a> Job<'a> {
     async fn answer(&self, outcome: Enqueued) -> Result<Response, Problem> {
         self.state.metrics.exports.answered(&outcome);
         match outcome {
-            Enqueued::Accepted(export) | Enqueued::Shared(export) => {
-                Ok(self.accepted(*export).await)
-            }
+            Enqueued::Accepted(export) | Enqueued::Shared(export) => self.accepted(*export).await,
             Enqueued::Replayed(export) => {
-                let mut response = self.accepted(*export).await;
+                let mut response = self.accepted(*export).await?;
                 let replayed = HeaderValue::from_static("true");
                 response.headers_mut().insert(IDEMPOTENT_REPLAYED, replayed);
                 Ok(response)
@@ -146,22 +144,22 @@ impl<'a> Job<'a> {
     }
 
     /// The answer about an export, once it ended or the client has waited for as long as it likes.
-    async fn accepted(&self, mut export: Export) -> Response {
+    async fn accepted(&self, mut export: Export) -> Result<Response, Problem> {
         boundary::tell_export(export.id);
         let waiting = &self.state.waiting;
         let (preferences, held) = waiting.hold(&self.caller.org, self.preferences);
         if held.is_some() {
             let ended = |export: &Export| !export.status.is_unfinished();
-            let scope = self.caller.scope();
-            match wait(self.state, &scope, export.id, held.as_ref(), ended).await {
+            match wait(self.state, self.caller, export.id, held.as_ref(), ended).await {
                 Ok(Some(latest)) => export = latest,
                 Ok(None) => {}
-                Err(error) => {
-                    tracing::warn!(export_id = %export.id, cause = %error, "waiting for an accepted export was cut short");
+                Err(problem) if problem.is_unauthorized() => return Err(problem),
+                Err(problem) => {
+                    tracing::warn!(export_id = %export.id, cause = problem.detail(), "waiting for an accepted export was cut short");
                 }
             }
         }
-        let view = presented(self.state, self.links, export).await;
+        let view = presented(self.state, self.caller, self.links, export).await?;
         let mut response = (StatusCode::ACCEPTED, Json(&view)).into_response();
         let headers = response.headers_mut();
         if let Ok(location) = HeaderValue::try_from(&view.self_url) {
@@ -173,6 +171,6 @@ impl<'a> Job<'a> {
         if let Some(applied) = preferences.applied() {
             headers.insert(PREFERENCE_APPLIED, applied);
         }
-        response
+        Ok(response)
     }
 }

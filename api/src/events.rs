@@ -1,7 +1,8 @@
 //! An export as server-sent events (WHATWG HTML, section 9.2): its state at once and after every change.
 //!
-//! The stream ends with the export's end, with its deletion and with the service. An outage of the ledger
-//! does not end it: what happened meanwhile is told afterwards, and heartbeats keep the connection.
+//! The stream ends with the export's end, with its deletion, with the service, and with what the caller's
+//! key gives: that is looked at again before each event, and now and then in between. An outage of the
+//! ledger does not end it: what happened meanwhile is told afterwards, and heartbeats keep the connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +14,14 @@ use futures::StreamExt;
 use futures::stream;
 use http::header::CACHE_CONTROL;
 use http::{HeaderName, HeaderValue};
-use waybill_shared::export::Export;
+use tokio::time::sleep;
+use waybill_shared::caller::Caller;
+use waybill_shared::export::{Export, ExportId};
 
 use crate::etag;
 use crate::export_view::{ExportView, shown_status};
 use crate::links::Links;
+use crate::state::ApiState;
 use crate::waiting::Place;
 use crate::watch::Watch;
 
@@ -25,11 +29,16 @@ use crate::watch::Watch;
 const EVENT: &str = "export";
 /// Between two signs of life. Proxies cut what is silent for 30 or 60 seconds.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Between two looks at the key of a caller who is told nothing.
+const LOOK_AT_KEY: Duration = Duration::from_secs(1);
 /// Tells nginx and its like to pass events on as they come.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// What a stream begins with.
 pub(crate) struct Beginning {
+    pub(crate) state: ApiState,
+    /// Who is told.
+    pub(crate) caller: Caller,
     /// The export now.
     pub(crate) first: Arc<Export>,
     /// What becomes of it.
@@ -47,6 +56,9 @@ pub(crate) fn follow(
     over: impl Future<Output = ()> + Send + 'static,
 ) -> Response {
     let follower = Follower {
+        state: beginning.state,
+        caller: beginning.caller,
+        id: beginning.first.id,
         watch: beginning.watch,
         links,
         sent: beginning.known,
@@ -71,6 +83,9 @@ pub(crate) fn event_id(export: &Export) -> String {
 
 /// One client's place in the history of an export.
 struct Follower {
+    state: ApiState,
+    caller: Caller,
+    id: ExportId,
     watch: Watch,
     links: Links,
     /// The id of the last event.
@@ -88,8 +103,11 @@ impl Follower {
         while !self.ended {
             let export = match self.unsent.take() {
                 Some(first) => first,
-                None => self.watch.changed().await?,
+                None => self.changed().await?,
             };
+            if !self.may_see_it().await {
+                return None;
+            }
             let id = event_id(&export);
             self.ended = !export.status.is_unfinished();
             if self.sent.as_ref() != Some(&id) {
@@ -101,5 +119,37 @@ impl Follower {
             }
         }
         None
+    }
+
+    /// The export once it changed; `None` when it was deleted, or is not the caller's to see any more.
+    async fn changed(&mut self) -> Option<Arc<Export>> {
+        if self.caller.key.is_none() {
+            return self.watch.changed().await;
+        }
+        loop {
+            tokio::select! {
+                changed = self.watch.changed() => return changed,
+                () = sleep(LOOK_AT_KEY) => {}
+            }
+            if !self.may_see_it().await {
+                return None;
+            }
+        }
+    }
+
+    /// Returns whether the caller's key still gives this export. While nobody can say, it waits.
+    async fn may_see_it(&mut self) -> bool {
+        loop {
+            match self.state.authenticator.current(&self.caller).await {
+                Ok(current) if current == self.caller => return true,
+                Ok(current) => match self.state.ledger.get(&current.scope(), self.id).await {
+                    Ok(Some(_)) => self.caller = current,
+                    Ok(None) => return false,
+                    Err(_) => sleep(LOOK_AT_KEY).await,
+                },
+                Err(problem) if problem.is_unauthorized() => return false,
+                Err(_) => sleep(LOOK_AT_KEY).await,
+            }
+        }
     }
 }

@@ -4,10 +4,10 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::time::sleep;
-use waybill_shared::caller::Scope;
+use waybill_shared::caller::Caller;
 use waybill_shared::export::{Export, ExportId};
-use waybill_shared::ledger::LedgerError;
 
+use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::waiting::Held;
 use crate::watch::Watch;
@@ -16,18 +16,20 @@ use crate::watch::Watch;
 /// last; `None` when there is none (any more). A request that is not held reads once.
 ///
 /// An outage of the ledger does not end a wait: at the end of the wait it is seen whether that is over.
+/// What a caller may see is looked at again then, too: its key may have ended meanwhile.
 pub(crate) async fn wait(
     state: &ApiState,
-    scope: &Scope,
+    caller: &Caller,
     id: ExportId,
     held: Option<&Held>,
     mut enough: impl FnMut(&Export) -> bool,
-) -> Result<Option<Export>, LedgerError> {
+) -> Result<Option<Export>, Problem> {
+    let scope = caller.scope();
     let Some(held) = held else {
-        return state.ledger.get(scope, id).await;
+        return Ok(state.ledger.get(&scope, id).await?);
     };
     let mut over = pin!(sleep(held.longest()));
-    let Some((export, mut watch)) = state.watches.follow(scope, id).await? else {
+    let Some((export, mut watch)) = state.watches.follow(&scope, id).await? else {
         return Ok(None);
     };
     if enough(&export) {
@@ -38,10 +40,12 @@ pub(crate) async fn wait(
         () = &mut over => None,
         () = state.draining().cancelled() => None,
     };
+    let current = state.authenticator.current(caller).await?;
     match seen.or_else(|| watch.latest()) {
-        Some(export) => Ok(Some(Arc::unwrap_or_clone(export))),
-        // It was deleted, or the reader does not know: the ledger does, or says that it is away.
-        None => state.ledger.get(scope, id).await,
+        Some(export) if current == *caller => Ok(Some(Arc::unwrap_or_clone(export))),
+        // It was deleted, or the reader does not know: the ledger does, or says that it is away. And it
+        // knows what another role may see.
+        _ => Ok(state.ledger.get(&current.scope(), id).await?),
     }
 }
 

@@ -120,7 +120,7 @@ impl FromStr for KeyId {
 }
 
 /// An authenticated caller.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// Whose rows and exports it sees.
     pub org: OrgId,

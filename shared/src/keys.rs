@@ -53,6 +53,13 @@ pub trait Keys: Send + Sync {
     /// [`KeysError`].
     async fn find(&self, presented: &str) -> Result<Option<ApiKey>, KeysError>;
 
+    /// The key of this id. `None` for one that is not valid now: unknown, expired, revoked. It proves
+    /// nothing about who asks: for those who showed its secret before.
+    ///
+    /// # Errors
+    /// [`KeysError`].
+    async fn valid(&self, id: &KeyId) -> Result<Option<ApiKey>, KeysError>;
+
     /// Records that a key is used now. Changes nothing while the recorded use is not older than
     /// `fresh_for`: that is what keeps a busy key from writing all the time.
     ///

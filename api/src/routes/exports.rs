@@ -6,7 +6,8 @@ use axum::response::{IntoResponse, Response};
 use chrono::Utc;
 use http::header::{ETAG, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use waybill_shared::bucket::{BucketError, Link};
+use waybill_shared::bucket::Link;
+use waybill_shared::caller::Caller;
 use waybill_shared::export::{Export, ExportId, ExportStatus};
 use waybill_shared::ledger::Page;
 
@@ -84,9 +85,10 @@ pub(crate) async fn get_export(
         let first = *first.get_or_insert(export.status);
         first != export.status || !export.status.is_unfinished()
     };
-    let export = wait(&state, &caller.scope(), id, held.as_ref(), changed)
+    let of_operation = |problem: Problem| problem.of_operation(operation::GET_EXPORT);
+    let export = wait(&state, &caller, id, held.as_ref(), changed)
         .await
-        .map_err(|error| Problem::from(error).of_operation(operation::GET_EXPORT))?
+        .map_err(of_operation)?
         .ok_or_else(not_found)?;
 
     let now = Utc::now();
@@ -95,7 +97,8 @@ pub(crate) async fn get_export(
     let mut response = if etag::matches(&headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let mut view = presented(&state, &links, export).await;
+        let view = presented(&state, &caller, &links, export).await;
+        let mut view = view.map_err(of_operation)?;
         // One number for both, though the view was made a moment later.
         view.retry_after_seconds = retry_after;
         Json(view).into_response()
@@ -238,9 +241,7 @@ pub(crate) async fn download_export(
         .await
         .map_err(|error| of_operation(error.into()))?
         .ok_or_else(not_found)?;
-    let link = link(&state, &export)
-        .await
-        .map_err(|error| of_operation(error.into()))?;
+    let link = link(&state, &caller, &export).await.map_err(of_operation)?;
     let Some(link) = link else {
         return Err(without_file(&export, &links));
     };
@@ -286,20 +287,35 @@ fn without_file(export: &Export, links: &Links) -> Problem {
 }
 
 /// An export with a link of its own. Where no link can be made now, it is the route that makes one later.
-pub(crate) async fn presented(state: &ApiState, links: &Links, export: Export) -> ExportView {
-    let link = link(state, &export).await.unwrap_or_else(|error| {
-        tracing::warn!(export_id = %export.id, cause = %error, "no download link could be made");
-        None
-    });
-    ExportView::new(export, Utc::now(), links, link)
+///
+/// # Errors
+/// 401 when the caller's key has ended meanwhile.
+pub(crate) async fn presented(
+    state: &ApiState,
+    caller: &Caller,
+    links: &Links,
+    export: Export,
+) -> Result<ExportView, Problem> {
+    let link = match link(state, caller, &export).await {
+        Ok(link) => link,
+        Err(problem) if problem.is_unauthorized() => return Err(problem),
+        Err(problem) => {
+            tracing::warn!(export_id = %export.id, cause = problem.detail(), "no download link could be made");
+            None
+        }
+    };
+    Ok(ExportView::new(export, Utc::now(), links, link))
 }
 
-/// A presigned URL for an export that can be downloaded; it never outlives the file.
-async fn link(state: &ApiState, export: &Export) -> Result<Option<Link>, BucketError> {
-    let now = Utc::now();
+/// A presigned URL for an export that can be downloaded; it never outlives the file. Whoever has it needs
+/// no key any more, so the caller's is looked at once more.
+async fn link(state: &ApiState, caller: &Caller, export: &Export) -> Result<Option<Link>, Problem> {
+    // What the store's clock shows is what the link is judged by.
+    let now = state.bucket.now();
     let Some(receipt) = downloadable(export, now) else {
         return Ok(None);
     };
+    state.authenticator.current(caller).await?;
     let left = export.expires_at.and_then(|end| (end - now).to_std().ok());
     let valid_for = state
         .exports

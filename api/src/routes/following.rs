@@ -21,7 +21,7 @@ problems!(FollowProblems: ExportNotFound, Overloaded, DatabaseUnavailable, Inter
 /// Follow an export
 ///
 /// Server-sent events: one named `export` at once, and one after every change, until the export ends or is
-/// deleted. The `data` of each is the export as `get_export` answers it, with the route that redirects to
+/// deleted, or until the caller's key is no longer in force. The `data` of each is the export as `get_export` answers it, with the route that redirects to
 /// the file as its `download`. A comment every 15 s shows that the connection lives.
 ///
 /// A client that lost its connection says in `Last-Event-ID` what it has seen and is sent what is new; if
@@ -73,13 +73,15 @@ pub(crate) async fn stream_export_events(
     if seen && !first.status.is_unfinished() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
+    let over = state.draining().clone().cancelled_owned();
     let beginning = Beginning {
+        state,
+        caller,
         first,
         watch,
         known,
         place,
     };
-    let over = state.draining().clone().cancelled_owned();
     Ok(events::follow(beginning, links, over))
 }
 

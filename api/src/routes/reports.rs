@@ -3,11 +3,14 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, VARY};
 use http::{HeaderMap, HeaderValue};
 use waybill_shared::caller::Caller;
 use waybill_shared::encode::Format;
-use waybill_shared::query::{Fault, FaultCode, ReportPlan, ReportQuery, ReportRequest};
+use waybill_shared::query::{
+    Fault, FaultCode, Rejection, ReportPlan, ReportQuery, ReportRequest,
+};
 
 use crate::actions::operation;
 use crate::admission::{Admitted, Busy};
@@ -113,6 +116,7 @@ async fn query(
     let attempt = inline::attempt(&state.sources, &plan, bounds);
     let attempt = state.metrics.inline.counted(attempt).await?;
     drop(slot);
+    still_allowed(state, caller, body, ReportRequest::query).await?;
 
     match attempt {
         Attempt::Small(report) => {
@@ -250,6 +254,7 @@ async fn export(
         let attempt = inline::attempt(&state.sources, &plan, bounds);
         let attempt = state.metrics.inline.counted(attempt).await?;
         drop(slot);
+        still_allowed(state, caller, body, ReportRequest::export).await?;
         match attempt {
             Attempt::Small(report) if chosen == envelope => return Ok(enveloped(&plan, report)),
             Attempt::Small(report) => return bare(&plan, report),
@@ -259,6 +264,24 @@ async fn export(
         }
     }
     job.enqueue(estimated_rows, plan.limit()).await
+}
+
+/// Reading may have taken its time. What was read is told to whoever may ask for it now.
+async fn still_allowed(
+    state: &ApiState,
+    caller: &Caller,
+    body: &Bytes,
+    read: fn(&[u8]) -> Result<ReportRequest, Rejection>,
+) -> Result<(), Problem> {
+    let current = state.authenticator.current(caller).await?;
+    if current == *caller {
+        return Ok(());
+    }
+    if current.org != caller.org {
+        return Err(Problem::unauthorized());
+    }
+    planning::plan(state, &current, body, read).await?;
+    Ok(())
 }
 
 fn enveloped(plan: &ReportPlan, report: InlineReport) -> Response {

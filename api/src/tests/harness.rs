@@ -143,6 +143,17 @@ impl Service {
         Self::asking_for_keys_with(|_| {}).await
     }
 
+    /// The same, where a report waits for its slot for as long as a test likes.
+    pub(super) async fn asking_for_keys_with_patience() -> Self {
+        let dir = TempDir::new().expect("a folder");
+        let database = in_file(&dir).await;
+        let access = Access::Keys(Arc::clone(&database.keys));
+        let patient = |inline: &mut InlineSettings, _: &mut ExportSettings| {
+            inline.queue_wait_ms = 600_000;
+        };
+        Self::make(dir, database, access, generous(), patient).await
+    }
+
     /// The same with other limits than the usual ones.
     pub(super) async fn asking_for_keys_with(change: impl FnOnce(&mut LimitSettings)) -> Self {
         let mut limits = generous();

@@ -14,7 +14,9 @@ use waybill_shared::keys::NewKey;
 use waybill_test_services::postgres::{Cluster, Setup};
 
 use super::document::operations;
-use super::harness::{Answer, EXPORT, QUERY, Service, range, request, small_export, small_query};
+use super::harness::{
+    Answer, EXPORT, Events, QUERY, Service, range, request, small_export, small_query,
+};
 
 /// How long a condition may take to come true: it bounds a failing test, not a passing one.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -411,4 +413,145 @@ async fn the_last_use_of_a_key_is_recorded() {
         assert_eq!(last_used(&unused).await, None);
     })
     .await;
+}
+
+/// Follows an export with a key until the stream ends by itself, which has told of no end of the export.
+async fn until_the_stream_ends(mut events: Events) {
+    while let Some(event) = events.next().await {
+        let status = &event.data["status"];
+        assert!(status != "completed" && status != "failed", "{event:?}");
+    }
+}
+
+/// Waits until so many clients are held.
+async fn held(service: &Service, clients: usize) {
+    let began = Instant::now();
+    while service.state.waiting.places().0 < clients {
+        assert!(began.elapsed() < DEADLINE, "fewer than {clients} are held");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A client that has been let in, waits, and is told nothing once its key has ended.
+async fn hears_no_more_once(end: impl AsyncFn(&Service, &Holder)) {
+    let service = Service::asking_for_keys().await;
+    let holder = Holder::of(&service, viewer_key()).await;
+    let id = holder.export(&service).await;
+    let path = format!("/v1/exports/{id}");
+    let lease = service.claim().await;
+    let headers = [
+        ("authorization", holder.authorization.as_str()),
+        ("prefer", "wait=30"),
+    ];
+    let posted = json!({ "query": small_query() });
+    let end = async {
+        let events = service
+            .follow_with(&format!("{path}/events"), &headers)
+            .await;
+        held(&service, 3).await;
+        end(&service, &holder).await;
+        until_the_stream_ends(events).await;
+        // Both waits are over at once now, and a file is there.
+        service.complete(&lease, Duration::from_secs(3_600)).await;
+    };
+    let (got, joined, ()) = tokio::join!(
+        service.get_with(&path, &headers),
+        async {
+            let headers = [headers[0], ("prefer", "respond-async, wait=30")];
+            service.post(EXPORT, &headers, &posted).await
+        },
+        end,
+    );
+    for answer in [got, joined] {
+        assert_eq!(answer.problem(), (401, "unauthorized".to_owned()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_key_ends_streams_and_gets_nothing_for_its_waiting() {
+    hears_no_more_once(async |service, holder| {
+        let revoked = service.keys.revoke(&holder.id).await;
+        assert!(revoked.expect("the store"));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_key_ends_streams_and_gets_nothing_for_its_waiting() {
+    hears_no_more_once(async |service, holder| {
+        let id = &holder.id;
+        let sql = format!("UPDATE api_keys SET expires_at = 1 WHERE id = '{id}'");
+        service.change_behind_its_back(&sql);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_no_longer_an_admins_follows_no_export_of_another() {
+    let service = Service::asking_for_keys().await;
+    let owner = Holder::of(&service, viewer_key()).await;
+    let admin = Holder::of(&service, admin_key()).await;
+    let path = format!("/v1/exports/{}", owner.export(&service).await);
+    let own = format!("/v1/exports/{}", admin.export(&service).await);
+    let lease = service.claim().await;
+    let headers = [("authorization", admin.authorization.as_str())];
+    let waiting = [headers[0], ("prefer", "wait=30")];
+    let end = async {
+        let others = service
+            .follow_with(&format!("{path}/events"), &headers)
+            .await;
+        let mut its_own = service
+            .follow_with(&format!("{own}/events"), &headers)
+            .await;
+        assert_eq!(
+            its_own.next().await.expect("an event").data["status"],
+            "queued"
+        );
+        held(&service, 3).await;
+        let id = &admin.id;
+        let sql = format!("UPDATE api_keys SET role = 'viewer' WHERE id = '{id}'");
+        service.change_behind_its_back(&sql);
+        until_the_stream_ends(others).await;
+        service.complete(&lease, Duration::from_secs(3_600)).await;
+        let lease = service.claim().await;
+        service.complete(&lease, Duration::from_secs(3_600)).await;
+        while let Some(event) = its_own.next().await {
+            if event.data["status"] == "completed" {
+                return;
+            }
+        }
+        panic!("its own export is still its own");
+    };
+    let (held, ()) = tokio::join!(service.get_with(&path, &waiting), end);
+    assert_eq!(held.problem(), (404, "export_not_found".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_were_long_in_coming_are_not_for_a_revoked_key() {
+    let service = Service::asking_for_keys_with_patience().await;
+    let holder = Holder::of(&service, viewer_key()).await;
+    let path = format!("/v1/exports/{}/events", holder.export(&service).await);
+    let headers = [("authorization", holder.authorization.as_str())];
+    let mut slots = Vec::new();
+    for _ in 0..2 {
+        let org = OrgId::new("org_demo");
+        let slot = service.state.admission.slot(&org).await;
+        slots.push(slot.expect("a free slot"));
+    }
+    let (small_query, small_export) = (small_query(), small_export());
+    let revoke = async {
+        let events = service.follow_with(&path, &headers).await;
+        let revoked = service.keys.revoke(&holder.id).await;
+        assert!(revoked.expect("the store"));
+        until_the_stream_ends(events).await;
+        drop(slots);
+    };
+    let (rows, file, ()) = tokio::join!(
+        service.post(QUERY, &headers, &small_query),
+        service.post(EXPORT, &headers, &small_export),
+        revoke,
+    );
+    for answer in [rows, file] {
+        assert_eq!(answer.problem(), (401, "unauthorized".to_owned()));
+    }
 }

@@ -29,7 +29,15 @@ fn new(role: Role, datasets: Option<&[&str]>, expires_at: Option<DateTime<Utc>>)
 
 async fn finds(keys: &dyn Keys, secret: &str) -> Option<KeyId> {
     let found = keys.find(secret).await.expect("the store");
+    if let Some(key) = &found {
+        let valid = keys.valid(&key.id).await.expect("the store");
+        assert_eq!(valid, found, "by its id it is the same");
+    }
     found.map(|key| key.id)
+}
+
+async fn is_valid(keys: &dyn Keys, id: &KeyId) -> bool {
+    keys.valid(id).await.expect("the store").is_some()
 }
 
 async fn a_key_is_found_by_its_secret_alone(keys: &dyn Keys) {
@@ -97,13 +105,17 @@ async fn a_key_ends(keys: &dyn Keys) {
         let (key, secret) = created.expect("the store");
         (key.id, secret)
     };
-    let (_, expired) = make(Some(past)).await;
+    let (expired_id, expired) = make(Some(past)).await;
     assert_eq!(finds(keys, expired.expose()).await, None);
+    assert!(!is_valid(keys, &expired_id).await);
+    assert!(!is_valid(keys, &KeyId::generate()).await);
     let (id, secret) = make(Some(soon)).await;
     assert_eq!(finds(keys, secret.expose()).await, Some(id.clone()));
+    assert!(is_valid(keys, &id).await);
 
     assert!(keys.revoke(&id).await.expect("the store"));
     assert_eq!(finds(keys, secret.expose()).await, None);
+    assert!(!is_valid(keys, &id).await);
     let revoked_at = async || {
         let listed = keys.list().await.expect("the store");
         let key = listed.into_iter().find(|key| key.id == id);

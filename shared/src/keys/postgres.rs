@@ -40,6 +40,12 @@ impl PostgresKeys {
     pub(crate) fn new(pool: PgPool) -> Self {
         Self { pool }
     }
+
+    /// The row of a key that is valid now.
+    async fn row(&self, id: &KeyId) -> Result<Option<KeyRow<DateTime<Utc>>>, KeysError> {
+        let row = sqlx::query_as(FIND).bind(id.as_str());
+        Ok(row.fetch_optional(&self.pool).await?)
+    }
 }
 
 #[async_trait]
@@ -76,13 +82,12 @@ impl Keys for PostgresKeys {
         let Some(id) = secret::claimed_id(presented) else {
             return Ok(None);
         };
-        let row: Option<KeyRow<DateTime<Utc>>> = sqlx::query_as(FIND)
-            .bind(id.as_str())
-            .fetch_optional(&self.pool)
-            .await?;
-        row.filter(|row| row.is_of(presented))
-            .map(ApiKey::try_from)
-            .transpose()
+        let row = self.row(&id).await?.filter(|row| row.is_of(presented));
+        row.map(ApiKey::try_from).transpose()
+    }
+
+    async fn valid(&self, id: &KeyId) -> Result<Option<ApiKey>, KeysError> {
+        self.row(id).await?.map(ApiKey::try_from).transpose()
     }
 
     async fn used(&self, id: &KeyId, fresh_for: Duration) -> Result<(), KeysError> {

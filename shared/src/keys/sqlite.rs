@@ -40,6 +40,13 @@ impl SqliteKeys {
     pub(crate) fn new(pools: SqlitePools) -> Self {
         Self { pools }
     }
+
+    /// The row of a key that is valid now.
+    async fn row(&self, id: &KeyId) -> Result<Option<KeyRow<i64>>, KeysError> {
+        let row = sqlx::query_as(FIND).bind(id.as_str());
+        let row = row.bind(micros(Utc::now()));
+        Ok(row.fetch_optional(&self.pools.readers).await?)
+    }
 }
 
 #[async_trait]
@@ -78,14 +85,12 @@ impl Keys for SqliteKeys {
         let Some(id) = secret::claimed_id(presented) else {
             return Ok(None);
         };
-        let row: Option<KeyRow<i64>> = sqlx::query_as(FIND)
-            .bind(id.as_str())
-            .bind(micros(Utc::now()))
-            .fetch_optional(&self.pools.readers)
-            .await?;
-        row.filter(|row| row.is_of(presented))
-            .map(ApiKey::try_from)
-            .transpose()
+        let row = self.row(&id).await?.filter(|row| row.is_of(presented));
+        row.map(ApiKey::try_from).transpose()
+    }
+
+    async fn valid(&self, id: &KeyId) -> Result<Option<ApiKey>, KeysError> {
+        self.row(id).await?.map(ApiKey::try_from).transpose()
     }
 
     async fn used(&self, id: &KeyId, fresh_for: Duration) -> Result<(), KeysError> {

@@ -32,10 +32,20 @@ pub(in crate::tests) struct Event {
 impl Service {
     /// Opens the stream at this path, as a client that has seen the event `seen`.
     pub(in crate::tests) async fn follow(&self, path: &str, seen: Option<&str>) -> Events {
+        let headers: Vec<_> = seen.iter().map(|seen| ("last-event-id", *seen)).collect();
+        self.follow_with(path, &headers).await
+    }
+
+    /// The same with these headers.
+    pub(in crate::tests) async fn follow_with(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Events {
         let mut request = request(Method::GET, path);
-        if let Some(seen) = seen {
-            let seen = seen.parse().expect("a header value");
-            request.headers_mut().insert("last-event-id", seen);
+        for (name, value) in headers {
+            let value = value.parse().expect("a header value");
+            request.headers_mut().insert(*name, value);
         }
         let response = self.router.clone().oneshot(request).await;
         Events::of(response.expect("a router is infallible"))

@@ -1,0 +1,78 @@
+//! Callers who were let in some time ago, and whether their keys still say so.
+//!
+//! A request that is held and a stream of events outlive the moment in which their key was looked at. It is
+//! looked at again, by its id, before they are told anything; no secret is kept for that. However many
+//! of them a key has, the database is asked once in a while for all.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use waybill_shared::caller::{Caller, KeyId};
+use waybill_shared::keys::Keys;
+
+use super::recent::Recent;
+use crate::problem::Problem;
+
+/// Keys are spread over so many locks: one that waits for the database holds up few others.
+const LOCKS: usize = 64;
+/// How long a look may take, the wait for others' included.
+const LONGEST_LOOK: Duration = Duration::from_secs(5);
+
+/// See the module.
+pub(super) struct Standing {
+    /// By the ids of their keys.
+    recent: Recent,
+    looking: [Mutex<()>; LOCKS],
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self {
+            recent: Recent::default(),
+            looking: [const { Mutex::const_new(()) }; LOCKS],
+        }
+    }
+}
+
+impl Standing {
+    /// Notes what was just found of a caller's key.
+    pub(super) fn know(&self, caller: &Caller, expires_at: Option<DateTime<Utc>>) {
+        if let Some(id) = &caller.key {
+            self.recent.keep(id.as_str(), caller.clone(), expires_at);
+        }
+    }
+
+    /// The caller as its key makes it now.
+    pub(super) async fn of(&self, caller: &Caller, keys: &dyn Keys) -> Result<Caller, Problem> {
+        let Some(id) = &caller.key else {
+            return Ok(caller.clone());
+        };
+        if let Some(known) = self.recent.get(id.as_str()) {
+            return Ok(known);
+        }
+        let looked = timeout(LONGEST_LOOK, self.look(id, keys)).await;
+        looked.unwrap_or_else(|_| Err(Problem::keys_are_late()))
+    }
+
+    async fn look(&self, id: &KeyId, keys: &dyn Keys) -> Result<Caller, Problem> {
+        let _turn = self.looking[lock_of(id)].lock().await;
+        // Whoever was in front may have looked for the same key.
+        if let Some(known) = self.recent.get(id.as_str()) {
+            return Ok(known);
+        }
+        let key = keys.valid(id).await?.ok_or_else(Problem::unauthorized)?;
+        let expires_at = key.expires_at;
+        let caller = key.caller();
+        self.know(&caller, expires_at);
+        Ok(caller)
+    }
+}
+
+fn lock_of(id: &KeyId) -> usize {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    usize::try_from(hasher.finish() % LOCKS as u64).unwrap_or_default()
+}
