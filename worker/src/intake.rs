@@ -3,16 +3,18 @@
 //! The store and the sources are looked at every few seconds, and at once after an attempt that failed for
 //! one of them. While the store or every source is away nothing is claimed; while one source of several is,
 //! nothing of its datasets. An export that is not claimed has lost nothing: neither an attempt nor its
-//! turn. What this knows is about this process alone: another worker may reach what this one does not.
+//! turn. What this knows is about this process alone: another worker may reach what this one does not. The
+//! ledger is told of both, so that waiting for what nobody reaches has an end.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use waybill_shared::bucket::BucketError;
 use waybill_shared::catalog::Catalog;
+use waybill_shared::ledger::{Ledger, LedgerError, SourceOutage};
 use waybill_shared::readiness::{Away, Readiness};
 use waybill_shared::source::SourceError;
 
@@ -22,6 +24,8 @@ use crate::attempt::AttemptError;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Between two looks while something is away.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Between two words to the ledger about what can be run and what cannot.
+const TELL_EVERY: Duration = Duration::from_secs(5);
 /// How long nothing is claimed after a store that answers has failed an attempt; twice as long after
 /// each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -31,6 +35,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// See the module.
 pub(crate) struct Intake {
     readiness: Readiness,
+    ledger: Arc<dyn Ledger>,
     /// The names of each source's datasets.
     datasets: HashMap<String, Vec<String>>,
     open: watch::Sender<Open>,
@@ -71,7 +76,7 @@ impl StorePause {
 }
 
 impl Intake {
-    pub(crate) fn new(readiness: Readiness, catalog: &Catalog) -> Self {
+    pub(crate) fn new(readiness: Readiness, ledger: Arc<dyn Ledger>, catalog: &Catalog) -> Self {
         let mut datasets = HashMap::<String, Vec<String>>::new();
         for dataset in catalog.datasets() {
             let of_source = datasets.entry(dataset.source.clone()).or_default();
@@ -79,6 +84,7 @@ impl Intake {
         }
         Self {
             readiness,
+            ledger,
             datasets,
             open: watch::Sender::new(Open::Unknown),
             look: Notify::new(),
@@ -89,6 +95,7 @@ impl Intake {
     /// Looks until the shutdown.
     pub(crate) async fn run(&self, shutdown: CancellationToken) {
         let mut told = String::new();
+        let mut outages = Outages::default();
         loop {
             let away = self.readiness.away().await;
             let pause = self.store().left(Instant::now());
@@ -108,6 +115,11 @@ impl Intake {
                 told = text;
             }
             self.open.send_replace(self.claimable_without(&away, pause));
+            let no_store = away.store.is_some() || pause.is_some();
+            let is_away = |source: &str| no_store || away.sources.contains_key(source);
+            if let Err(error) = outages.tell(self, is_away).await {
+                tracing::debug!(%error, "the ledger could not be told what is away");
+            }
             let next = match pause {
                 Some(left) => left.min(LOOK_AGAIN),
                 None if away.is_nothing() => LOOK_EVERY,
@@ -177,6 +189,48 @@ impl Intake {
 
     fn store(&self) -> MutexGuard<'_, StorePause> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Which sources' exports cannot be run, and since when, as the ledger is told now and then.
+#[derive(Default)]
+struct Outages {
+    since: HashMap<String, Instant>,
+    told: Option<Instant>,
+}
+
+impl Outages {
+    async fn tell(
+        &mut self,
+        intake: &Intake,
+        is_away: impl Fn(&str) -> bool,
+    ) -> Result<(), LedgerError> {
+        let now = Instant::now();
+        for source in intake.datasets.keys() {
+            if is_away(source) {
+                self.since.entry(source.clone()).or_insert(now);
+            } else {
+                self.since.remove(source);
+            }
+        }
+        if self.told.is_some_and(|told| now < told + TELL_EVERY) {
+            return Ok(());
+        }
+        let told = self.told.replace(now).unwrap_or(now);
+        let mut runnable = Vec::new();
+        for (source, datasets) in &intake.datasets {
+            let Some(since) = self.since.get(source) else {
+                runnable.push(source.as_str());
+                continue;
+            };
+            let outage = SourceOutage {
+                source,
+                datasets,
+                lasted: now - told.max(*since),
+            };
+            intake.ledger.count_outage(outage).await?;
+        }
+        intake.ledger.record_runnable(&runnable).await
     }
 }
 

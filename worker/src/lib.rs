@@ -69,7 +69,11 @@ pub async fn run(parts: WorkerParts, shutdown: CancellationToken) {
         Tally::registered(&parts.metrics),
     );
     let metrics = WorkerMetrics::registered(&parts.metrics, parts.worker.concurrency);
-    let intake = Arc::new(Intake::new(parts.readiness.clone(), &parts.catalog));
+    let intake = Arc::new(Intake::new(
+        parts.readiness.clone(),
+        Arc::clone(&parts.ledger),
+        &parts.catalog,
+    ));
     let exporter = Exporter::new(
         &parts,
         Arc::clone(&intake),

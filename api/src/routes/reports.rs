@@ -8,9 +8,7 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, VARY};
 use http::{HeaderMap, HeaderValue};
 use waybill_shared::caller::Caller;
 use waybill_shared::encode::Format;
-use waybill_shared::query::{
-    Fault, FaultCode, Rejection, ReportPlan, ReportQuery, ReportRequest,
-};
+use waybill_shared::query::{Fault, FaultCode, Rejection, ReportPlan, ReportQuery, ReportRequest};
 
 use crate::actions::operation;
 use crate::admission::{Admitted, Busy};

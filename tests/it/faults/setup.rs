@@ -69,6 +69,30 @@ async fn keys_that_are_rotated_and_rotated_back() {
     .await;
 }
 
+#[tokio::test]
+async fn waiting_for_a_store_that_is_never_mended_ends() {
+    let server = Launch::new().own_services().demo_rows(100).start();
+    let (http, database) = (server.http(), server.services().database());
+    server.services().store().remove_bucket();
+    let body = export_of(&all_sessions(Value::Null));
+    let id = text(&http.submit(&body).await["id"]);
+    let of = format!("FROM waybill.exports WHERE id = '{id}'");
+    eventually("the time without a store counts", async || {
+        let counted = database.psql(&format!("SELECT outage > '0' AND status = 'queued' {of}"));
+        (counted == "t").then_some(())
+    })
+    .await;
+    database.psql(&format!(
+        "UPDATE waybill.exports SET outage = '24 hours' WHERE id = '{id}'"
+    ));
+    let failed = http.export_once(&id, "failed").await;
+    assert_eq!(
+        failed["error"]["code"], "unavailable_too_long",
+        "{failed:#}"
+    );
+    assert_eq!(failed["attempt"], 1, "{failed:#}");
+}
+
 /// The store breaks so while parts of a file are on their way.
 async fn a_running_export_is_handed_back(break_it: fn(&S3), mend: fn(&S3)) {
     let (server, id, part) = held_at(as_it_is, Step::LaterPart).await;
