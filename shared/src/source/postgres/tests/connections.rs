@@ -219,6 +219,20 @@ async fn the_statement_timeout_is_told_apart() {
 }
 
 #[tokio::test]
+async fn a_source_whose_connections_are_all_in_use_is_there() {
+    let things = Things::new();
+    one_row(&things.database);
+    let limits = SourceLimits {
+        connections: 1,
+        ..LIMITS
+    };
+    let sources = sources(source_within(things.database.url(), limits));
+    let _reading = open(&sources, &slow_plan()).await.expect("a snapshot");
+    let source = sources.get("default").expect("the source");
+    source.check().await.expect("it is there");
+}
+
+#[tokio::test]
 async fn a_slow_search_for_the_newest_row_costs_freshness_only() {
     let things = Things::new();
     one_row(&things.database);
