@@ -101,7 +101,7 @@ impl Dataset {
 }
 
 /// What a dataset reads from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Relation {
     /// A table or view, possibly qualified: `public.sessions`.
     Table(String),

@@ -26,4 +26,5 @@ pub mod queue;
 pub mod readiness;
 pub mod source;
 pub mod statement;
+pub mod stored;
 pub mod telemetry;

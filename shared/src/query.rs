@@ -28,6 +28,7 @@ use crate::caller::OrgId;
 use crate::catalog::{Dataset, Expression};
 use crate::column::{Column, ColumnType};
 use crate::encode::Format;
+use crate::stored::StoredTypes;
 
 use self::pointer::Pointer;
 pub use fault::{Fault, FaultCode, Rejection};
@@ -257,9 +258,23 @@ pub struct ReportPlan {
     expressions: Vec<Expression>,
     predicates: Vec<Predicate>,
     order: Vec<SortKey>,
+    stored_types: StoredTypes,
 }
 
 impl ReportPlan {
+    /// The same plan for a database that has types of its own.
+    #[must_use]
+    pub fn with_stored_types(mut self, stored_types: StoredTypes) -> Self {
+        self.stored_types = stored_types;
+        self
+    }
+
+    /// What the database makes of the expressions, as far as it was asked.
+    #[must_use]
+    pub fn stored_types(&self) -> &StoredTypes {
+        &self.stored_types
+    }
+
     /// The query as it was understood.
     #[must_use]
     pub fn query(&self) -> &ReportQuery {

@@ -11,6 +11,7 @@ pub mod postgres;
 mod properties;
 pub mod sqlite;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -21,10 +22,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 
-use crate::column::Column;
+use crate::catalog::Relation;
+use crate::column::{Column, ColumnKind};
 use crate::config::DatabaseUrl;
 use crate::query::ReportPlan;
-use crate::statement::{Dialect, Statement};
+use crate::statement::{Dialect, Statement, TypedUse, tenant_expression};
+use crate::stored::StoredTypes;
 
 use self::postgres::PostgresSource;
 use self::sqlite::SqliteSource;
@@ -62,6 +65,19 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// [`SourceError`].
     async fn indexes(&self, table: &str) -> Result<Option<Vec<Index>>, SourceError>;
+
+    /// What the database makes of expressions over a relation; of none where it has no types of its own.
+    ///
+    /// # Errors
+    /// [`SourceError::Refused`] when it does not take one of them.
+    async fn stored_types(
+        &self,
+        relation: &Relation,
+        expressions: &[TypedUse<'_>],
+    ) -> Result<StoredTypes, SourceError> {
+        let _ = (relation, expressions);
+        Ok(StoredTypes::default())
+    }
 
     /// Whether the database takes this statement; it is not run.
     ///
@@ -206,6 +222,7 @@ impl Sources {
         freshness_budget: Duration,
     ) -> Result<Snapshot, SourceError> {
         let source = self.of_plan(plan)?;
+        let plan = &*typed(source.as_ref(), plan).await?;
         let reading = Reading {
             statement: Statement::new(plan, source.dialect(), most_rows),
             columns: plan.columns().to_vec(),
@@ -224,6 +241,7 @@ impl Sources {
         most_rows: u64,
     ) -> Result<Option<u64>, SourceError> {
         let source = self.of_plan(plan)?;
+        let plan = &*typed(source.as_ref(), plan).await?;
         let statement = Statement::new(plan, source.dialect(), most_rows);
         source.estimate(&statement).await
     }
@@ -238,6 +256,40 @@ impl Sources {
     pub fn by_name(&self) -> impl Iterator<Item = (&str, &Arc<dyn Source>)> {
         let sources = self.by_name.iter();
         sources.map(|(name, source)| (name.as_str(), source))
+    }
+}
+
+/// The plan with the types that its source has. Of a source that refuses to tell them none are known: it will say
+/// why when it is asked for the report.
+async fn typed<'p>(
+    source: &dyn Source,
+    plan: &'p ReportPlan,
+) -> Result<Cow<'p, ReportPlan>, SourceError> {
+    let tenant = plan.dataset().tenant.as_deref().map(tenant_expression);
+    let dialect = source.dialect();
+    let columns = plan.columns().iter().zip(plan.expressions());
+    let predicates = plan.predicates().iter();
+    let expressions: Vec<TypedUse<'_>> = columns
+        .map(|(column, expression)| (expression, column.kind))
+        .chain(predicates.map(|predicate| (&predicate.expression, ColumnKind::Dimension)))
+        .map(|(expression, kind)| (expression.for_dialect(dialect), kind))
+        .chain(
+            tenant
+                .as_deref()
+                .map(|tenant| (tenant, ColumnKind::Dimension)),
+        )
+        .collect();
+    match source
+        .stored_types(&plan.dataset().relation, &expressions)
+        .await
+    {
+        Ok(types) if types == StoredTypes::default() => Ok(Cow::Borrowed(plan)),
+        Ok(types) => Ok(Cow::Owned(plan.clone().with_stored_types(types))),
+        Err(SourceError::Refused(reason)) => {
+            tracing::debug!(reason, "the source does not tell the types of a report");
+            Ok(Cow::Borrowed(plan))
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -14,8 +14,9 @@ mod tests;
 pub(crate) mod tokens;
 
 use crate::catalog::{Dataset, Expression, Field, Relation};
-use crate::column::ColumnType;
+use crate::column::{ColumnKind, ColumnType};
 use crate::query::{Direction, FilterOp, ReportPlan};
+use crate::stored::StoredTypes;
 
 /// The SQL that a source speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,7 @@ pub struct Statement {
     newest: Option<String>,
     estimate: Option<String>,
     most_rows: u64,
+    sends_numeric: Vec<bool>,
 }
 
 impl Statement {
@@ -61,12 +63,14 @@ impl Statement {
                 newest: sqlite::newest(plan),
                 estimate: None,
                 most_rows: rows,
+                sends_numeric: Vec::new(),
             },
             Dialect::Postgres => Self {
                 report: postgres::report(plan, rows),
                 newest: postgres::newest(plan),
                 estimate: Some(postgres::estimate(plan)),
                 most_rows: rows,
+                sends_numeric: postgres::sends_numeric(plan),
             },
         }
     }
@@ -89,6 +93,13 @@ impl Statement {
     #[must_use]
     pub fn estimate(&self) -> Option<&str> {
         self.estimate.as_deref()
+    }
+
+    /// Whether the column of this number, one of integers, comes as a PostgreSQL `numeric`, which may turn out to
+    /// have a fraction.
+    #[must_use]
+    pub fn sends_numeric(&self, column: usize) -> bool {
+        self.sends_numeric.get(column).copied().unwrap_or_default()
     }
 
     /// The most rows that [`report`](Self::report) gives.
@@ -126,9 +137,9 @@ enum Use<'a> {
 }
 
 /// One probe for each setting of a dataset, the relation first. A dataset without filters of its own
-/// has its dimensions as filters, which are probed as such too.
+/// has its dimensions as filters, which are probed as such too. `types` are those of its expressions.
 #[must_use]
-pub fn probes(dataset: &Dataset, dialect: Dialect) -> Vec<Probe> {
+pub fn probes(dataset: &Dataset, dialect: Dialect, types: &StoredTypes) -> Vec<Probe> {
     let relation = match dataset.relation {
         Relation::Table(_) => "table",
         Relation::Sql(_) => "sql",
@@ -154,10 +165,25 @@ pub fn probes(dataset: &Dataset, dialect: Dialect) -> Vec<Probe> {
         setting,
         sql: match dialect {
             Dialect::Sqlite => sqlite::probe(dataset, &used),
-            Dialect::Postgres => postgres::probe(dataset, &used),
+            Dialect::Postgres => postgres::probe(dataset, &used, types),
         },
     };
     uses.into_iter().map(probe).collect()
+}
+
+/// A `SELECT` of one row for each of these expressions on PostgreSQL: its number (`int4`), the name of its type, of
+/// a domain that of what it is made of (`text`), whether texts are equal to it by their bytes alone (`bool`), and the
+/// encoding of the database (`text`).
+pub(crate) fn stored_types(relation: &Relation, expressions: &[TypedUse<'_>]) -> String {
+    postgres::stored_types(relation, expressions)
+}
+
+/// An expression, and whether it is one of a single row or of a group.
+pub type TypedUse<'a> = (&'a str, ColumnKind);
+
+/// The expression that is the column of a dataset's organisation.
+pub(crate) fn tenant_expression(tenant: &str) -> String {
+    quoted_name(tenant)
 }
 
 /// A `SELECT` of an array of column names for each index over all rows of a PostgreSQL table, one

@@ -1,8 +1,13 @@
 //! Whether the catalog fits its sources: every use of a field is prepared, nothing is run.
 
+mod types;
+
+use self::types::{TypeFinding, type_findings};
 use super::{Catalog, CatalogFault, CatalogFaults, Dataset, Relation};
+use crate::column::ColumnKind;
 use crate::source::{Index, Source, SourceError, Sources};
-use crate::statement::{Probe, probes};
+use crate::statement::{Probe, TypedUse, probes, tenant_expression};
+use crate::stored::StoredTypes;
 
 /// What a look at the sources found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,8 +29,25 @@ impl Catalog {
             let source = sources
                 .get(&dataset.source)
                 .ok_or_else(|| SourceError::NotConfigured(dataset.source.clone()))?;
-            let found = self.faults_of(dataset, source.as_ref()).await?;
+            let types = types_of(dataset, source.as_ref()).await?;
+            let (amiss, doubtful): (Vec<TypeFinding>, _) = type_findings(dataset, &types)
+                .into_iter()
+                .partition(|finding| !finding.is_warning);
+            let as_fault =
+                |finding: TypeFinding| self.fault(dataset, &finding.setting, finding.message);
+            let mut found: Vec<CatalogFault> = Vec::new();
+            for fault in amiss.into_iter().map(as_fault) {
+                add(&mut found, fault);
+            }
+            for fault in self.faults_of(dataset, source.as_ref(), &types).await? {
+                add(&mut found, fault);
+            }
             if found.is_empty() {
+                let mut noted: Vec<CatalogFault> = Vec::new();
+                for warning in doubtful.into_iter().map(as_fault) {
+                    add(&mut noted, warning);
+                }
+                warnings.extend(noted);
                 warnings.extend(self.warnings_of(dataset, source.as_ref()).await?);
             }
             faults.extend(found);
@@ -41,19 +63,16 @@ impl Catalog {
         &self,
         dataset: &Dataset,
         source: &dyn Source,
+        types: &StoredTypes,
     ) -> Result<Vec<CatalogFault>, SourceError> {
         let mut faults: Vec<CatalogFault> = Vec::new();
-        for Probe { setting, sql } in probes(dataset, source.dialect()) {
+        for Probe { setting, sql } in probes(dataset, source.dialect(), types) {
             let message = match source.prepare(&sql).await {
                 Ok(()) => continue,
                 Err(SourceError::Refused(message)) => message,
                 Err(error) => return Err(error),
             };
-            let fault = self.fault(dataset, &setting, message);
-            // A setting that serves twice is wrong once.
-            if faults.iter().all(|known| known.setting != fault.setting) {
-                faults.push(fault);
-            }
+            add(&mut faults, self.fault(dataset, &setting, message));
             if matches!(setting.as_str(), "table" | "sql") {
                 // Every field would repeat it.
                 break;
@@ -137,6 +156,48 @@ impl Catalog {
             }
         }
     }
+}
+
+/// A setting that serves twice is wrong once.
+fn add(faults: &mut Vec<CatalogFault>, fault: CatalogFault) {
+    if faults.iter().all(|known| known.setting != fault.setting) {
+        faults.push(fault);
+    }
+}
+
+/// What the source says of a dataset's expressions. Those that it does not take are left out: the probes tell.
+async fn types_of(dataset: &Dataset, source: &dyn Source) -> Result<StoredTypes, SourceError> {
+    let tenant = dataset.tenant.as_deref().map(tenant_expression);
+    let dialect = source.dialect();
+    let fields = [
+        (&dataset.dimensions, ColumnKind::Dimension),
+        (&dataset.measures, ColumnKind::Measure),
+        (&dataset.filters, ColumnKind::Dimension),
+    ];
+    let expressions: Vec<TypedUse<'_>> = fields
+        .iter()
+        .flat_map(|(fields, kind)| fields.iter().map(|field| (field, *kind)))
+        .map(|(field, kind)| (field.expression.for_dialect(dialect), kind))
+        .chain(
+            tenant
+                .as_deref()
+                .map(|tenant| (tenant, ColumnKind::Dimension)),
+        )
+        .collect();
+    let relation = &dataset.relation;
+    match source.stored_types(relation, &expressions).await {
+        Err(SourceError::Refused(_)) => {}
+        answer => return answer,
+    }
+    let mut types = StoredTypes::default();
+    for expression in expressions {
+        match source.stored_types(relation, &[expression]).await {
+            Ok(known) => types.extend(known),
+            Err(SourceError::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(types)
 }
 
 /// The column that an expression is, if it is nothing more.

@@ -16,6 +16,7 @@ use crate::caller::{Caller, OrgId};
 use crate::catalog::{Catalog, Dataset, Expression, Field, Grain};
 use crate::column::{Column, ColumnKind, ColumnType};
 use crate::encode::Format;
+use crate::stored::StoredTypes;
 
 /// The column of a query that names no measures.
 const ROW_COUNT: &str = "row_count";
@@ -154,6 +155,7 @@ impl Validation<'_> {
             expressions: selection.expressions,
             predicates,
             order: order?,
+            stored_types: StoredTypes::default(),
         }))
     }
 

@@ -35,6 +35,7 @@ pub(crate) async fn run<B: Backend>(fresh: impl AsyncFn() -> B) {
     every_filter_selects_what_it_says(&fresh().await).await;
     as_many_filters_as_there_can_be_are_answered(&fresh().await).await;
     every_type_has_one_order(&fresh().await).await;
+    a_constant_is_a_value_and_no_place(&fresh().await).await;
     groups_are_counted(&fresh().await).await;
     limits_meet(&fresh().await).await;
     many_rows_come_in_batches(&fresh().await).await;
@@ -453,6 +454,43 @@ async fn every_type_has_one_order(backend: &impl Backend) {
         csv(backend, by_truth).await,
         "b,i\ntrue,2\nfalse,1\n,4\n,3\n"
     );
+}
+
+/// SQL takes a number in GROUP BY and ORDER BY for the place of a column.
+async fn a_constant_is_a_value_and_no_place(backend: &impl Backend) {
+    backend.execute(
+        "INSERT INTO things (org, at, i, f, s) VALUES
+            ('a', '2026-01-01T00:00:00Z', 1, 1, 'x'), ('a', '2026-01-02T00:00:00Z', 2, 1, 'y')",
+    );
+    let catalog = CATALOG
+        .replace("s = { sql = \"s\"", "s = { sql = \"'all'\"")
+        .replace("i = { sql = \"i\"", "i = { sql = \"3\"")
+        .replace("f = { sql = \"f\"", "f = { sql = \"2.5\"")
+        .replace("d = { sql = \"d\"", "d = { sql = \"(4) /* four */\"")
+        .replace(
+            "[datasets.groups.dimensions]\n",
+            "[datasets.groups.dimensions]\ni = { sql = \" -7\", type = \"integer\" }\n\
+             one = { sql = \"+ (1)\", type = \"integer\" }\n",
+        );
+    let sources = sources(backend.source());
+    let all = ["s", "i", "f", "d"];
+    let order = all.map(|name| json!({ "dimension": name, "direction": "desc" }));
+    let query = json!({ "dataset": "things", "dimensions": all, "order_by": order });
+    let csv = file(&sources, &plan_of(&catalog, "a", query)).await;
+    assert_eq!(
+        csv.expect("a report"),
+        "s,i,f,d\nall,3,2.5,4\nall,3,2.5,4\n"
+    );
+    let all = ["i", "s", "one", "d"];
+    let order = all.map(|name| json!({ "dimension": name }));
+    let query =
+        json!({ "dataset": "groups", "dimensions": all, "measures": ["n"], "order_by": order });
+    let csv = file(&sources, &plan_of(&catalog, "a", query)).await;
+    assert_eq!(csv.expect("a report"), "i,s,one,d,n\n-7,all,1,4,2\n");
+    let filters = json!([{ "field": "one", "op": "eq", "value": 1 }, { "field": "s", "op": "eq", "value": "all" }]);
+    let query = json!({ "dataset": "groups", "measures": ["n"], "filters": filters });
+    let csv = file(&sources, &plan_of(&catalog, "a", query)).await;
+    assert_eq!(csv.expect("a report"), "n\n2\n");
 }
 
 async fn groups_are_counted(backend: &impl Backend) {

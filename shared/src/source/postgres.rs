@@ -13,6 +13,7 @@ mod numeric;
 mod reader;
 #[cfg(test)]
 mod tests;
+mod types;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,15 +28,22 @@ use tokio_util::sync::CancellationToken;
 use self::connections::{Answer, Connections, Lease, Protocol};
 use self::failure::source_error;
 use self::reader::Reader;
+use self::types::KnownTypes;
 use super::{BATCHES_AHEAD, Index, Reading, Snapshot, Source, SourceError, SourceLimits};
+use crate::catalog::Relation;
 use crate::config::DatabaseUrl;
-use crate::statement::{Dialect, Statement, index_columns};
+use crate::statement::{self, Dialect, Statement, TypedUse, index_columns};
+use crate::stored::StoredTypes;
+
+/// A derived table has 1,664 columns at most, and each expression takes two.
+const TYPES_AT_ONCE: usize = 500;
 
 /// One server. Nothing is open until something is asked.
 #[derive(Debug)]
 pub struct PostgresSource {
     connections: Arc<Connections>,
     statement_timeout: Duration,
+    types: KnownTypes,
 }
 
 impl PostgresSource {
@@ -52,6 +60,7 @@ impl PostgresSource {
         Ok(Self {
             connections: Arc::new(Connections::new(options, limits.connections)),
             statement_timeout: limits.statement_timeout,
+            types: KnownTypes::default(),
         })
     }
 
@@ -138,6 +147,20 @@ impl Source for PostgresSource {
         indexes.map(Some).map_err(|error| source_error(&error))
     }
 
+    async fn stored_types(
+        &self,
+        relation: &Relation,
+        expressions: &[TypedUse<'_>],
+    ) -> Result<StoredTypes, SourceError> {
+        let unknown = self.types.unknown(relation, expressions);
+        for unknown in unknown.chunks(TYPES_AT_ONCE) {
+            let sql = statement::stored_types(relation, unknown);
+            let rows = self.ask(sql, Protocol::Extended).await?;
+            self.types.learn(relation, unknown, &rows)?;
+        }
+        Ok(self.types.known(relation, expressions))
+    }
+
     /// By an EXPLAIN, which also finds what a mere parse does not: missing permissions. The extended
     /// protocol takes one statement and no more.
     async fn prepare(&self, sql: &str) -> Result<(), SourceError> {
@@ -188,11 +211,15 @@ impl Start {
 }
 
 /// Opens the snapshot. `now()` is when the server got this text, which is just before it takes the
-/// snapshot for the first SELECT.
+/// snapshot for the first SELECT. What a role has set of how values are written is put back to what
+/// PostgreSQL comes with, for this transaction alone.
 const BEGIN: &str = "\
 BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
 SET LOCAL synchronize_seqscans = off;
-SELECT (extract(epoch FROM now()) * 1000000)::int8, pg_backend_pid();
+SELECT (extract(epoch FROM now()) * 1000000)::int8, pg_backend_pid(),
+  set_config('DateStyle', 'ISO, MDY', true), set_config('IntervalStyle', 'postgres', true),
+  set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '1', true),
+  set_config('xmlbinary', 'base64', true), set_config('TimeZone', 'UTC', true);
 ";
 
 fn opening(newest: Option<&str>, budget: Duration, statement_timeout: Duration) -> String {

@@ -2,18 +2,27 @@
 //!
 //! Every column is cast to its catalog type, so that a source decodes nine types and no more. What is
 //! compared is left as it is and the literal is typed instead: only then an index of the operand
-//! serves, and what has no such comparison is a fault that [`probe`] finds. Text is grouped and
+//! serves, and what has no such comparison is a fault that [`probe`] finds. Text is compared, grouped and
 //! ordered by its bytes, whatever the collation of the database.
 
-use chrono::{DateTime, NaiveDate, Utc};
+mod filters;
+mod types;
+
+use chrono::{DateTime, NaiveDate};
 use uuid::Uuid;
 
-use super::{Dialect, Use, from_clause, operator, order_and_limit, quoted_name, quoted_text};
+use self::filters::{comparison, condition, organisation, text, within};
+use super::{Dialect, Use, from_clause, order_and_limit, quoted_name};
 use crate::catalog::{Dataset, Expression, Field, Grain};
 use crate::column::{ColumnKind, ColumnType};
-use crate::query::{FilterOp, Literal, Predicate, ReportPlan, Test, TimeRange};
+use crate::query::{FilterOp, Literal, ReportPlan, TimeRange};
+use crate::stored::{StoredType, StoredTypes};
+
+pub(super) use self::types::stored_types;
 
 pub(super) fn report(plan: &ReportPlan, rows: u64) -> String {
+    let types = plan.stored_types();
+    let ordered = |expression: &Expression, column_type| ordered(expression, column_type, types);
     unordered(plan) + &order_and_limit(plan, rows, ordered)
 }
 
@@ -33,17 +42,20 @@ pub(super) fn newest(plan: &ReportPlan) -> Option<String> {
 
 /// The report without its order and limit.
 fn unordered(plan: &ReportPlan) -> String {
-    let dataset = plan.dataset();
+    let (dataset, types) = (plan.dataset(), plan.stored_types());
     let columns = || plan.columns().iter().zip(plan.expressions());
     let selected: Vec<String> = columns()
         .map(|(column, expression)| match column.kind {
-            ColumnKind::Dimension => dimension(expression, column.column_type, dataset.grain),
-            ColumnKind::Measure => cast(expression, column.column_type),
+            ColumnKind::Dimension => {
+                dimension(expression, column.column_type, dataset.grain, types)
+            }
+            ColumnKind::Measure => value(expression, column.column_type, types),
         })
         .collect();
     let mut conditions: Vec<String> = organisation(plan).into_iter().collect();
     conditions.push(within(&dataset.time, plan.query().time_range));
-    conditions.extend(plan.predicates().iter().map(condition));
+    let predicates = plan.predicates().iter();
+    conditions.extend(predicates.map(|predicate| condition(predicate, types)));
     let mut sql = format!(
         "SELECT {}\nFROM {}\nWHERE {}",
         selected.join(", "),
@@ -52,7 +64,7 @@ fn unordered(plan: &ReportPlan) -> String {
     );
     let groups: Vec<String> = columns()
         .filter(|(column, _)| column.kind == ColumnKind::Dimension)
-        .map(|(column, expression)| grouped(expression, column.column_type))
+        .map(|(column, expression)| grouped(expression, column.column_type, types))
         .collect();
     if dataset.grain == Grain::Aggregate && !groups.is_empty() {
         sql.push_str("\nGROUP BY ");
@@ -62,38 +74,69 @@ fn unordered(plan: &ReportPlan) -> String {
 }
 
 /// A dimension of the result. What is grouped by is selected in the very form in which it is grouped.
-fn dimension(expression: &Expression, column_type: ColumnType, grain: Grain) -> String {
+fn dimension(
+    expression: &Expression,
+    column_type: ColumnType,
+    grain: Grain,
+    types: &StoredTypes,
+) -> String {
     match (grain, column_type) {
-        (Grain::Row, _) => cast(expression, column_type),
+        (Grain::Row, _) => value(expression, column_type, types),
         (Grain::Aggregate, ColumnType::Json) => {
-            format!("({})::json", grouped(expression, column_type))
+            format!("({})::json", grouped(expression, column_type, types))
         }
-        (Grain::Aggregate, _) => grouped(expression, column_type),
+        (Grain::Aggregate, _) => grouped(expression, column_type, types),
     }
 }
 
 /// The form in which values of a type are grouped: text by its bytes, and documents, of which no two
 /// are equal to PostgreSQL, as their text. A cast of a collation's text would do away with the
 /// collation, so documents go without.
-fn grouped(expression: &Expression, column_type: ColumnType) -> String {
+fn grouped(expression: &Expression, column_type: ColumnType, types: &StoredTypes) -> String {
     match column_type {
-        ColumnType::Json => cast(expression, ColumnType::String),
-        column_type => ordered(expression, column_type),
+        ColumnType::Json => value(expression, ColumnType::String, types),
+        column_type => ordered(expression, column_type, types),
     }
 }
 
 /// The form in which values of a type are ordered.
-fn ordered(expression: &Expression, column_type: ColumnType) -> String {
+fn ordered(expression: &Expression, column_type: ColumnType, types: &StoredTypes) -> String {
     match column_type {
         ColumnType::String | ColumnType::Json => {
-            format!("{} COLLATE \"C\"", cast(expression, ColumnType::String))
+            format!(
+                "{} COLLATE \"C\"",
+                value(expression, ColumnType::String, types)
+            )
         }
-        column_type => cast(expression, column_type),
+        column_type => value(expression, column_type, types),
     }
 }
 
-fn cast(expression: &Expression, column_type: ColumnType) -> String {
-    format!("({})::{}", sql(expression), type_name(column_type))
+/// An expression as a value of its catalog type, without a digit more or less than the database has.
+fn value(expression: &Expression, column_type: ColumnType, types: &StoredTypes) -> String {
+    let sql = sql(expression);
+    match (column_type, types.name_of(sql)) {
+        // The double that is nearest has digits that were never stored.
+        (ColumnType::Float, "float4") => format!("({sql})::text::float8"),
+        // Whole or not, which a cast to an integer would hide; see `sends_numeric`.
+        (ColumnType::Integer, "numeric") => format!("({sql})::numeric"),
+        (ColumnType::Integer, "float4" | "float8") => format!("({sql})::text::numeric"),
+        // As `psql` prints it: a cast adds the mask of a single host.
+        (ColumnType::String, "inet") => format!("abbrev({sql})"),
+        (column_type, _) => format!("({sql})::{}", type_name(column_type)),
+    }
+}
+
+/// Whether a column of integers is sent as numeric, for what it is made of may have a fraction.
+pub(super) fn sends_numeric(plan: &ReportPlan) -> Vec<bool> {
+    let columns = plan.columns().iter().zip(plan.expressions());
+    columns
+        .map(|(column, expression)| {
+            let stored = plan.stored_types().of(sql(expression));
+            column.column_type == ColumnType::Integer
+                && stored.is_some_and(StoredType::may_have_fraction)
+        })
+        .collect()
 }
 
 fn type_name(column_type: ColumnType) -> &'static str {
@@ -114,27 +157,6 @@ fn sql(expression: &Expression) -> &str {
     expression.for_dialect(Dialect::Postgres)
 }
 
-fn organisation(plan: &ReportPlan) -> Option<String> {
-    let tenant = plan.dataset().tenant.as_deref()?;
-    Some(is_organisation(tenant, plan.org().as_str()))
-}
-
-/// The first condition takes the column's own type, whatever it is, and so its index. Where that
-/// reads two texts as one value, as an integer column does with `7` and `007`, the second tells them
-/// apart. For a text column they are the same condition, and the planner keeps one.
-fn is_organisation(tenant: &str, organisation: &str) -> String {
-    let (column, organisation) = (quoted_name(tenant), text(organisation));
-    format!("{column} = {organisation} AND {column}::text = {organisation}")
-}
-
-fn within(time: &Expression, range: TimeRange) -> String {
-    let time = sql(time);
-    let bounds = range
-        .comparisons()
-        .map(|(op, instant)| format!("({time}) {} {}", operator(op), timestamp(instant)));
-    bounds.join(" AND ")
-}
-
 fn newest_micros(updated: &Expression) -> String {
     format!(
         "(extract(epoch FROM (max({}))::timestamptz) * 1000000)::int8",
@@ -142,63 +164,8 @@ fn newest_micros(updated: &Expression) -> String {
     )
 }
 
-fn condition(predicate: &Predicate) -> String {
-    let sql = sql(&predicate.expression);
-    match &predicate.test {
-        Test::IsNull => format!("({sql}) IS NULL"),
-        Test::IsNotNull => format!("({sql}) IS NOT NULL"),
-        Test::Compare(op, value) => comparison(sql, *op, value),
-        Test::In(values) => {
-            let values: Vec<String> = values.iter().map(literal).collect();
-            format!("({sql}) IN ({})", values.join(", "))
-        }
-        Test::Never => "FALSE".to_owned(),
-    }
-}
-
-/// Equality of text means the same in every collation but an order does not.
-fn comparison(sql: &str, op: FilterOp, value: &Literal) -> String {
-    let orders = matches!(
-        op,
-        FilterOp::Gt | FilterOp::Gte | FilterOp::Lt | FilterOp::Lte
-    );
-    let collation = match value {
-        Literal::String(_) if orders => " COLLATE \"C\"",
-        _ => "",
-    };
-    format!("({sql}){collation} {} {}", operator(op), literal(value))
-}
-
-fn literal(value: &Literal) -> String {
-    match value {
-        Literal::String(value) => format!("{}::text", text(value)),
-        Literal::Integer(number) => format!("'{number}'::int8"),
-        Literal::Float(number) => format!("'{number:e}'::float8"),
-        Literal::Decimal(number) => format!("{}::numeric", text(number)),
-        Literal::Boolean(truth) => truth.to_string(),
-        Literal::Timestamp(instant) => timestamp(*instant),
-        Literal::Date(day) => format!("'{}'::date", day.format("%Y-%m-%d")),
-        Literal::Uuid(uuid) => format!("'{}'::uuid", uuid.hyphenated()),
-    }
-}
-
-fn timestamp(instant: DateTime<Utc>) -> String {
-    let instant = instant.format("%Y-%m-%d %H:%M:%S%.6f+00");
-    format!("'{instant}'::timestamptz")
-}
-
-/// A quoted text. With a backslash in it, it is written so that it means the same whether or not
-/// `standard_conforming_strings` is on.
-fn text(text: &str) -> String {
-    if text.contains('\\') {
-        format!(" E{}", quoted_text(&text.replace('\\', "\\\\")))
-    } else {
-        quoted_text(text)
-    }
-}
-
 /// Shows that the source takes every form in which a report uses a setting.
-pub(super) fn probe(dataset: &Dataset, used: &Use<'_>) -> String {
+pub(super) fn probe(dataset: &Dataset, used: &Use<'_>, types: &StoredTypes) -> String {
     const EPOCH: TimeRange = TimeRange {
         from: DateTime::UNIX_EPOCH,
         to: DateTime::UNIX_EPOCH,
@@ -216,14 +183,19 @@ pub(super) fn probe(dataset: &Dataset, used: &Use<'_>) -> String {
         Use::Updated(updated) => selected = newest_micros(updated),
         Use::Dimension(field) => {
             let (expression, column_type) = (&field.expression, field.column_type);
-            selected = dimension(expression, column_type, dataset.grain);
+            selected = dimension(expression, column_type, dataset.grain, types);
             if dataset.grain == Grain::Aggregate {
-                rest = format!("\nGROUP BY {}", grouped(expression, column_type));
+                rest = format!("\nGROUP BY {}", grouped(expression, column_type, types));
             }
-            rest.push_str(&format!("\nORDER BY {}", ordered(expression, column_type)));
+            rest.push_str(&format!(
+                "\nORDER BY {}",
+                ordered(expression, column_type, types)
+            ));
         }
-        Use::Measure(field) => selected = cast(&field.expression, field.column_type),
-        Use::Filter(field) => rest = format!("\nWHERE {}", every_comparison(field)),
+        Use::Measure(field) => {
+            selected = value(&field.expression, field.column_type, types);
+        }
+        Use::Filter(field) => rest = format!("\nWHERE {}", every_comparison(field, types)),
     }
     format!(
         "SELECT {selected}\nFROM {}{rest}\nLIMIT 0",
@@ -232,14 +204,13 @@ pub(super) fn probe(dataset: &Dataset, used: &Use<'_>) -> String {
 }
 
 /// A comparison of every kind that the field's type allows, with a literal of that type.
-fn every_comparison(field: &Field) -> String {
-    let sql = sql(&field.expression);
+fn every_comparison(field: &Field, types: &StoredTypes) -> String {
     let Some(sample) = sample(field.column_type) else {
-        return format!("({sql}) IS NULL");
+        return format!("({}) IS NULL", sql(&field.expression));
     };
     let comparisons: Vec<String> = FilterOp::for_type(field.column_type)
         .iter()
-        .map(|op| comparison(sql, *op, &sample))
+        .map(|op| comparison(&field.expression, field.column_type, *op, &[&sample], types))
         .collect();
     comparisons.join(" AND ")
 }

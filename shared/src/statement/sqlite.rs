@@ -151,12 +151,22 @@ fn condition(predicate: &Predicate) -> String {
 fn comparable(sql: &str, column_type: ColumnType) -> String {
     match column_type {
         ColumnType::String | ColumnType::Json => format!("({sql}) COLLATE BINARY"),
+        ColumnType::Integer | ColumnType::Float | ColumnType::Date if may_be_number(sql) => {
+            format!("ifnull({sql}, NULL)")
+        }
         ColumnType::Integer | ColumnType::Float | ColumnType::Date => format!("({sql})"),
         ColumnType::Boolean => format!("waybill_boolean({sql})"),
         ColumnType::Decimal => format!("waybill_decimal({sql}) COLLATE waybill_decimal"),
         ColumnType::Timestamp => format!("waybill_timestamp({sql})"),
         ColumnType::Uuid => format!("waybill_uuid({sql})"),
     }
+}
+
+/// Whether an expression may be a bare number, which GROUP BY and ORDER BY take for the place of a column, in
+/// parentheses and with a sign, too.
+fn may_be_number(sql: &str) -> bool {
+    let first = sql.trim_start_matches(|c: char| c.is_whitespace() || "(+-".contains(c));
+    first.starts_with(|c: char| c.is_ascii_digit() || c == '/') || sql.contains("--")
 }
 
 fn literal(value: &Literal) -> String {

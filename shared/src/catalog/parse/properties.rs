@@ -8,6 +8,7 @@ use super::*;
 use crate::hostile;
 use crate::statement::tokens::{Grammar, is_one_balanced_statement, tokens};
 use crate::statement::{Dialect, probes};
+use crate::stored::StoredTypes;
 
 /// The demo's, which has something of everything.
 const DEMO: &str = include_str!("../../../../cli/src/demo/catalog.toml");
@@ -45,7 +46,7 @@ fn check_faults(text: &str, faults: &CatalogFaults) -> Result<(), TestCaseError>
 /// Every text of the dataset stays in the place into which a statement puts it.
 fn check_dataset(dataset: &Dataset) -> Result<(), TestCaseError> {
     prop_assert_eq!(rules::name(&dataset.name), Ok(()));
-    for probe in probes(dataset, Dialect::Postgres) {
+    for probe in probes(dataset, Dialect::Postgres, &StoredTypes::default()) {
         check_postgres(&probe.sql)?;
     }
     Ok(())

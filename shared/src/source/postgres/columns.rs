@@ -43,6 +43,8 @@ pub(super) struct ColumnBuilder {
 enum Values {
     String(Texts),
     Integer(Vec<i64>),
+    /// Integers that come as numeric.
+    WholeNumeric(Vec<i64>),
     Float(Vec<f64>),
     Decimal(Texts),
     Boolean(BooleanBufferBuilder),
@@ -71,6 +73,15 @@ impl ColumnBuilder {
             ColumnType::Uuid => Values::Uuid(Vec::new()),
             ColumnType::Json => Values::Json(Texts::new(0)),
         };
+        Self::of(values)
+    }
+
+    /// A column of integers that come as numeric.
+    pub(super) fn of_whole_numerics() -> Self {
+        Self::of(Values::WholeNumeric(Vec::new()))
+    }
+
+    fn of(values: Values) -> Self {
         Self {
             values,
             nulls: NullBufferBuilder::new(BATCH_ROWS),
@@ -82,7 +93,9 @@ impl ColumnBuilder {
             Values::String(texts) | Values::Decimal(texts) | Values::Json(texts) => {
                 texts.end();
             }
-            Values::Integer(values) | Values::Timestamp(values) => values.push(0),
+            Values::Integer(values) | Values::WholeNumeric(values) | Values::Timestamp(values) => {
+                values.push(0);
+            }
             Values::Float(values) => values.push(0.0),
             Values::Boolean(values) => values.append(false),
             Values::Date(values) => values.push(0),
@@ -101,6 +114,7 @@ impl ColumnBuilder {
                 bytes = texts.end();
             }
             Values::Integer(values) => values.push(i64::from_be_bytes(fixed(field)?)),
+            Values::WholeNumeric(values) => values.push(whole(field)?),
             Values::Float(values) => values.push(f64::from_be_bytes(fixed(field)?)),
             Values::Decimal(texts) => {
                 numeric::write(field, &mut texts.bytes).ok_or(Unfit::Form)?;
@@ -126,7 +140,9 @@ impl ColumnBuilder {
             Values::String(texts) | Values::Decimal(texts) | Values::Json(texts) => {
                 Arc::new(texts.finish(nulls)?)
             }
-            Values::Integer(values) => Arc::new(Int64Array::new(taken(values), nulls)),
+            Values::Integer(values) | Values::WholeNumeric(values) => {
+                Arc::new(Int64Array::new(taken(values), nulls))
+            }
             Values::Float(values) => Arc::new(Float64Array::new(taken(values), nulls)),
             Values::Boolean(values) => Arc::new(BooleanArray::new(values.finish(), nulls)),
             Values::Timestamp(values) => {
@@ -185,6 +201,20 @@ fn taken<T: arrow_buffer::ArrowNativeType>(values: &mut Vec<T>) -> ScalarBuffer<
 #[inline]
 fn fixed<const N: usize>(field: &[u8]) -> Result<[u8; N], Unfit> {
     field.try_into().map_err(|_| Unfit::Form)
+}
+
+/// The value of a numeric without a fraction.
+fn whole(field: &[u8]) -> Result<i64, Unfit> {
+    let mut text = Vec::new();
+    numeric::write(field, &mut text).ok_or(Unfit::Form)?;
+    let text = std::str::from_utf8(&text).map_err(|_| Unfit::Form)?;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if !fraction.trim_end_matches('0').is_empty() {
+        return Err(Unfit::Value("a fraction where an integer is expected"));
+    }
+    whole
+        .parse()
+        .map_err(|_| Unfit::Value("a number beyond the integers of 64 bits"))
 }
 
 #[inline]

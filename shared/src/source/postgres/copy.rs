@@ -41,12 +41,17 @@ enum State {
 }
 
 impl CopyDecoder {
-    pub(super) fn new(columns: &[Column]) -> Self {
+    /// `sends_numeric` tells of a column of integers whether it comes as numeric.
+    pub(super) fn new(columns: &[Column], sends_numeric: impl Fn(usize) -> bool) -> Self {
         Self {
             schema: arrow_schema(columns),
             columns: columns
                 .iter()
-                .map(|column| ColumnBuilder::new(column.column_type))
+                .enumerate()
+                .map(|(index, column)| match sends_numeric(index) {
+                    true => ColumnBuilder::of_whole_numerics(),
+                    false => ColumnBuilder::new(column.column_type),
+                })
                 .collect(),
             state: State::Signature,
             rows: 0,

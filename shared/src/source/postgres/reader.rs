@@ -82,7 +82,9 @@ async fn read(lease: &mut Lease, reading: &Reading, batches: &Batches) -> End {
         Ok(messages) => messages,
         Err(error) => return End::Failed(source_error(&error)),
     };
-    let mut decoder = CopyDecoder::new(&reading.columns);
+    let mut decoder = CopyDecoder::new(&reading.columns, |column| {
+        reading.statement.sends_numeric(column)
+    });
     while let Some(message) = messages.next().await {
         let message = match message {
             Ok(message) => message,

@@ -5,6 +5,7 @@ mod literals;
 mod numerics;
 mod properties;
 mod tls;
+mod types;
 mod values;
 
 use std::sync::Arc;

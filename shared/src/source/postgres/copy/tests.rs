@@ -17,10 +17,11 @@ fn decoder() -> CopyDecoder {
         kind: ColumnKind::Dimension,
         column_type,
     };
-    CopyDecoder::new(&[
+    let columns = [
         column("i", ColumnType::Integer),
         column("s", ColumnType::String),
-    ])
+    ];
+    CopyDecoder::new(&columns, |_| false)
 }
 
 fn decoded(messages: &[&[u8]]) -> Result<Option<RecordBatch>, SourceError> {
