@@ -369,12 +369,28 @@ impl From<NotReady> for Problem {
 impl From<InlineError> for Problem {
     fn from(error: InlineError) -> Self {
         match error {
-            InlineError::Source(SourceError::Unavailable(_) | SourceError::Cancelled(_)) => {
+            InlineError::Source(SourceError::Unavailable(_)) => {
                 unavailable("The database of this dataset does not answer.").caused_by(error)
             }
-            InlineError::Source(_) | InlineError::Encode(_) | InlineError::NotText(_) => {
-                Self::internal(error)
-            }
+            InlineError::Source(SourceError::Cancelled(_)) => Self::new(
+                ProblemCode::QueryTimeout,
+                "The database stopped the query, which took longer than it allows.",
+            )
+            .retry_after(retry_after::dependency())
+            .caused_by(error),
+            InlineError::Source(ref source) => match source.failure() {
+                Some(failure) => {
+                    let problem = Self::new(ProblemCode::from(failure.code), failure.detail);
+                    let problem = if source.may_pass() {
+                        problem.retry_after(retry_after::dependency())
+                    } else {
+                        problem
+                    };
+                    problem.caused_by(error)
+                }
+                None => Self::internal(error),
+            },
+            InlineError::Encode(_) | InlineError::NotText(_) => Self::internal(error),
         }
     }
 }

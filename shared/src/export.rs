@@ -231,13 +231,19 @@ pub enum FailureCode {
     WorkerLost,
     /// What it needs was away for `exports.give_up_after_hours` altogether.
     UnavailableTooLong,
+    /// The data made the query fail.
+    QueryFailed,
+    /// The source gave the reading up for other work of its own.
+    SourceConflict,
+    /// The source came to a limit of its own.
+    SourceLimit,
     /// Anything that an operator has to look at.
     Internal,
 }
 
 impl FailureCode {
     /// Every code.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::InvalidQuery,
         Self::TooManyRows,
         Self::TooLarge,
@@ -246,6 +252,9 @@ impl FailureCode {
         Self::Timeout,
         Self::WorkerLost,
         Self::UnavailableTooLong,
+        Self::QueryFailed,
+        Self::SourceConflict,
+        Self::SourceLimit,
         Self::Internal,
     ];
 
@@ -258,16 +267,23 @@ impl FailureCode {
             Self::TooLarge => "too_large",
             Self::DatabaseUnavailable => "database_unavailable",
             Self::StorageUnavailable => "storage_unavailable",
-            Self::Timeout => "export_timeout",
+            Self::Timeout => "timeout",
             Self::WorkerLost => "worker_lost",
             Self::UnavailableTooLong => "unavailable_too_long",
+            Self::QueryFailed => "query_failed",
+            Self::SourceConflict => "source_conflict",
+            Self::SourceLimit => "source_limit",
             Self::Internal => "internal",
         }
     }
 
-    /// The code of this name.
+    /// The code of this name, also of one that an earlier version gave.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
+        let name = match name {
+            "export_timeout" => "timeout",
+            name => name,
+        };
         Self::ALL.into_iter().find(|code| code.name() == name)
     }
 }

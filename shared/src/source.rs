@@ -3,6 +3,7 @@
 //! A source turns a [`Statement`] into record batches of the plan's columns. It knows its database
 //! and nothing of formats, files or jobs.
 
+mod client_failure;
 #[cfg(test)]
 mod conformance;
 mod json;
@@ -10,6 +11,7 @@ pub mod postgres;
 #[cfg(test)]
 mod properties;
 pub mod sqlite;
+mod text;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -177,6 +179,27 @@ pub enum SourceError {
     /// What the server sent is no whole result.
     #[error("the source sent a malformed result: {0}")]
     Malformed(String),
+    /// The database gave the reading up for other work of its own.
+    #[error("the source gave the reading up: {reason}")]
+    Conflict {
+        /// What it said.
+        reason: String,
+        /// What it was, and which setting governs it; for the client, too.
+        hint: &'static str,
+    },
+    /// The database came to a limit of its own.
+    #[error("the source came to its limit: {reason}")]
+    Limit {
+        /// What it said.
+        reason: String,
+        /// Which limit, and which setting governs it; for the client, too.
+        hint: &'static str,
+        /// Whether another try would meet it as well.
+        is_final: bool,
+    },
+    /// The data made the statement fail: a division by zero, a text that is no number.
+    #[error("the data made the statement fail: {0}")]
+    Query(QueryFault),
     /// The database refuses the statement; it would do so again.
     #[error("the source refused the statement: {0}")]
     Refused(String),
@@ -191,6 +214,32 @@ pub enum SourceError {
     /// The reader ended without a result, for example by a panic.
     #[error("the source stopped reading before the end")]
     Stopped,
+}
+
+/// How the data made a statement fail. Nothing of it is the data's content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryFault {
+    /// The five characters of the SQLSTATE, where the database has them.
+    pub sqlstate: Option<String>,
+    /// The column, where the database names one.
+    pub column: Option<String>,
+    /// What the database said, on one line and without the values that it quoted.
+    pub reason: String,
+    /// Whether another try may succeed.
+    pub is_passing: bool,
+}
+
+impl fmt::Display for QueryFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)?;
+        if let Some(column) = &self.column {
+            write!(f, ", column {column}")?;
+        }
+        match &self.sqlstate {
+            Some(code) => write!(f, " (SQLSTATE {code})"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The configured sources by name.

@@ -3,6 +3,7 @@
 
 mod commands;
 mod crash;
+mod data_faults;
 mod downloads;
 mod endings;
 mod expiry;

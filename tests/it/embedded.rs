@@ -7,6 +7,7 @@
 //! `distributed.rs`.
 
 mod crash;
+mod data_faults;
 mod downloads;
 mod endings;
 mod filters;

@@ -81,14 +81,21 @@ pub(crate) fn judge(error: &AttemptError, failures: u32) -> Verdict {
         }
         AttemptError::Interrupted => Verdict::HandBack(Duration::ZERO, HandBack::Shutdown),
         AttemptError::Ledger(LedgerError::LeaseLost(_)) => Verdict::Nothing,
+        AttemptError::Source(
+            error @ (SourceError::Conflict { .. }
+            | SourceError::Limit { .. }
+            | SourceError::Query(_)
+            | SourceError::Value { .. }),
+        ) => match error.failure() {
+            Some(failure) if error.may_pass() => Verdict::Retry(failure, backoff(failures)),
+            Some(failure) => Verdict::Final(failure),
+            None => finally(FailureCode::Internal, INTERNAL),
+        },
         AttemptError::Source(SourceError::Stopped | SourceError::Malformed(_))
         | AttemptError::Store(BucketError::Refused(_))
         | AttemptError::Panic(_) => again(FailureCode::Internal, INTERNAL),
         AttemptError::Source(
-            SourceError::Refused(_)
-            | SourceError::Value { .. }
-            | SourceError::NotConfigured(_)
-            | SourceError::Url(_),
+            SourceError::Refused(_) | SourceError::NotConfigured(_) | SourceError::Url(_),
         )
         | AttemptError::Encode(_)
         | AttemptError::Ledger(LedgerError::SchemaOutdated | LedgerError::Corrupt(_)) => {

@@ -41,6 +41,9 @@ pub(crate) enum ProblemCode {
     ExportTimeout,
     WorkerLost,
     UnavailableTooLong,
+    QueryFailed,
+    SourceConflict,
+    SourceLimit,
 }
 
 /// What a client may know about a code.
@@ -57,7 +60,7 @@ pub(crate) struct Explanation {
 }
 
 impl ProblemCode {
-    pub(crate) const ALL: [Self; 33] = [
+    pub(crate) const ALL: [Self; 36] = [
         Self::InvalidRequest,
         Self::InvalidQuery,
         Self::Unauthorized,
@@ -91,6 +94,9 @@ impl ProblemCode {
         Self::ExportTimeout,
         Self::WorkerLost,
         Self::UnavailableTooLong,
+        Self::QueryFailed,
+        Self::SourceConflict,
+        Self::SourceLimit,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -101,7 +107,12 @@ impl ProblemCode {
         self.explanation().status
     }
 
+    /// Also by a name that an earlier version gave.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let name = match name {
+            "export_timeout" => "timeout",
+            name => name,
+        };
         Self::ALL.into_iter().find(|code| code.name() == name)
     }
 
@@ -117,6 +128,7 @@ impl ProblemCode {
                 | Self::QueryTimeout
                 | Self::DatabaseUnavailable
                 | Self::StorageUnavailable
+                | Self::SourceConflict
         )
     }
 
@@ -333,7 +345,7 @@ impl ProblemCode {
                 remedy: "Export in parts, by shorter time ranges, with filters or with fewer columns.",
             },
             Self::ExportTimeout => Explanation {
-                name: "export_timeout",
+                name: "timeout",
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 title: "Export timeout",
                 meaning: "Reading the data took longer than an export may take.",
@@ -353,6 +365,27 @@ impl ProblemCode {
                 meaning: "A database or the store that the export needs was away for so long that the export was given up. Time behind other exports does not count.",
                 remedy: "Request the export again once the service is well; `GET /readyz` says what is missing.",
             },
+            Self::QueryFailed => Explanation {
+                name: "query_failed",
+                status: StatusCode::BAD_REQUEST,
+                title: "Query failed on the data",
+                meaning: "The query is valid, but the data does not allow it: a division by zero, a text that is no number, a document that is no JSON. `detail` says what kind of fault it is, with the class of its SQLSTATE and the column where the database tells.",
+                remedy: "Leave out the column that it is about, or the rows, by a filter or another time range. If every report of the dataset fails, tell its operator, whose log has more.",
+            },
+            Self::SourceConflict => Explanation {
+                name: "source_conflict",
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                title: "Conflict in the database",
+                meaning: "The database gave up reading the data in favour of other work: on a replica, of changes of its primary. An export is tried again before it fails so.",
+                remedy: "Send the same request again, or narrow it so that it reads for a shorter time. `detail` names the setting of the database that an operator can change.",
+            },
+            Self::SourceLimit => Explanation {
+                name: "source_limit",
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                title: "Limit of the database",
+                meaning: "Reading the data takes more of the database than it has or allows, such as space for temporary files or memory.",
+                remedy: "Narrow the query: a shorter time range, fewer columns to group or order by. `detail` names the setting of the database that an operator can change.",
+            },
         }
     }
 }
@@ -368,6 +401,9 @@ impl From<FailureCode> for ProblemCode {
             FailureCode::Timeout => Self::ExportTimeout,
             FailureCode::WorkerLost => Self::WorkerLost,
             FailureCode::UnavailableTooLong => Self::UnavailableTooLong,
+            FailureCode::QueryFailed => Self::QueryFailed,
+            FailureCode::SourceConflict => Self::SourceConflict,
+            FailureCode::SourceLimit => Self::SourceLimit,
             FailureCode::Internal => Self::Internal,
         }
     }

@@ -56,7 +56,8 @@ pub(crate) async fn get_report_catalog(
 
 problems!(QueryProblems:
     InvalidRequest, InvalidQuery, Forbidden, NotAcceptable, RequestTimeout, PayloadTooLarge,
-    UnsupportedMediaType, Overloaded, QueryTimeout, DatabaseUnavailable, Internal);
+    UnsupportedMediaType, Overloaded, QueryTimeout, QueryFailed, SourceConflict, SourceLimit,
+    DatabaseUnavailable, Internal);
 
 /// Answer a query at once
 ///
@@ -139,6 +140,7 @@ async fn query(
 problems!(ExportQueryProblems:
     InvalidRequest, InvalidQuery, Forbidden, NotAcceptable, RequestTimeout, PayloadTooLarge,
     UnsupportedMediaType, IdempotencyKeyReused, TooManyActiveExports, QueueFull, Overloaded,
+    QueryTimeout, QueryFailed, SourceConflict, SourceLimit,
     DatabaseUnavailable, Internal);
 
 /// Export a query

@@ -44,6 +44,7 @@ pub(crate) async fn run<B: Backend>(fresh: impl AsyncFn() -> B) {
     a_dropped_snapshot_spoils_no_other(&fresh().await).await;
     an_unfit_value_fails_and_names_its_column(&fresh().await).await;
     a_refused_statement_is_told(&fresh().await).await;
+    a_fault_in_the_data_is_told_without_the_data(&fresh().await).await;
     a_catalog_is_held_against_its_source(&fresh().await).await;
     missing_indexes_are_warned_of(&fresh().await).await;
 }
@@ -660,6 +661,37 @@ async fn an_unfit_value_fails_and_names_its_column<B: Backend>(backend: &B) {
         "{error}"
     );
     let other = self::plan(json!({ "dataset": "things", "dimensions": ["s"] }));
+    file(&sources, &other).await.expect("another column");
+}
+
+/// A document that is none, a text that is no number, a sum that is too large.
+async fn a_fault_in_the_data_is_told_without_the_data(backend: &impl Backend) {
+    backend.execute(
+        "INSERT INTO things (org, at, s, i) VALUES
+           ('a', '2026-01-04', '{}', 1),
+           ('a', '2026-01-05', 'hunter2', 9223372036854775807)",
+    );
+    let catalog = CATALOG
+        .replace(
+            "s = { sql = \"s\", type = \"string\" }\ni",
+            "s = { sql = \"json_extract(s, '$.a')\", postgres = \"s::json ->> 'a'\", type = \"string\" }\ni",
+        )
+        ;
+    let sources = sources(backend.source());
+    for query in [
+        json!({ "dataset": "things", "dimensions": ["s"] }),
+        json!({ "dataset": "groups", "measures": ["total"] }),
+    ] {
+        let error = file(&sources, &plan_of(&catalog, "a", query)).await;
+        let error = error.expect_err("the data does not allow it");
+        assert!(matches!(error, SourceError::Query(_)), "{error}");
+        assert!(!error.may_pass(), "{error}");
+        let failure = error.failure().expect("a client can act");
+        for text in [format!("{error} {error:?}"), failure.detail] {
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+    }
+    let other = plan(json!({ "dataset": "things", "dimensions": ["i"] }));
     file(&sources, &other).await.expect("another column");
 }
 

@@ -23,7 +23,7 @@ use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
 use self::columns::BatchBuilder;
-use super::{BATCHES_AHEAD, Index, Reading, Snapshot, Source, SourceError};
+use super::{BATCHES_AHEAD, Index, QueryFault, Reading, Snapshot, Source, SourceError, text};
 use crate::statement::{Dialect, Statement};
 
 #[cfg(test)]
@@ -278,17 +278,21 @@ impl Reader {
             statement.query_row([], |row| Ok(value::instant(row.get_ref(0)?)))
         });
         self.check_now_and_then(connection, None)?;
-        match found {
+        match found.map_err(reading_error) {
             Ok(Ok(instant)) => Ok(instant),
             Ok(Err(reason)) => {
                 tracing::warn!(reason, "the update column holds no instant; no freshness");
                 Ok(None)
             }
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
+            Err(SourceError::Cancelled(_)) => {
                 tracing::debug!("finding the newest row took too long; no freshness");
                 Ok(None)
             }
-            Err(error) => Err(source_error(error)),
+            Err(SourceError::Query(fault)) => {
+                tracing::warn!(%fault, "the newest row cannot be found; no freshness");
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -300,9 +304,9 @@ impl Reader {
         let mut statement = connection
             .prepare_cached(self.reading.statement.report())
             .map_err(source_error)?;
-        let mut rows = statement.query([]).map_err(source_error)?;
+        let mut rows = statement.query([]).map_err(reading_error)?;
         let mut batch = BatchBuilder::new(&self.reading.columns);
-        while let Some(row) = rows.next().map_err(source_error)? {
+        while let Some(row) = rows.next().map_err(reading_error)? {
             batch.push(row)?;
             if batch.is_full() && batches.blocking_send(Ok(batch.take()?)).is_err() {
                 return Ok(());
@@ -386,6 +390,51 @@ fn keep(idle: &Mutex<Vec<Connection>>, connection: Connection) {
     let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
     if idle.len() < IDLE_CONNECTIONS {
         idle.push(connection);
+    }
+}
+
+/// The same of a statement that runs. What it says then is about the data or about what reading takes,
+/// unless the file is away or no database.
+fn reading_error(error: rusqlite::Error) -> SourceError {
+    let code = error.sqlite_error_code();
+    match source_error(error) {
+        SourceError::Unavailable(reason) if code == Some(ErrorCode::DiskFull) => {
+            SourceError::Limit {
+                reason,
+                hint: "The disk with its temporary files is full.",
+                is_final: false,
+            }
+        }
+        SourceError::Unavailable(reason) if code == Some(ErrorCode::OutOfMemory) => {
+            SourceError::Limit {
+                reason,
+                hint: "It is out of memory.",
+                is_final: false,
+            }
+        }
+        // A statement that was prepared before is prepared again where the schema changed meanwhile.
+        SourceError::Refused(reason) if reason.starts_with("no such ") => {
+            SourceError::Refused(reason)
+        }
+        SourceError::Refused(reason) => match code {
+            Some(ErrorCode::OperationInterrupted) => SourceError::Cancelled(reason),
+            Some(
+                ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::PermissionDenied
+                | ErrorCode::ReadOnly
+                | ErrorCode::InternalMalfunction
+                | ErrorCode::ApiMisuse
+                | ErrorCode::AuthorizationForStatementDenied,
+            ) => SourceError::Refused(text::without_values(&reason)),
+            _ => SourceError::Query(QueryFault {
+                sqlstate: None,
+                column: None,
+                reason: text::without_values(&reason),
+                is_passing: false,
+            }),
+        },
+        error => error,
     }
 }
 

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connections::{Connections, Lease};
 use super::copy::CopyDecoder;
-use super::failure::source_error;
+use super::failure::{Phase, reading_error};
 use crate::source::{Reading, SourceError};
 
 type Batches = mpsc::Sender<Result<RecordBatch, SourceError>>;
@@ -80,7 +80,7 @@ async fn read(lease: &mut Lease, reading: &Reading, batches: &Batches) -> End {
     );
     let mut messages = match connection.copy_out_raw(&copy).await {
         Ok(messages) => messages,
-        Err(error) => return End::Failed(source_error(&error)),
+        Err(error) => return End::Failed(reading_error(&error, Phase::Begins)),
     };
     let mut decoder = CopyDecoder::new(&reading.columns, |column| {
         reading.statement.sends_numeric(column)
@@ -88,7 +88,7 @@ async fn read(lease: &mut Lease, reading: &Reading, batches: &Batches) -> End {
     while let Some(message) = messages.next().await {
         let message = match message {
             Ok(message) => message,
-            Err(error) => return End::Failed(source_error(&error)),
+            Err(error) => return End::Failed(reading_error(&error, Phase::Runs)),
         };
         if let Err(error) = decoder.push(&message) {
             return End::Abandoned(Some(error));

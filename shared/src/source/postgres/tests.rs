@@ -23,7 +23,7 @@ const LIMITS: SourceLimits = SourceLimits {
     connections: 4,
 };
 
-fn source(url: String) -> Arc<dyn Source> {
+pub(super) fn source(url: String) -> Arc<dyn Source> {
     source_within(url, LIMITS)
 }
 
@@ -33,8 +33,8 @@ fn source_within(url: String, limits: SourceLimits) -> Arc<dyn Source> {
 }
 
 /// The table of the suite in a database of its own.
-struct Things {
-    database: Database<'static>,
+pub(super) struct Things {
+    pub(super) database: Database<'static>,
 }
 
 const TABLE: &str = "CREATE TABLE things (
@@ -42,7 +42,7 @@ const TABLE: &str = "CREATE TABLE things (
 )";
 
 impl Things {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let database = Cluster::shared().database();
         database.psql(TABLE);
         Self { database }

@@ -147,7 +147,7 @@ small = { sql = "small", type = "integer" }
 }
 
 #[tokio::test]
-async fn errors_of_the_data_are_refusals() {
+async fn an_error_of_the_data_spoils_no_connection() {
     let things = Things::new();
     things.execute(
         "INSERT INTO things (org, at, i) SELECT 'a', '2026-01-05', n FROM generate_series(1, 100000) AS n",
@@ -159,7 +159,7 @@ async fn errors_of_the_data_are_refusals() {
         let error = file(&sources, &plan_of(&catalog, "a", query.clone())).await;
         let error = error.expect_err("in the middle of the rows");
         assert!(
-            matches!(&error, SourceError::Refused(text) if text == "division by zero"),
+            matches!(&error, SourceError::Query(fault) if fault.reason == "division by zero"),
             "{error}"
         );
     }
