@@ -5,25 +5,30 @@
 //! on behalf of every page that somebody looks at. So a request must be addressed to a name of ours, which
 //! a rebound name of a page's own is not, and come from a page of ours, from no page at all or from one that
 //! is allowed. Where keys or signatures protect, any name and any page is as good as another; that a
-//! request is addressed to one host holds everywhere.
+//! request is addressed to one host holds everywhere. Pages of other origins that are allowed are
+//! [told so](cors) wherever they ask.
 //!
 //! Knows heads of requests only, so that every listener can have one; what the refusal looks like is the
 //! listener's.
 
+mod cors;
 mod host;
 mod origin;
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::header::{HOST, HeaderName, ORIGIN};
 use http::uri::Authority;
-use http::{HeaderMap, Method, Version};
+use http::{HeaderMap, Method, StatusCode, Version};
 
 use self::host::OwnHosts;
 use self::origin::Origin;
 use crate::problem::{Problem, ProblemCode};
 
+pub use self::cors::Cors;
 pub use self::host::HostError;
 
 /// How a browser says whether the page and the service are of one site, and what is done with the answer.
@@ -38,6 +43,9 @@ const PROBES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 pub struct Gate {
     /// `None` where keys or signatures protect.
     guarded: Option<Guarded>,
+    /// Pages of other origins that may ask.
+    allowed: Arc<[Origin]>,
+    opens_links: bool,
 }
 
 /// What is ours, where nothing else protects.
@@ -48,7 +56,6 @@ struct Guarded {
     origins: Vec<Origin>,
     /// Ports of loopback names whose pages are ours, beside the port of the request.
     ports: Vec<u16>,
-    opens_links: bool,
 }
 
 /// Why a request does not pass.
@@ -84,8 +91,8 @@ impl Gate {
                 hosts: OwnHosts::new(origins.iter().map(Origin::host)),
                 origins,
                 ports: Vec::new(),
-                opens_links: false,
             }),
+            ..Self::default()
         }
     }
 
@@ -101,10 +108,42 @@ impl Gate {
     /// The same, where a link may be followed from any page: what it leads to protects itself.
     #[must_use]
     pub fn opening_links(mut self) -> Self {
-        if let Some(guarded) = &mut self.guarded {
-            guarded.opens_links = true;
-        }
+        self.opens_links = true;
         self
+    }
+
+    /// The same, where also pages of these origins may ask.
+    #[must_use]
+    pub fn allowing<'o>(mut self, origins: impl IntoIterator<Item = &'o str>) -> Self {
+        self.allowed = origins.into_iter().filter_map(Origin::of_url).collect();
+        self
+    }
+
+    /// Returns what the page is to be told that sent a request, in every answer to it.
+    #[must_use]
+    pub fn cors<B>(&self, request: &http::Request<B>) -> Cors {
+        let headers = request.headers();
+        let guarded = self.guarded.as_ref();
+        let host = host::of_request(request).ok().flatten();
+        // To a browser two loopback names are two sites.
+        let is_own = |host| guarded.is_some_and(|guarded| guarded.may_come_from(headers, host));
+        let allowed = self.is_allowed(headers) || host.as_ref().is_some_and(is_own);
+        let varies = guarded.is_some() || !self.allowed.is_empty();
+        Cors::of(request, varies, allowed)
+    }
+
+    /// Whether the page is of another origin that may ask.
+    fn is_allowed(&self, headers: &HeaderMap) -> bool {
+        let mut origins = headers.get_all(ORIGIN).iter();
+        let (Some(origin), None) = (origins.next(), origins.next()) else {
+            return false;
+        };
+        match Origin::of_header(origin) {
+            Some(origin) => self.allowed.contains(&origin),
+            // A browser hides the page's origin where it was led from one service to another, as by a
+            // download; who has a link may follow it.
+            None => self.opens_links && !self.allowed.is_empty() && origin == "null",
+        }
     }
 
     /// Lets a request pass.
@@ -129,11 +168,27 @@ impl Gate {
         if !guarded.hosts.have(host.host()) {
             return Err(Refusal::Misdirected);
         }
-        if guarded.may_come_from(request.headers(), &host) || guarded.is_link(request) {
+        let headers = request.headers();
+        if guarded.may_come_from(headers, &host)
+            || self.is_allowed(headers)
+            || self.is_link(request)
+        {
             Ok(())
         } else {
             Err(Refusal::CrossSite)
         }
+    }
+
+    /// Whether somebody follows a link: the page that it stands on does not see what comes.
+    fn is_link<B>(&self, request: &http::Request<B>) -> bool {
+        let mode = request.headers().get(SEC_FETCH_MODE);
+        let navigation = mode.is_some_and(|mode| mode == "navigate");
+        // Pages for people, which are the same for everyone.
+        let page = !request.uri().path().contains("/v1/");
+        is_safe(request.method())
+            && navigation
+            && !request.headers().contains_key(ORIGIN)
+            && (self.opens_links || page)
     }
 }
 
@@ -155,32 +210,27 @@ impl Guarded {
             (Some(_), Some(_)) => false,
         }
     }
-
-    /// Whether somebody follows a link: the page that it stands on does not see what comes.
-    fn is_link<B>(&self, request: &http::Request<B>) -> bool {
-        let mode = request.headers().get(SEC_FETCH_MODE);
-        let navigation = mode.is_some_and(|mode| mode == "navigate");
-        // Pages for people, which are the same for everyone.
-        let page = !request.uri().path().contains("/v1/");
-        is_safe(request.method())
-            && navigation
-            && !request.headers().contains_key(ORIGIN)
-            && (self.opens_links || page)
-    }
 }
 
 fn is_safe(method: &Method) -> bool {
     *method == Method::GET || *method == Method::HEAD
 }
 
-/// Lets no other request pass; see [`Gate::judge`].
+/// Lets no other request pass, see [`Gate::judge`], and tells pages that may ask that they may.
 pub(crate) async fn guarded(
     State(gate): State<Gate>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
     gate.judge(&request)?;
-    Ok(next.run(request).await)
+    let cors = gate.cors(&request);
+    let mut response = if cors.answers() {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        next.run(request).await
+    };
+    cors.grant(response.headers_mut());
+    Ok(response)
 }
 
 impl From<Refusal> for Problem {

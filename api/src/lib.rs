@@ -43,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 use waybill_shared::config::LimitSettings;
 
 pub use auth::Access;
-pub use gate::{Gate, HostError, Refusal};
+pub use gate::{Cors, Gate, HostError, Refusal};
 pub use state::{ApiParts, ApiState, HealthParts};
 
 /// Serves until `shutdown` is cancelled: then takes no connection any more, ends what is held back for a

@@ -87,8 +87,8 @@ fn bounded<S: Clone + Send + Sync + 'static>(
 ) -> Router<S> {
     router
         .fallback(nothing_here)
-        .layer(from_fn_with_state(gate, gate::guarded))
         .layer(from_fn(head::bounded))
+        .layer(from_fn_with_state(gate, gate::guarded))
         .layer(from_fn(boundary))
         .layer(from_fn_with_state(Arc::new(routes), measured))
 }

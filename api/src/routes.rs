@@ -4,6 +4,7 @@
 pub(crate) mod endings;
 pub(crate) mod export_path;
 pub(crate) mod exports;
+mod file_head;
 pub(crate) mod following;
 pub(crate) mod operations;
 pub(crate) mod problems;

@@ -43,6 +43,8 @@ pub struct ApiParts {
     pub limits: LimitSettings,
     /// What links begin with; `None` = what each request says.
     pub public_url: Option<String>,
+    /// Origins of other pages that may ask: scheme, host and port.
+    pub allowed_origins: Vec<String>,
     /// Where it registers what it counts; one API a process.
     pub metrics: ProcessMetrics,
 }
@@ -87,10 +89,11 @@ impl ApiState {
 
     /// Who may have sent a request.
     pub(crate) fn gate(&self) -> Gate {
-        match self.access {
+        let gate = match self.access {
             Access::Everyone => Gate::guarded(self.public_url.as_deref()),
             Access::Keys(_) => Gate::open(),
-        }
+        };
+        gate.allowing(self.allowed_origins.iter().map(String::as_str))
     }
 
     /// Cancelled when the service ends: nothing is held back for a client any longer.

@@ -55,6 +55,7 @@ impl<'c> Ground<'c> {
             Part::Waiting,
             Part::Admission,
             Part::Fairness,
+            Part::Noise,
         ]);
         let executable = needs_waybill.then(executable::path).transpose()?;
         let waybill_version = executable.as_deref().map(executable::version).transpose()?;

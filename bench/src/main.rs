@@ -22,6 +22,7 @@ mod inline;
 mod load;
 mod machine;
 mod memory;
+mod noise;
 mod overload;
 mod parts;
 mod pgbench;
@@ -112,6 +113,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
         report.add(waiting::measure(&ground).await?);
         report.add(admission::measure(&ground).await?);
         report.add(fairness::measure(&ground).await?);
+        report.add(noise::measure(&ground).await?);
 
         report.print()?;
         match &options.json {

@@ -33,6 +33,8 @@ pub(crate) enum Part {
     Admission,
     /// One organisation's wait behind another's flood, and the claims of a long queue
     Fairness,
+    /// One organisation's reports at once beside another's large bodies
+    Noise,
 }
 
 /// The chosen parts.

@@ -73,6 +73,7 @@ impl Parts {
             exports: self.config.exports.clone(),
             limits: self.config.limits.clone(),
             public_url: self.config.api.public_url.clone(),
+            allowed_origins: self.config.api.allowed_origins.clone(),
             metrics: self.metrics.clone(),
         })
     }

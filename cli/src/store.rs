@@ -100,13 +100,10 @@ async fn to_its_end<T: Send + 'static>(answer: impl Future<Output = T> + Send + 
 async fn serve(listener: TcpListener, service: S3Service, gate: Gate, shutdown: CancellationToken) {
     let server = Builder::new(TokioExecutor::new());
     let service = TowerToHyperService::new(service_fn(move |request| {
-        let (refused, service) = (gate::refused(&gate, &request), service.clone());
-        async move {
-            match refused {
-                Some(answer) => Ok(answer),
-                None => to_its_end(service.oneshot(request)).await,
-            }
-        }
+        let service = service.clone();
+        gate::guarded(gate.clone(), request, |request| {
+            to_its_end(service.oneshot(request))
+        })
     }));
     let connections = GracefulShutdown::new();
     while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use waybill_shared::config::{AuthMode, Config};
+use waybill_shared::config::Config;
 use waybill_shared::database::Database;
 
 use crate::data_dir::DataDir;
@@ -95,15 +95,12 @@ async fn serve(args: &UpArgs, config: Config) -> Result<(), StartFault> {
         .with("api", &api.url)
         .with("s3", &s3.url);
 
-    let gate = store::gate(
-        config.auth.mode == AuthMode::Keys,
-        &s3.url,
-        config.storage.public_endpoint.as_deref(),
-        api.listener
-            .local_addr()
-            .context("the API's address")?
-            .port(),
-    );
+    let api_port = api
+        .listener
+        .local_addr()
+        .context("the API's address")?
+        .port();
+    let gate = store::gate(&config, &s3.url, api_port);
     let store = Store::start(&data, s3.listener, gate)?;
     let bucket = store.bucket(&s3.url, &config.storage).await?;
     let database = ledger(&data).await?;

@@ -138,6 +138,9 @@ pub struct ApiSettings {
     pub listen: SocketAddr,
     /// What links begin with, without a slash at the end; `None` = what the request says.
     pub public_url: Option<String>,
+    /// Origins whose pages may ask, beside the service's own: scheme, host and, unless it is the usual one,
+    /// port.
+    pub allowed_origins: Vec<String>,
 }
 
 /// `[worker]`: the worker process.

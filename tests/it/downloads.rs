@@ -4,6 +4,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::harness::eventually;
 use crate::harness::http::{sha256, text};
@@ -31,6 +32,61 @@ async fn a_link_serves_the_file_under_its_name_without_any_header() {
         disposition.contains("sessions-20260424-20260524.csv"),
         "{disposition}"
     );
+}
+
+#[tokio::test]
+async fn a_head_says_what_the_file_is_and_gives_no_link_away() {
+    let server = shared();
+    let http = server.http();
+    let (export, file) = http.exported(&export_of(&by_status())).await;
+    for prefix in ["", "/api"] {
+        let target = format!("{prefix}/v1/exports/{}/download", text(&export["id"]));
+        let answer = http.send("HEAD", &target, &[], "").await.expect(200);
+        assert!(answer.body.is_empty());
+        assert!(answer.header("location").is_none(), "{answer:?}");
+        for (name, value) in [
+            ("content-length", file.len().to_string()),
+            ("content-type", "text/csv; charset=utf-8".to_owned()),
+            (
+                "content-disposition",
+                format!("attachment; filename=\"{}\"", text(&export["filename"])),
+            ),
+            ("accept-ranges", "bytes".to_owned()),
+            (
+                "repr-digest",
+                format!("sha-256=:{}:", base64_of_sha256(&file)),
+            ),
+            ("etag", format!("\"{}\"", sha256(&file))),
+        ] {
+            assert_eq!(answer.has_header(name), value, "{name}");
+        }
+        // What it says is so.
+        let redirect = http.get(&target).await.expect(307);
+        let followed = http.get(redirect.has_header("location")).await.expect(200);
+        for name in ["content-length", "content-type", "content-disposition"] {
+            assert_eq!(answer.has_header(name), followed.has_header(name));
+        }
+    }
+    let unknown = "/v1/exports/export_01930000000070008000000000000000/download";
+    let answer = http.send("HEAD", unknown, &[], "").await.expect(404);
+    assert_eq!(answer.media_type(), "application/problem+json");
+}
+
+/// RFC 4648, section 4.
+fn base64_of_sha256(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bits: String = Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:08b}"))
+        .collect();
+    let digit = |six: &[u8]| {
+        let six = std::str::from_utf8(six).expect("ASCII");
+        let digit = usize::from_str_radix(&format!("{six:0<6}"), 2).expect("six bits");
+        char::from(DIGITS[digit])
+    };
+    let mut text: String = bits.as_bytes().chunks(6).map(digit).collect();
+    text.push('=');
+    text
 }
 
 #[tokio::test]

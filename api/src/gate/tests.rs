@@ -233,3 +233,75 @@ fn a_link_that_is_followed_opens_pages_and_files_but_nothing_of_the_api() {
         assert_eq!(of(&api, "GET", path, &[]), "cross-site", "{path}");
     }
 }
+
+#[test]
+fn pages_that_are_let_in_are_told_so() {
+    let app = "https://app.example.com";
+    let granted = |gate: &Gate, method: &str, headers: &[(&str, &str)]| {
+        let mut request = Request::builder().method(method).uri("/");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let cors = gate.cors(&request.body(()).expect("a request"));
+        let mut answer = HeaderMap::new();
+        cors.grant(&mut answer);
+        let origin = answer.get("access-control-allow-origin");
+        let origin = origin.map(|origin| origin.to_str().expect("ASCII").to_owned());
+        (origin, cors.answers(), answer.contains_key("vary"))
+    };
+    let host = ("host", "localhost:8080");
+    let page = ("origin", app);
+    let asks = ("access-control-request-method", "POST");
+    let told = Some(app.to_owned());
+    for gate in [Gate::open(), Gate::guarded([])] {
+        let gate = gate.allowing([app]);
+        assert_eq!(
+            granted(&gate, "GET", &[host, page]),
+            (told.clone(), false, true)
+        );
+        assert_eq!(
+            granted(&gate, "OPTIONS", &[host, page]),
+            (told.clone(), false, true)
+        );
+        assert_eq!(
+            granted(&gate, "OPTIONS", &[host, page, asks]),
+            (told.clone(), true, true)
+        );
+        for other in [
+            "https://app.example.com:8443",
+            "http://app.example.com",
+            "null",
+            "x",
+        ] {
+            let headers = [host, ("origin", other), asks];
+            assert_eq!(
+                granted(&gate, "OPTIONS", &headers),
+                (None, false, true),
+                "{other}"
+            );
+        }
+        assert_eq!(granted(&gate, "GET", &[host]), (None, false, true));
+        assert_eq!(
+            granted(&gate, "GET", &[host, page, page]),
+            (None, false, true)
+        );
+        let led = [host, ("origin", "null")];
+        let store = gate.opening_links();
+        assert_eq!(
+            granted(&store, "GET", &led),
+            (Some("null".to_owned()), false, true)
+        );
+    }
+    assert_eq!(
+        granted(&Gate::open(), "GET", &[host, page]),
+        (None, false, false)
+    );
+    let led = [host, ("origin", "null")];
+    assert_eq!(
+        granted(&Gate::open().opening_links(), "GET", &led),
+        (None, false, false)
+    );
+    let own = [host, ("origin", "http://127.0.0.1:8080")];
+    let (origin, _, _) = granted(&Gate::guarded([]), "GET", &own);
+    assert_eq!(origin.as_deref(), Some("http://127.0.0.1:8080"));
+}

@@ -5,7 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
 use http::header::{ETAG, LOCATION, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use waybill_shared::bucket::Link;
 use waybill_shared::caller::Caller;
 use waybill_shared::export::{Export, ExportId, ExportStatus};
@@ -22,6 +22,7 @@ use crate::parameters::Parameters;
 use crate::problem::{Problem, ProblemCode};
 use crate::retry_after;
 use crate::routes::export_path::{ExportPath, not_found};
+use crate::routes::file_head::file_head;
 use crate::routes::reports::PREFERENCE_APPLIED;
 use crate::state::ApiState;
 use crate::wait::wait;
@@ -213,7 +214,8 @@ problems!(DownloadProblems: ExportNotFound, ExportNotReady, ExportFailed, Export
 /// Download an export's file
 ///
 /// Redirects to a fresh presigned URL of the object store, which needs no credentials, honours `Range`
-/// and names the file.
+/// and names the file. A `HEAD` is a 200 with what the file is: `Content-Length`, `Content-Type`,
+/// `Content-Disposition`, `Accept-Ranges`, `ETag` (of its SHA-256) and `Repr-Digest` (RFC 9530).
 #[utoipa::path(
     get,
     path = "/v1/exports/{id}/download",
@@ -232,6 +234,7 @@ pub(crate) async fn download_export(
     State(state): State<ApiState>,
     Authenticated(caller): Authenticated,
     links: Links,
+    method: Method,
     ExportPath(id): ExportPath,
 ) -> Result<Response, Problem> {
     let of_operation = |problem: Problem| problem.of_operation(operation::DOWNLOAD_EXPORT);
@@ -241,6 +244,11 @@ pub(crate) async fn download_export(
         .await
         .map_err(|error| of_operation(error.into()))?
         .ok_or_else(not_found)?;
+    if method == Method::HEAD
+        && let Some(receipt) = downloadable(&export, Utc::now())
+    {
+        return file_head(&export, receipt);
+    }
     let link = link(&state, &caller, &export).await.map_err(of_operation)?;
     let Some(link) = link else {
         return Err(without_file(&export, &links));

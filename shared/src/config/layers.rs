@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
-use toml::{Table, Value};
+use toml::{Spanned, Table, Value};
 
 use super::Config;
 use super::fault::{ConfigError, ConfigFault, Origin};
@@ -142,6 +142,17 @@ impl Merged {
             match value.get_ref() {
                 DeValue::Table(table) if settings::is_section(&path) => {
                     self.add_table(table, &path, origin_of);
+                }
+                DeValue::Array(entries) if settings::takes_list(&path) => {
+                    // What is no scalar is refused as what is no text.
+                    let entry = |entry: &Spanned<DeValue<'_>>| {
+                        scalar(entry.get_ref()).unwrap_or(Value::Boolean(false))
+                    };
+                    self.set(
+                        path,
+                        Value::Array(entries.iter().map(entry).collect()),
+                        origin,
+                    );
                 }
                 value => match scalar(value) {
                     Some(value) => self.set(path, value, origin),

@@ -32,6 +32,8 @@ pub(super) enum Rule {
     Address,
     /// `http://` or `https://`, without query; kept without a slash at the end.
     HttpUrl,
+    /// A list of `http://` or `https://`, a host and perhaps a port.
+    Origins,
     /// See [`DatabaseUrl`]; never shown.
     Database,
     /// A bucket's name.
@@ -52,6 +54,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("sources.*.connections", Rule::Integer(1, 1_000)),
     setting("api.listen", Rule::Address),
     setting("api.public_url", Rule::HttpUrl),
+    setting("api.allowed_origins", Rule::Origins),
     setting("worker.listen", Rule::Address),
     setting("worker.concurrency", Rule::Integer(1, 64)),
     setting("worker.small_slots", Rule::Integer(0, 63)),
@@ -101,6 +104,11 @@ pub(super) fn find(path: &[String]) -> Option<&'static Setting> {
         .find(|setting| setting.path.split('.').count() == path.len() && setting.lies_under(path))
 }
 
+/// Whether the setting of this path is a list.
+pub(super) fn takes_list(path: &[String]) -> bool {
+    find(path).is_some_and(|setting| matches!(setting.rule, Rule::Origins))
+}
+
 /// Whether settings lie under this path, which is none itself.
 pub(super) fn is_section(path: &[String]) -> bool {
     find(path).is_none() && SETTINGS.iter().any(|setting| setting.lies_under(path))
@@ -122,6 +130,7 @@ impl Rule {
         let wanted = value.filter(|value| match self {
             Self::Integer(..) => value.is_integer(),
             Self::Boolean => value.is_bool(),
+            Self::Origins => value.is_array(),
             _ => false,
         });
         wanted.unwrap_or_else(|| Value::String(text.to_owned()))
@@ -133,6 +142,11 @@ impl Rule {
             (Self::Integer(..), Value::Integer(_)) | (Self::Boolean, Value::Boolean(_)) => {
                 Some(value.clone())
             }
+            (Self::Origins, Value::Array(origins)) => origins
+                .iter()
+                .map(|origin| origin.as_str().filter(|origin| is_origin(origin)))
+                .collect::<Option<Vec<_>>>()
+                .map(Value::from),
             (_, Value::String(text)) => self.keep(text).map(Value::String),
             _ => None,
         };
@@ -147,7 +161,7 @@ impl Rule {
 
     fn keep(&self, text: &str) -> Option<String> {
         let kept = match self {
-            Self::Integer(..) | Self::Boolean => return None,
+            Self::Integer(..) | Self::Boolean | Self::Origins => return None,
             Self::Prefix => match text.trim_matches('/') {
                 "" => return Some(String::new()),
                 folder => format!("{folder}/"),
@@ -178,6 +192,9 @@ impl Rule {
             Self::Text | Self::Secret => "a text that is not empty".to_owned(),
             Self::Address => "an IP address with a port, such as 127.0.0.1:8080".to_owned(),
             Self::HttpUrl => "a URL such as https://host:port, without user and query".to_owned(),
+            Self::Origins => {
+                r#"a list of origins such as ["https://app.example.com"], each a scheme, a host and perhaps a port"#.to_owned()
+            }
             Self::Database => {
                 "a URL that begins with sqlite:, postgres:// or postgresql://".to_owned()
             }
@@ -201,6 +218,13 @@ impl Rule {
 
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
+/// Whether it is what a browser calls an origin, written as one does.
+fn is_origin(text: &str) -> bool {
+    is_http_url(text)
+        && text.matches('/').count() == 2
+        && !text.contains(|c: char| c.is_ascii_uppercase() || c == '*' || c == '\\')
 }
 
 fn is_http_url(text: &str) -> bool {

@@ -341,6 +341,46 @@ fn all_mistakes_of_all_layers_come_at_once() {
 }
 
 #[test]
+fn origins_are_a_list_in_a_file_and_in_the_environment() {
+    let origins = |given: Given<'_>| given.load().map(|config| config.api.allowed_origins);
+    let list = |text: &'static str| Given {
+        file: Some(text),
+        ..Given::default()
+    };
+    assert!(origins(Given::default()).unwrap().is_empty());
+    let two = list(r#"api.allowed_origins = ["https://app.example.com", "http://localhost:3000"]"#);
+    assert_eq!(
+        origins(two).unwrap(),
+        ["https://app.example.com", "http://localhost:3000"]
+    );
+    let variable = [(
+        "WAYBILL__API__ALLOWED_ORIGINS",
+        r#"["https://app.example.com:8443"]"#,
+    )];
+    let of_environment = Given {
+        environment: &variable,
+        ..Given::default()
+    };
+    assert_eq!(
+        origins(of_environment).unwrap(),
+        ["https://app.example.com:8443"]
+    );
+    for wrong in [
+        r#"api.allowed_origins = "https://app.example.com""#,
+        "api.allowed_origins = [1]",
+        r#"api.allowed_origins = ["*"]"#,
+        r#"api.allowed_origins = ["null"]"#,
+        r#"api.allowed_origins = ["https://app.example.com/"]"#,
+        r#"api.allowed_origins = ["https://*.example.com"]"#,
+        r#"api.allowed_origins = ["app.example.com"]"#,
+        r#"api.allowed_origins = [["https://app.example.com"]]"#,
+    ] {
+        let error = origins(list(wrong)).unwrap_err().to_string();
+        assert!(error.contains("api.allowed_origins: must be"), "{error}");
+    }
+}
+
+#[test]
 fn an_unreadable_file_is_named() {
     let error = Config::load(Layers {
         command_defaults: &[],
@@ -381,6 +421,7 @@ fn every_setting_has_a_rule_a_type_and_a_documented_line() {
             Rule::Word(words) => words[0].into(),
             Rule::Address => "127.0.0.1:0".into(),
             Rule::HttpUrl => "https://example.com".into(),
+            Rule::Origins => Value::from(vec!["https://example.com"]),
             Rule::Database => "sqlite:a".into(),
             Rule::Text | Rule::Secret | Rule::Bucket | Rule::Prefix => "a".into(),
         };

@@ -256,6 +256,141 @@ async fn a_member_that_stands_twice_is_a_fault_in_every_body() {
     }
 }
 
+const APP: &str = "https://app.example.com";
+
+/// A server that lets pages of [`APP`] ask.
+fn with_an_app(mode: &str) -> Server {
+    Launch::new()
+        .demo_rows(200)
+        .env("AUTH__MODE", mode)
+        .env("API__ALLOWED_ORIGINS", format!("[\"{APP}\"]"))
+        .start()
+}
+
+#[track_caller]
+fn assert_lets_in(answer: &Answer, origin: &str) {
+    assert_eq!(answer.has_header("access-control-allow-origin"), origin);
+    let vary = answer.headers.get_all("vary").iter();
+    let mut vary = vary.flat_map(|value| value.to_str().expect("ASCII").split(','));
+    assert!(vary.any(|name| name.trim() == "origin"), "{answer:?}");
+    let credentials = "access-control-allow-credentials";
+    assert!(answer.header(credentials).is_none(), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_page_that_is_let_in_may_ask_every_route_and_read_what_it_says() {
+    for mode in ["none", "keys"] {
+        let server = with_an_app(mode);
+        let http = match mode {
+            "keys" => Key::create(&server, &ADMIN).http(&server),
+            _ => server.http(),
+        };
+        let id = completed(&http).await;
+        let page = ("origin", APP);
+        for route in routes(&http).await {
+            for prefix in prefixes(&route) {
+                let target = format!("{prefix}{}", route.path_of(&id));
+                let asks = [
+                    page,
+                    ("access-control-request-method", route.method.as_str()),
+                    (
+                        "access-control-request-headers",
+                        "authorization,content-type,prefer",
+                    ),
+                    ("sec-fetch-site", "cross-site"),
+                ];
+                // Without the key, as browsers ask.
+                let without_key = server.http();
+                let preflight = without_key.send("OPTIONS", &target, &asks, "").await;
+                let preflight = preflight.expect(204);
+                assert_lets_in(&preflight, APP);
+                let methods = preflight.has_header("access-control-allow-methods");
+                assert!(methods.contains(&route.method), "{methods}");
+                let headers = preflight.has_header("access-control-allow-headers");
+                for header in ["authorization", "content-type", "prefer", "idempotency-key"] {
+                    assert!(headers.contains(header), "{header} in {headers}");
+                }
+                if route.method == "DELETE" {
+                    continue;
+                }
+                let answer = route.ask_with(&http, prefix, &id, &[page]).await;
+                assert!(answer.status < 500, "{answer:?}");
+                assert_lets_in(&answer, APP);
+                let exposed = answer.has_header("access-control-expose-headers");
+                for header in [
+                    "location",
+                    "retry-after",
+                    "etag",
+                    "preference-applied",
+                    "content-disposition",
+                    "repr-digest",
+                    "x-request-id",
+                ] {
+                    assert!(exposed.contains(header), "{header} in {exposed}");
+                }
+                let other = ("origin", "https://evil.example");
+                let answer = route.ask_with(&http, prefix, &id, &[other]).await;
+                let allowed = answer.header("access-control-allow-origin");
+                assert_eq!(allowed, None, "{answer:?}");
+                if mode == "none" {
+                    answer.problem(403, "cross_site");
+                }
+            }
+        }
+        // Also what is refused is for the page to read.
+        let refused = http.get_with("/v1/exports?limit=0", &[page]).await;
+        assert_lets_in(&refused, APP);
+        let stranger = server.http().get_with("/v1/exports/none", &[page]).await;
+        assert_lets_in(&stranger, APP);
+    }
+    // Pages of our own that go by another loopback name.
+    let server = Launch::new().start();
+    let own = format!("http://localhost:{}", address(server.api()).port());
+    let headers = [("origin", own.as_str())];
+    let answer = server.http().get_with("/v1/exports", &headers).await;
+    assert_lets_in(&answer.expect(200), &own);
+}
+
+#[tokio::test]
+async fn a_page_that_is_let_in_may_read_files_of_the_embedded_store() {
+    if crate::DEPLOYMENT != Deployment::Embedded {
+        return;
+    }
+    for mode in ["none", "keys"] {
+        let server = with_an_app(mode);
+        let http = match mode {
+            "keys" => Key::create(&server, &ADMIN).http(&server),
+            _ => server.http(),
+        };
+        let export = http.export(&completed(&http).await).await;
+        let link = text(&export["download"]["url"]);
+        let file = http.file_of(&export).await;
+        // A browser hides the page's origin once it was led from the API to the store.
+        for origin in [APP, "null"] {
+            let page = ("origin", origin);
+            let answer = http.get_with(&link, &[page]).await.expect(200);
+            assert_lets_in(&answer, origin);
+            let exposed = answer.has_header("access-control-expose-headers");
+            assert!(exposed.contains("content-disposition"), "{exposed}");
+            assert_eq!(answer.body, file);
+            let asks = [
+                page,
+                ("access-control-request-method", "GET"),
+                ("access-control-request-headers", "range"),
+            ];
+            let preflight = http.send("OPTIONS", &link, &asks, "").await.expect(204);
+            assert_lets_in(&preflight, origin);
+            let unsigned = link.split('?').next().expect("a path");
+            let refused = http.get_with(unsigned, &[page]).await;
+            assert_eq!(refused.status, 403, "{refused:?}");
+        }
+        let other = http
+            .get_with(&link, &[("origin", "https://evil.example")])
+            .await;
+        assert_eq!(other.header("access-control-allow-origin"), None);
+    }
+}
+
 /// A link to a file of the embedded store, which has no other door.
 #[tokio::test]
 async fn the_embedded_store_is_as_careful_as_the_api() {
