@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use waybill_shared::config::{ExportSettings, InlineSettings};
-use waybill_shared::encode::{EncodeError, Trailer, encoder};
+use waybill_shared::encode::{EncodeError, Trailer, encoder, slices};
 use waybill_shared::export::freshness_lag;
 use waybill_shared::query::ReportPlan;
+use waybill_shared::size::{Oversize, SizeLimits};
 use waybill_shared::source::{SourceError, Sources};
 
 /// What an answer at once may cost.
@@ -19,6 +20,7 @@ use waybill_shared::source::{SourceError, Sources};
 pub(crate) struct Bounds {
     rows: RowBound,
     max_bytes: usize,
+    sizes: SizeLimits,
     timeout: Duration,
     freshness_budget: Duration,
 }
@@ -47,6 +49,7 @@ impl Bounds {
         Self {
             rows,
             max_bytes: inline.max_bytes,
+            sizes: SizeLimits::of_answer(inline.max_bytes, exports.max_cell_bytes),
             timeout: inline.timeout(),
             freshness_budget: exports.freshness_timeout(),
         }
@@ -63,10 +66,12 @@ pub(crate) enum Attempt {
 }
 
 /// The bound that a result outgrew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outgrown {
     Rows,
     Bytes,
+    /// By a single cell or row, whose bytes were not read.
+    Cell(Oversize),
     Time,
 }
 
@@ -101,6 +106,10 @@ pub(crate) async fn attempt(
     bounds: Bounds,
 ) -> Result<Attempt, InlineError> {
     match tokio::time::timeout(bounds.timeout, read(sources, plan, bounds)).await {
+        // The source is told to stop where the answer ends.
+        Ok(Err(InlineError::Source(SourceError::TooLarge(oversize)))) => {
+            Ok(Attempt::Outgrew(Outgrown::Cell(oversize)))
+        }
         Ok(attempt) => attempt,
         Err(_) => Ok(Attempt::Outgrew(Outgrown::Time)),
     }
@@ -117,7 +126,7 @@ async fn read(
         RowBound::OutgrownAfter(rows) => (rows.saturating_add(1), rows),
     };
     let mut snapshot = sources
-        .open(plan, most_rows, bounds.freshness_budget)
+        .open(plan, most_rows, bounds.sizes, bounds.freshness_budget)
         .await?;
     let as_of = snapshot.materialized_at.trunc_subsecs(6);
     let source_updated_at = snapshot.source_updated_at;
@@ -132,9 +141,11 @@ async fn read(
         if row_count > max_rows {
             return Ok(Attempt::Outgrew(Outgrown::Rows));
         }
-        encoder.write(&batch, &mut content)?;
-        if content.len() > bounds.max_bytes {
-            return Ok(Attempt::Outgrew(Outgrown::Bytes));
+        for few in slices(&batch) {
+            encoder.write(&few, &mut content)?;
+            if content.len() > bounds.max_bytes {
+                return Ok(Attempt::Outgrew(Outgrown::Bytes));
+            }
         }
     }
     let limit_reached = match bounds.rows {

@@ -18,6 +18,7 @@ use waybill_shared::catalog::Catalog;
 use waybill_shared::config::DatabaseUrl;
 use waybill_shared::encode::{Format, Trailer, encoder};
 use waybill_shared::query::{ReportPlan, ReportRequest};
+use waybill_shared::size::SizeLimits;
 use waybill_shared::source::{SourceLimits, Sources, connect};
 use waybill_shared::statement::{Dialect, Statement};
 use waybill_test_services::postgres::{Cluster, Database};
@@ -140,7 +141,14 @@ fn psql(cluster: &Cluster, database: &Database<'_>, plan: &ReportPlan) -> f64 {
 
 async fn read(sources: &Sources, plan: &ReportPlan, encode: bool) -> f64 {
     let start = Instant::now();
-    let snapshot = sources.open(plan, u64::MAX, Duration::ZERO).await;
+    let snapshot = sources
+        .open(
+            plan,
+            u64::MAX,
+            SizeLimits::of_export(8 << 20),
+            Duration::ZERO,
+        )
+        .await;
     let mut snapshot = snapshot.expect("a snapshot");
     let mut encoder = encoder(Format::Csv, plan.columns(), snapshot.materialized_at);
     let (mut out, mut rows) = (Vec::new(), 0);

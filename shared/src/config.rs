@@ -257,6 +257,8 @@ pub struct ExportSettings {
     pub timeout_seconds: u64,
     /// Milliseconds, 1 to 60,000; see [`ExportSettings::freshness_timeout`].
     pub freshness_timeout_ms: u64,
+    /// Bytes of one cell as its source sends it, 4 KiB to 256 MiB.
+    pub max_cell_bytes: usize,
 }
 
 impl ExportSettings {

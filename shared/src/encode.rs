@@ -9,6 +9,7 @@ mod float;
 pub mod json;
 #[cfg(test)]
 mod sample;
+mod slices;
 mod temporal;
 
 use arrow_array::RecordBatch;
@@ -16,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::column::Column;
+
+pub use self::slices::slices;
 
 /// A file format of an export.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

@@ -221,6 +221,8 @@ pub enum FailureCode {
     TooManyRows,
     /// A larger file than the store takes in 10,000 parts.
     TooLarge,
+    /// A cell larger than `exports.max_cell_bytes`, or a row of more than twice as many.
+    CellTooLarge,
     /// The source could not be reached.
     DatabaseUnavailable,
     /// The store could not be reached.
@@ -243,10 +245,11 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// Every code.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::InvalidQuery,
         Self::TooManyRows,
         Self::TooLarge,
+        Self::CellTooLarge,
         Self::DatabaseUnavailable,
         Self::StorageUnavailable,
         Self::Timeout,
@@ -265,6 +268,7 @@ impl FailureCode {
             Self::InvalidQuery => "invalid_query",
             Self::TooManyRows => "too_many_rows",
             Self::TooLarge => "too_large",
+            Self::CellTooLarge => "cell_too_large",
             Self::DatabaseUnavailable => "database_unavailable",
             Self::StorageUnavailable => "storage_unavailable",
             Self::Timeout => "timeout",

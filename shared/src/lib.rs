@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod query;
 pub mod queue;
 pub mod readiness;
+pub mod size;
 pub mod source;
 pub mod statement;
 pub mod stored;

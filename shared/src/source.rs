@@ -3,6 +3,7 @@
 //! A source turns a [`Statement`] into record batches of the plan's columns. It knows its database
 //! and nothing of formats, files or jobs.
 
+mod batches;
 mod client_failure;
 #[cfg(test)]
 mod conformance;
@@ -22,24 +23,21 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use tokio::sync::mpsc;
 
 use crate::catalog::Relation;
 use crate::column::{Column, ColumnKind};
 use crate::config::DatabaseUrl;
 use crate::query::ReportPlan;
-use crate::statement::{Dialect, Statement, TypedUse, tenant_expression};
+use crate::size::{Oversize, SizeLimits};
+use crate::statement::{Dialect, SizeGuard, Statement, TypedUse, tenant_expression};
 use crate::stored::StoredTypes;
 
+use self::batches::BatchReceiver;
 use self::postgres::PostgresSource;
 use self::sqlite::SqliteSource;
 
 /// The most rows of one batch.
 pub const BATCH_ROWS: usize = 4_096;
-/// A batch is closed once its variable-length values exceed this many bytes, however few its rows.
-pub const BATCH_BYTES: usize = 2 * 1024 * 1024;
-/// How many finished batches may wait for the encoder before the source stops reading.
-const BATCHES_AHEAD: usize = 2;
 
 /// A database that reports are read from.
 #[async_trait]
@@ -128,6 +126,8 @@ pub struct Reading {
     pub columns: Vec<Column>,
     /// The most time that finding the newest row may cost; zero = do not look.
     pub freshness_budget: Duration,
+    /// How large cells and rows may be, which the statement says as well.
+    pub guard: SizeGuard,
 }
 
 /// A consistent view of the database at one instant. Dropping it stops the query.
@@ -136,19 +136,20 @@ pub struct Snapshot {
     pub materialized_at: DateTime<Utc>,
     /// When the newest row of this dataset and organisation changed, if that was quick to find.
     pub source_updated_at: Option<DateTime<Utc>>,
-    batches: mpsc::Receiver<Result<RecordBatch, SourceError>>,
+    batches: BatchReceiver,
     /// Dropped with the snapshot; stops the query behind it.
     _stop: Box<dyn Send + Sync>,
 }
 
 impl Snapshot {
-    /// The next rows; `None` after the last.
+    /// The next rows; `None` after the last. The batch before should be dropped by now: it is no
+    /// longer counted among the bytes that are read ahead.
     ///
     /// # Errors
     /// [`SourceError`]; nothing follows it. A source that ends without its end is an error too,
     /// never a short result.
     pub async fn next(&mut self) -> Option<Result<RecordBatch, SourceError>> {
-        self.batches.recv().await
+        self.batches.next().await
     }
 }
 
@@ -211,6 +212,9 @@ pub enum SourceError {
         /// What was found instead.
         reason: String,
     },
+    /// A cell or a row is larger than the reading's limits; it would be so again.
+    #[error("{0}")]
+    TooLarge(Oversize),
     /// The reader ended without a result, for example by a panic.
     #[error("the source stopped reading before the end")]
     Stopped,
@@ -260,7 +264,7 @@ impl Sources {
         self.by_name.get(name)
     }
 
-    /// Opens a snapshot for a plan, of `most_rows` rows or fewer.
+    /// Opens a snapshot for a plan, of `most_rows` rows or fewer, none of them larger than the limits.
     ///
     /// # Errors
     /// [`SourceError`], as [`Source::open`].
@@ -268,14 +272,17 @@ impl Sources {
         &self,
         plan: &ReportPlan,
         most_rows: u64,
+        sizes: SizeLimits,
         freshness_budget: Duration,
     ) -> Result<Snapshot, SourceError> {
         let source = self.of_plan(plan)?;
         let plan = &*typed(source.as_ref(), plan).await?;
+        let guard = SizeGuard::new(sizes);
         let reading = Reading {
-            statement: Statement::new(plan, source.dialect(), most_rows),
+            statement: Statement::guarded(plan, source.dialect(), most_rows, &guard),
             columns: plan.columns().to_vec(),
             freshness_budget,
+            guard,
         };
         source.open(reading).await
     }

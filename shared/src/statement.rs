@@ -4,6 +4,7 @@
 //! parameters, so values are written for every dialect alike. Values come here typed by
 //! [`query`](crate::query), expressions from the catalog; nothing else becomes SQL.
 
+mod guard;
 mod postgres;
 #[cfg(test)]
 mod properties;
@@ -17,6 +18,8 @@ use crate::catalog::{Dataset, Expression, Field, Relation};
 use crate::column::{ColumnKind, ColumnType};
 use crate::query::{Direction, FilterOp, ReportPlan};
 use crate::stored::StoredTypes;
+
+pub use self::guard::SizeGuard;
 
 /// The SQL that a source speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,19 +57,35 @@ impl Statement {
     /// limit is lower.
     #[must_use]
     pub fn new(plan: &ReportPlan, dialect: Dialect, most_rows: u64) -> Self {
+        Self::written(plan, dialect, most_rows, None)
+    }
+
+    /// The same, whose [`report`](Self::report) fails where a cell or a row is too large; see
+    /// [`SizeGuard::oversize`].
+    #[must_use]
+    pub fn guarded(plan: &ReportPlan, dialect: Dialect, most_rows: u64, guard: &SizeGuard) -> Self {
+        Self::written(plan, dialect, most_rows, Some(guard))
+    }
+
+    fn written(
+        plan: &ReportPlan,
+        dialect: Dialect,
+        most_rows: u64,
+        guard: Option<&SizeGuard>,
+    ) -> Self {
         // LIMIT takes a signed number.
         let most_rows = most_rows.min(i64::MAX.unsigned_abs());
         let rows = plan.limit().map_or(most_rows, |limit| limit.min(most_rows));
         match dialect {
             Dialect::Sqlite => Self {
-                report: sqlite::report(plan, rows),
+                report: sqlite::report(plan, rows, guard),
                 newest: sqlite::newest(plan),
                 estimate: None,
                 most_rows: rows,
                 sends_numeric: Vec::new(),
             },
             Dialect::Postgres => Self {
-                report: postgres::report(plan, rows),
+                report: postgres::report(plan, rows, guard),
                 newest: postgres::newest(plan),
                 estimate: Some(postgres::estimate(plan)),
                 most_rows: rows,

@@ -3,22 +3,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow_array::RecordBatch;
 use chrono::Utc;
 use waybill_shared::bucket::{Bucket, BucketError, Upload};
 use waybill_shared::catalog::Catalog;
-use waybill_shared::encode::{EncodeError, Trailer, encoder};
+use waybill_shared::encode::{EncodeError, Trailer, encoder, slices};
 use waybill_shared::export::{Export, Lease, Receipt, freshness_lag};
 use waybill_shared::ledger::{Ledger, LedgerError, SnapshotRecord};
 use waybill_shared::query::{Rejection, ReportPlan};
+use waybill_shared::size::SizeLimits;
 use waybill_shared::source::{Snapshot, SourceError, Sources};
 
 use crate::lease::LiveProgress;
 use crate::metrics::WorkerMetrics;
-
-/// Rows that are encoded before the upload looks whether a part is full. What a part has too much is
-/// copied into the next one, and makes room for itself in every buffer.
-const ROWS_AT_ONCE: usize = 1_024;
 
 /// What every attempt works with.
 pub(crate) struct Pipeline {
@@ -27,6 +23,7 @@ pub(crate) struct Pipeline {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) bucket: Bucket,
     pub(crate) max_rows: u64,
+    pub(crate) sizes: SizeLimits,
     pub(crate) freshness_budget: Duration,
     pub(crate) metrics: WorkerMetrics,
 }
@@ -73,6 +70,7 @@ impl Pipeline {
             .open(
                 &plan,
                 self.max_rows.saturating_add(1),
+                self.sizes,
                 self.freshness_budget,
             )
             .await?;
@@ -155,6 +153,7 @@ impl Pipeline {
             if rows > self.max_rows {
                 return Err(AttemptError::TooManyRows(self.max_rows));
             }
+            // What a part has too much is copied into the next one: a few rows, not a whole batch.
             for few in slices(&batch) {
                 encoder.write(&few, upload.buffer())?;
                 upload.write().await?;
@@ -171,12 +170,4 @@ impl Pipeline {
         encoder.finish(&trailer, upload.buffer());
         Ok(rows)
     }
-}
-
-/// The batch in pieces of a few rows, none of them copied.
-fn slices(batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> {
-    let rows = batch.num_rows();
-    (0..rows)
-        .step_by(ROWS_AT_ONCE)
-        .map(move |first| batch.slice(first, ROWS_AT_ONCE.min(rows - first)))
 }

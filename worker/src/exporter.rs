@@ -10,6 +10,7 @@ use tracing::Instrument;
 use waybill_shared::export::{ExportStatus, Failure, Lease, Receipt};
 use waybill_shared::ledger::{Claim, HandBack, Lane, Ledger, LedgerError};
 use waybill_shared::metrics::Outcome;
+use waybill_shared::size::SizeLimits;
 
 use crate::WorkerParts;
 use crate::attempt::{AttemptError, Pipeline};
@@ -54,6 +55,7 @@ impl Exporter {
                 ledger: Arc::clone(&parts.ledger),
                 bucket: parts.bucket.clone(),
                 max_rows: parts.exports.max_rows,
+                sizes: SizeLimits::of_export(parts.exports.max_cell_bytes),
                 freshness_budget: parts.exports.freshness_timeout(),
                 metrics: metrics.clone(),
             },

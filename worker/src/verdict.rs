@@ -85,7 +85,8 @@ pub(crate) fn judge(error: &AttemptError, failures: u32) -> Verdict {
             error @ (SourceError::Conflict { .. }
             | SourceError::Limit { .. }
             | SourceError::Query(_)
-            | SourceError::Value { .. }),
+            | SourceError::Value { .. }
+            | SourceError::TooLarge(_)),
         ) => match error.failure() {
             Some(failure) if error.may_pass() => Verdict::Retry(failure, backoff(failures)),
             Some(failure) => Verdict::Final(failure),
@@ -132,6 +133,8 @@ fn jittered(pause: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use waybill_shared::size::Oversize;
+
     use super::*;
 
     #[test]
@@ -149,6 +152,16 @@ mod tests {
             judge(&AttemptError::TooManyRows(5), 0),
             Verdict::Final(_)
         ));
+        let oversize = Oversize {
+            column: Some("body".to_owned()),
+            limit: 4_096,
+            size: None,
+        };
+        let Verdict::Final(failure) = judge(&SourceError::TooLarge(oversize).into(), 0) else {
+            panic!("expected a final verdict");
+        };
+        assert_eq!(failure.code, FailureCode::CellTooLarge);
+        assert!(failure.detail.contains("body") && failure.detail.contains("4096"));
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl InlineMetrics {
         end.0 = match &attempt {
             Ok(Attempt::Small(_)) => &self.answered,
             Ok(Attempt::Outgrew(Outgrown::Rows)) => &self.outgrew_rows,
-            Ok(Attempt::Outgrew(Outgrown::Bytes)) => &self.outgrew_bytes,
+            Ok(Attempt::Outgrew(Outgrown::Bytes | Outgrown::Cell(_))) => &self.outgrew_bytes,
             Ok(Attempt::Outgrew(Outgrown::Time)) => &self.outgrew_time,
             Err(_) => &self.failed,
         };

@@ -38,6 +38,7 @@ pub(crate) enum ProblemCode {
     Internal,
     TooManyRows,
     TooLarge,
+    CellTooLarge,
     ExportTimeout,
     WorkerLost,
     UnavailableTooLong,
@@ -60,7 +61,7 @@ pub(crate) struct Explanation {
 }
 
 impl ProblemCode {
-    pub(crate) const ALL: [Self; 36] = [
+    pub(crate) const ALL: [Self; 37] = [
         Self::InvalidRequest,
         Self::InvalidQuery,
         Self::Unauthorized,
@@ -91,6 +92,7 @@ impl ProblemCode {
         Self::Internal,
         Self::TooManyRows,
         Self::TooLarge,
+        Self::CellTooLarge,
         Self::ExportTimeout,
         Self::WorkerLost,
         Self::UnavailableTooLong,
@@ -344,6 +346,13 @@ impl ProblemCode {
                 meaning: "The file is larger than the object store takes as one object.",
                 remedy: "Export in parts, by shorter time ranges, with filters or with fewer columns.",
             },
+            Self::CellTooLarge => Explanation {
+                name: "cell_too_large",
+                status: StatusCode::BAD_REQUEST,
+                title: "Cell too large",
+                meaning: "A cell has more bytes than a cell may have (8 MiB, unless the operator set `exports.max_cell_bytes`), or the cells of one row have more than twice as many together. Nothing is cut off silently, so there is no file. `detail` names the column and the limit.",
+                remedy: "Leave the column out, or exclude its large values by filters or the time range. The same request ends in the same way, however often it is sent.",
+            },
             Self::ExportTimeout => Explanation {
                 name: "timeout",
                 status: StatusCode::SERVICE_UNAVAILABLE,
@@ -396,6 +405,7 @@ impl From<FailureCode> for ProblemCode {
             FailureCode::InvalidQuery => Self::InvalidQuery,
             FailureCode::TooManyRows => Self::TooManyRows,
             FailureCode::TooLarge => Self::TooLarge,
+            FailureCode::CellTooLarge => Self::CellTooLarge,
             FailureCode::DatabaseUnavailable => Self::DatabaseUnavailable,
             FailureCode::StorageUnavailable => Self::StorageUnavailable,
             FailureCode::Timeout => Self::ExportTimeout,

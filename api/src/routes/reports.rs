@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue};
 use waybill_shared::caller::Caller;
 use waybill_shared::encode::Format;
 use waybill_shared::query::{Fault, FaultCode, Rejection, ReportPlan, ReportQuery, ReportRequest};
+use waybill_shared::size::Oversize;
 
 use crate::actions::operation;
 use crate::admission::{Admitted, Busy};
@@ -55,7 +56,7 @@ pub(crate) async fn get_report_catalog(
 }
 
 problems!(QueryProblems:
-    InvalidRequest, InvalidQuery, Forbidden, NotAcceptable, RequestTimeout, PayloadTooLarge,
+    InvalidRequest, InvalidQuery, CellTooLarge, Forbidden, NotAcceptable, RequestTimeout, PayloadTooLarge,
     UnsupportedMediaType, Overloaded, QueryTimeout, QueryFailed, SourceConflict, SourceLimit,
     DatabaseUnavailable, Internal);
 
@@ -123,7 +124,16 @@ async fn query(
             Ok(([(CONTENT_TYPE, json)], report.content).into_response())
         }
         Attempt::Outgrew(Outgrown::Time) => Err(query_timeout(state, links)),
-        Attempt::Outgrew(Outgrown::Bytes | Outgrown::Rows) => {
+        Attempt::Outgrew(Outgrown::Cell(oversize))
+            if oversize.size > Some(state.exports.max_cell_bytes as u64) =>
+        {
+            let oversize = Oversize {
+                limit: state.exports.max_cell_bytes,
+                ..oversize
+            };
+            Err(Problem::new(ProblemCode::CellTooLarge, oversize.advice()))
+        }
+        Attempt::Outgrew(Outgrown::Bytes | Outgrown::Cell(_) | Outgrown::Rows) => {
             let detail = format!(
                 "the rows are more than the {} bytes that are answered at once: lower the limit, or export the query",
                 state.inline.max_bytes

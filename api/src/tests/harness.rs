@@ -208,6 +208,7 @@ impl Service {
             link_seconds: 900,
             timeout_seconds: 60,
             freshness_timeout_ms: 5_000,
+            max_cell_bytes: 8 << 20,
         };
         change(&mut inline, &mut exports);
         let mut sources = Sources::default();

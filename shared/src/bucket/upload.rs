@@ -124,10 +124,21 @@ impl Upload {
             self.make_room().await?;
             let mut next = self.spare.pop().unwrap_or_default();
             next.reserve_exact(PART_BYTES + OVERFLOW_BYTES);
-            next.extend_from_slice(&self.filling[PART_BYTES..]);
-            self.filling.truncate(PART_BYTES);
-            let full = std::mem::replace(&mut self.filling, next);
-            self.send(full)?;
+            if self.filling.len() - PART_BYTES <= OVERFLOW_BYTES {
+                next.extend_from_slice(&self.filling[PART_BYTES..]);
+                self.filling.truncate(PART_BYTES);
+                let full = std::mem::replace(&mut self.filling, next);
+                self.send(full)?;
+            } else {
+                // Cut off in front, so that no second buffer grows as large.
+                next.extend_from_slice(&self.filling[..PART_BYTES]);
+                self.filling.drain(..PART_BYTES);
+                self.send(next)?;
+            }
+        }
+        // Most rows fit into the room for what is too much. One that did not is gone by now.
+        if self.filling.capacity() > PART_BYTES + OVERFLOW_BYTES {
+            self.filling.shrink_to(PART_BYTES + OVERFLOW_BYTES);
         }
         Ok(())
     }

@@ -85,6 +85,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("exports.link_seconds", Rule::Integer(1, 604_800)),
     setting("exports.timeout_seconds", Rule::Integer(1, 604_800)),
     setting("exports.freshness_timeout_ms", Rule::Integer(1, 60_000)),
+    setting("exports.max_cell_bytes", Rule::Integer(4_096, 1 << 28)),
     setting("limits.requests_per_second", Rule::Integer(1, 1_000_000)),
     setting("limits.burst", Rule::Integer(1, 1_000_000)),
     setting("limits.max_connections", Rule::Integer(1, 1_000_000)),

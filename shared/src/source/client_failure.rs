@@ -26,6 +26,7 @@ impl SourceError {
                     "The column {column} has a value that is not of its type: {reason}. Leave the column or the row out, or ask the operator to correct the data or the catalog."
                 ),
             ),
+            Self::TooLarge(oversize) => (FailureCode::CellTooLarge, oversize.advice()),
             _ => return None,
         };
         Some(Failure { code, detail })
@@ -42,7 +43,11 @@ impl SourceError {
             | Self::Conflict { .. } => true,
             Self::Limit { is_final, .. } => !is_final,
             Self::Query(fault) => fault.is_passing,
-            Self::NotConfigured(_) | Self::Url(_) | Self::Refused(_) | Self::Value { .. } => false,
+            Self::NotConfigured(_)
+            | Self::Url(_)
+            | Self::Refused(_)
+            | Self::Value { .. }
+            | Self::TooLarge(_) => false,
         }
     }
 }

@@ -22,14 +22,13 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 use sqlx::postgres::{PgConnectOptions, PgRow};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::connections::{Answer, Connections, Lease, Protocol};
 use self::failure::source_error;
 use self::reader::Reader;
 use self::types::KnownTypes;
-use super::{BATCHES_AHEAD, Index, Reading, Snapshot, Source, SourceError, SourceLimits};
+use super::{Index, Reading, Snapshot, Source, SourceError, SourceLimits, batches};
 use crate::catalog::Relation;
 use crate::config::DatabaseUrl;
 use crate::statement::{self, Dialect, Statement, TypedUse, index_columns};
@@ -106,7 +105,7 @@ impl Source for PostgresSource {
 
     async fn open(&self, reading: Reading) -> Result<Snapshot, SourceError> {
         let (lease, start) = self.begin(&reading).await?;
-        let (batches_in, batches) = mpsc::channel(BATCHES_AHEAD);
+        let (batches_in, batches) = batches::channel(reading.guard.limits.batch);
         let stop = CancellationToken::new();
         let reader = Reader {
             lease,

@@ -6,6 +6,7 @@
 
 mod columns;
 mod functions;
+mod sizes;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -15,15 +16,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use self::columns::BatchBuilder;
-use super::{BATCHES_AHEAD, Index, QueryFault, Reading, Snapshot, Source, SourceError, text};
+use super::batches::{self, BatchSender};
+use super::{Index, QueryFault, Reading, Snapshot, Source, SourceError, text};
 use crate::statement::{Dialect, Statement};
 
 #[cfg(test)]
@@ -97,7 +99,7 @@ impl Source for SqliteSource {
 
     async fn open(&self, reading: Reading) -> Result<Snapshot, SourceError> {
         let (opened, opening) = oneshot::channel();
-        let (batches_in, batches) = mpsc::channel(BATCHES_AHEAD);
+        let (batches_in, batches) = batches::channel(reading.guard.limits.batch);
         let query = Arc::new(RunningQuery::default());
         let reader = Reader {
             path: self.path.clone(),
@@ -193,11 +195,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn run(
-        mut self,
-        opened: oneshot::Sender<Result<Start, SourceError>>,
-        batches: &mpsc::Sender<Result<RecordBatch, SourceError>>,
-    ) {
+    fn run(mut self, opened: oneshot::Sender<Result<Start, SourceError>>, batches: &BatchSender) {
         let connection = match self.connection.take() {
             Some(connection) => Ok(connection),
             None => connect(&self.path),
@@ -221,7 +219,7 @@ impl Reader {
         self.query.ended();
         if let Err(error) = outcome {
             // Nobody listens any more when the snapshot was dropped, which interrupts the query.
-            drop(batches.blocking_send(Err(error)));
+            batches.blocking_fail(error);
         }
         let unwatched = connection.progress_handler(0, None::<fn() -> bool>).is_ok();
         if unwatched && (connection.is_autocommit() || connection.execute_batch("ROLLBACK").is_ok())
@@ -249,6 +247,7 @@ impl Reader {
     /// Takes the snapshot: the transaction begins with its first read.
     fn start(&self, connection: &Connection) -> Result<Start, SourceError> {
         connection.execute_batch("BEGIN").map_err(source_error)?;
+        sizes::limit(connection, self.reading.guard.limits).map_err(source_error)?;
         let materialized_at = Utc::now();
         connection
             .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
@@ -296,24 +295,26 @@ impl Reader {
         }
     }
 
-    fn read(
-        &self,
-        connection: &Connection,
-        batches: &mpsc::Sender<Result<RecordBatch, SourceError>>,
-    ) -> Result<(), SourceError> {
+    fn read(&self, connection: &Connection, batches: &BatchSender) -> Result<(), SourceError> {
+        let limits = self.reading.guard.limits;
+        let read_error = |error| sizes::read_error(error, &self.reading);
         let mut statement = connection
             .prepare_cached(self.reading.statement.report())
             .map_err(source_error)?;
-        let mut rows = statement.query([]).map_err(reading_error)?;
-        let mut batch = BatchBuilder::new(&self.reading.columns);
-        while let Some(row) = rows.next().map_err(reading_error)? {
+        let mut rows = statement.query([]).map_err(read_error)?;
+        let mut batch = BatchBuilder::new(&self.reading.columns, limits);
+        while let Some(row) = rows.next().map_err(read_error)? {
             batch.push(row)?;
-            if batch.is_full() && batches.blocking_send(Ok(batch.take()?)).is_err() {
-                return Ok(());
+            if batch.is_full() {
+                let bytes = batch.bytes();
+                if batches.blocking_send(batch.take()?, bytes).is_err() {
+                    return Ok(());
+                }
             }
         }
         if !batch.is_empty() {
-            drop(batches.blocking_send(Ok(batch.take()?)));
+            let bytes = batch.bytes();
+            drop(batches.blocking_send(batch.take()?, bytes));
         }
         Ok(())
     }
@@ -381,7 +382,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     // The catalog's SQL is trusted to read: not to write, not to reach another file.
     connection.pragma_update(None, "query_only", true)?;
-    connection.set_limit(rusqlite::limits::Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     functions::register(&connection)?;
     Ok(connection)
 }

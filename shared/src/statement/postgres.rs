@@ -12,7 +12,7 @@ use chrono::{DateTime, NaiveDate};
 use uuid::Uuid;
 
 use self::filters::{comparison, condition, organisation, text, within};
-use super::{Dialect, Use, from_clause, order_and_limit, quoted_name};
+use super::{Dialect, SizeGuard, Use, from_clause, order_and_limit, quoted_name};
 use crate::catalog::{Dataset, Expression, Field, Grain};
 use crate::column::{ColumnKind, ColumnType};
 use crate::query::{FilterOp, Literal, ReportPlan, TimeRange};
@@ -20,10 +20,14 @@ use crate::stored::{StoredType, StoredTypes};
 
 pub(super) use self::types::stored_types;
 
-pub(super) fn report(plan: &ReportPlan, rows: u64) -> String {
+pub(super) fn report(plan: &ReportPlan, rows: u64, guard: Option<&SizeGuard>) -> String {
     let types = plan.stored_types();
     let ordered = |expression: &Expression, column_type| ordered(expression, column_type, types);
-    unordered(plan) + &order_and_limit(plan, rows, ordered)
+    let report = unordered(plan) + &order_and_limit(plan, rows, ordered);
+    match guard {
+        None => report,
+        Some(guard) => guard.wrap_postgres(&report, plan.columns()),
+    }
 }
 
 pub(super) fn estimate(plan: &ReportPlan) -> String {
@@ -49,7 +53,10 @@ fn unordered(plan: &ReportPlan) -> String {
             ColumnKind::Dimension => {
                 dimension(expression, column.column_type, dataset.grain, types)
             }
-            ColumnKind::Measure => value(expression, column.column_type, types),
+            ColumnKind::Measure => {
+                let value = value(expression, column.column_type, types);
+                sent(value, column.column_type)
+            }
         })
         .collect();
     let mut conditions: Vec<String> = organisation(plan).into_iter().collect();
@@ -80,12 +87,21 @@ fn dimension(
     grain: Grain,
     types: &StoredTypes,
 ) -> String {
-    match (grain, column_type) {
+    let selected = match (grain, column_type) {
         (Grain::Row, _) => value(expression, column_type, types),
         (Grain::Aggregate, ColumnType::Json) => {
             format!("({})::json", grouped(expression, column_type, types))
         }
         (Grain::Aggregate, _) => grouped(expression, column_type, types),
+    };
+    sent(selected, column_type)
+}
+
+/// The form in which a value is sent: a document as its text, whose length is known.
+fn sent(selected: String, column_type: ColumnType) -> String {
+    match column_type {
+        ColumnType::Json => format!("{selected}::text"),
+        _ => selected,
     }
 }
 

@@ -7,20 +7,27 @@
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
-use super::{Dialect, Use, from_clause, operator, order_and_limit, quoted_name, quoted_text};
+use super::guard::is_variable;
+use super::{
+    Dialect, SizeGuard, Use, from_clause, operator, order_and_limit, quoted_name, quoted_text,
+};
 use crate::catalog::{Dataset, Grain};
 use crate::column::{ColumnKind, ColumnType};
 use crate::query::{Literal, Predicate, ReportPlan, Test, TimeRange};
 
-pub(super) fn report(plan: &ReportPlan, rows: u64) -> String {
+pub(super) fn report(plan: &ReportPlan, rows: u64, guard: Option<&SizeGuard>) -> String {
     let dataset = plan.dataset();
     let columns = || plan.columns().iter().zip(plan.expressions());
 
     let selected: Vec<String> = columns()
-        .map(|(column, expression)| {
+        .enumerate()
+        .map(|(index, (column, expression))| {
             let sql = expression.for_dialect(Dialect::Sqlite);
-            match (dataset.grain, column.kind) {
-                (Grain::Aggregate, ColumnKind::Dimension) => comparable(sql, column.column_type),
+            match (dataset.grain, column.kind, guard) {
+                (Grain::Aggregate, ColumnKind::Dimension, _) => comparable(sql, column.column_type),
+                (Grain::Row, _, Some(guard)) if is_variable(column.column_type) => {
+                    guard.wrap_sqlite(index, sql, sql)
+                }
                 _ => sql.to_owned(),
             }
         })

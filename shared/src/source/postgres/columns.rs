@@ -104,21 +104,20 @@ impl ColumnBuilder {
         self.nulls.append_null();
     }
 
-    /// Appends a value; returns how many bytes it takes beyond those of a fixed width.
+    /// Appends a value.
     #[inline]
-    pub(super) fn append(&mut self, field: &[u8]) -> Result<usize, Unfit> {
-        let mut bytes = 0;
+    pub(super) fn append(&mut self, field: &[u8]) -> Result<(), Unfit> {
         match &mut self.values {
             Values::String(texts) => {
                 texts.bytes.extend_from_slice(field);
-                bytes = texts.end();
+                texts.end();
             }
             Values::Integer(values) => values.push(i64::from_be_bytes(fixed(field)?)),
             Values::WholeNumeric(values) => values.push(whole(field)?),
             Values::Float(values) => values.push(f64::from_be_bytes(fixed(field)?)),
             Values::Decimal(texts) => {
                 numeric::write(field, &mut texts.bytes).ok_or(Unfit::Form)?;
-                bytes = texts.end();
+                texts.end();
             }
             Values::Boolean(values) => values.append(fixed::<1>(field)? != [0]),
             Values::Timestamp(values) => values.push(instant(i64::from_be_bytes(fixed(field)?))?),
@@ -126,11 +125,11 @@ impl ColumnBuilder {
             Values::Uuid(values) => values.extend_from_slice(&fixed::<16>(field)?),
             Values::Json(texts) => {
                 json::compact(field, &mut texts.bytes);
-                bytes = texts.end();
+                texts.end();
             }
         }
         self.nulls.append_non_null();
-        Ok(bytes)
+        Ok(())
     }
 
     /// The values so far; the builder starts anew.
@@ -168,14 +167,12 @@ impl Texts {
         }
     }
 
-    /// Ends the text that was appended to the bytes; returns its length.
+    /// Ends the text that was appended to the bytes.
     #[inline]
-    fn end(&mut self) -> usize {
-        let start = self.offsets.last().copied().unwrap_or(0);
-        // A batch is closed at 2 MiB and a value has 1 GiB at most.
+    fn end(&mut self) {
+        // A batch is closed at 2 MiB and a row has 1 GiB at most.
         let end = i32::try_from(self.bytes.len()).unwrap_or(i32::MAX);
         self.offsets.push(end);
-        end.abs_diff(start) as usize
     }
 
     /// Checks all texts at once, which is much faster than one by one.

@@ -14,13 +14,16 @@ use arrow_schema::SchemaRef;
 
 use super::columns::{ColumnBuilder, Unfit};
 use crate::column::{Column, arrow_schema};
-use crate::source::{BATCH_BYTES, BATCH_ROWS, SourceError};
+use crate::size::{Oversize, SizeLimits};
+use crate::source::{BATCH_ROWS, SourceError};
 
 const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
 /// Flags of the header that a reader must know to go on; none is in use today.
 const CRITICAL_FLAGS: u32 = 0xffff_0000;
 /// The number of fields that is none: nothing follows.
 const TRAILER: i16 = -1;
+/// More than the values of fixed width of a row take, 1,600 of them at most.
+const FIXED_BYTES: usize = 64 * 1024;
 /// The length of a field that is none.
 const NULL: i32 = -1;
 
@@ -29,7 +32,9 @@ pub(super) struct CopyDecoder {
     schema: SchemaRef,
     columns: Vec<ColumnBuilder>,
     state: State,
+    limits: SizeLimits,
     rows: usize,
+    /// Of the messages, which is about what the rows take.
     bytes: usize,
 }
 
@@ -42,7 +47,11 @@ enum State {
 
 impl CopyDecoder {
     /// `sends_numeric` tells of a column of integers whether it comes as numeric.
-    pub(super) fn new(columns: &[Column], sends_numeric: impl Fn(usize) -> bool) -> Self {
+    pub(super) fn new(
+        columns: &[Column],
+        limits: SizeLimits,
+        sends_numeric: impl Fn(usize) -> bool,
+    ) -> Self {
         Self {
             schema: arrow_schema(columns),
             columns: columns
@@ -54,6 +63,7 @@ impl CopyDecoder {
                 })
                 .collect(),
             state: State::Signature,
+            limits,
             rows: 0,
             bytes: 0,
         }
@@ -62,6 +72,7 @@ impl CopyDecoder {
     /// Takes one message.
     pub(super) fn push(&mut self, message: &[u8]) -> Result<(), SourceError> {
         let mut rest = message;
+        self.bytes += message.len();
         if self.state == State::Signature {
             rest = after_header(rest)?;
             self.state = State::Rows;
@@ -89,6 +100,7 @@ impl CopyDecoder {
     #[inline]
     fn row<'m>(&mut self, fields: &'m [u8]) -> Result<&'m [u8], SourceError> {
         let mut rest = fields;
+        let mut row_bytes = 0;
         for (index, column) in self.columns.iter_mut().enumerate() {
             let (length, after) = split(rest)?;
             rest = match i32::from_be_bytes(*length) {
@@ -100,9 +112,12 @@ impl CopyDecoder {
                     let length = usize::try_from(length)
                         .map_err(|_| malformed("a field of negative length"))?;
                     let (field, after) = after.split_at_checked(length).ok_or_else(short)?;
-                    match column.append(field) {
-                        Ok(bytes) => self.bytes += bytes,
-                        Err(unfit) => return Err(unfit.of_column(self.schema.field(index).name())),
+                    row_bytes += length;
+                    if length > self.limits.cell || row_bytes > self.limits.row + FIXED_BYTES {
+                        return Err(self.oversize(index, length, row_bytes));
+                    }
+                    if let Err(unfit) = column.append(field) {
+                        return Err(unfit.of_column(self.schema.field(index).name()));
                     }
                     after
                 }
@@ -112,8 +127,27 @@ impl CopyDecoder {
         Ok(rest)
     }
 
+    #[cold]
+    fn oversize(&self, index: usize, length: usize, row_bytes: usize) -> SourceError {
+        let of_cell = length > self.limits.cell;
+        SourceError::TooLarge(Oversize {
+            column: of_cell.then(|| self.schema.field(index).name().clone()),
+            limit: if of_cell {
+                self.limits.cell
+            } else {
+                self.limits.row
+            },
+            size: Some(if of_cell { length } else { row_bytes } as u64),
+        })
+    }
+
     pub(super) fn is_full(&self) -> bool {
-        self.rows >= BATCH_ROWS || self.bytes >= BATCH_BYTES
+        self.rows >= BATCH_ROWS || self.bytes >= self.limits.batch
+    }
+
+    /// Bytes of the rows so far.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The rows so far, as a batch; the decoder goes on with the next.

@@ -5,17 +5,16 @@
 
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
 use futures::StreamExt;
-use tokio::sync::mpsc;
+use sqlx::Connection;
+use sqlx::error::DatabaseError;
 use tokio_util::sync::CancellationToken;
 
 use super::connections::{Connections, Lease};
 use super::copy::CopyDecoder;
 use super::failure::{Phase, reading_error};
+use crate::source::batches::{Abandoned, BatchSender};
 use crate::source::{Reading, SourceError};
-
-type Batches = mpsc::Sender<Result<RecordBatch, SourceError>>;
 
 /// One report that is being read.
 pub(super) struct Reader {
@@ -39,7 +38,7 @@ enum End {
 }
 
 impl Reader {
-    pub(super) async fn run(mut self, batches: Batches) {
+    pub(super) async fn run(mut self, batches: BatchSender) {
         let end = tokio::select! {
             biased;
             end = read(&mut self.lease, &self.reading, &batches) => end,
@@ -50,11 +49,17 @@ impl Reader {
                 // The reader has its last row and waits for nothing that follows.
                 drop(batches);
                 match self.lease.run("COMMIT").await {
-                    Ok(()) => self.lease.give_back(),
+                    Ok(()) => {
+                        // It may have grown to several times the largest row.
+                        if let Ok(connection) = self.lease.connection() {
+                            connection.shrink_buffers();
+                        }
+                        self.lease.give_back();
+                    }
                     Err(error) => tracing::debug!(%error, "a snapshot could not be closed"),
                 }
             }
-            End::Failed(error) => drop(batches.send(Err(error)).await),
+            End::Failed(error) => batches.fail(error).await,
             End::Abandoned(error) => {
                 // Before the connection is closed: until then the process is surely ours.
                 if let Err(error) = self.connections.cancel(self.process).await {
@@ -62,14 +67,14 @@ impl Reader {
                 }
                 drop(self.lease);
                 if let Some(error) = error {
-                    drop(batches.send(Err(error)).await);
+                    batches.fail(error).await;
                 }
             }
         }
     }
 }
 
-async fn read(lease: &mut Lease, reading: &Reading, batches: &Batches) -> End {
+async fn read(lease: &mut Lease, reading: &Reading, batches: &BatchSender) -> End {
     let connection = match lease.connection() {
         Ok(connection) => connection,
         Err(error) => return End::Failed(error),
@@ -80,35 +85,46 @@ async fn read(lease: &mut Lease, reading: &Reading, batches: &Batches) -> End {
     );
     let mut messages = match connection.copy_out_raw(&copy).await {
         Ok(messages) => messages,
-        Err(error) => return End::Failed(reading_error(&error, Phase::Begins)),
+        Err(error) => return End::Failed(read_error(&error, Phase::Begins, reading)),
     };
-    let mut decoder = CopyDecoder::new(&reading.columns, |column| {
+    let mut decoder = CopyDecoder::new(&reading.columns, reading.guard.limits, |column| {
         reading.statement.sends_numeric(column)
     });
     while let Some(message) = messages.next().await {
         let message = match message {
             Ok(message) => message,
-            Err(error) => return End::Failed(reading_error(&error, Phase::Runs)),
+            Err(error) => return End::Failed(read_error(&error, Phase::Runs, reading)),
         };
         if let Err(error) = decoder.push(&message) {
             return End::Abandoned(Some(error));
         }
+        drop(message);
         if decoder.is_full() {
+            let bytes = decoder.bytes();
             let batch = match decoder.take() {
                 Ok(batch) => batch,
                 Err(error) => return End::Abandoned(Some(error)),
             };
-            if batches.send(Ok(batch)).await.is_err() {
+            if let Err(Abandoned) = batches.send(batch, bytes).await {
                 return End::Abandoned(None);
             }
         }
     }
+    let bytes = decoder.bytes();
     match decoder.finish() {
         Ok(None) => End::Whole,
         Ok(Some(batch)) => {
-            drop(batches.send(Ok(batch)).await);
+            // Whether anybody takes it or not, the connection is ready.
+            drop(batches.send(batch, bytes).await);
             End::Whole
         }
         Err(error) => End::Failed(error),
     }
+}
+
+/// What the statement itself refuses is no fault of it.
+fn read_error(error: &sqlx::Error, phase: Phase, reading: &Reading) -> SourceError {
+    let told = error.as_database_error().map(DatabaseError::message);
+    told.and_then(|text| reading.guard.oversize(text, &reading.columns))
+        .map_or_else(|| reading_error(error, phase), SourceError::TooLarge)
 }

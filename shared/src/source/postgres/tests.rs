@@ -58,6 +58,10 @@ impl Backend for Things {
         source(self.database.url())
     }
 
+    fn document(text: &str) -> String {
+        format!("({text})::json")
+    }
+
     const UNFIT: (&'static str, &'static str) = (
         "INSERT INTO things (org, at, day) VALUES ('a', '2026-01-05', 'infinity')",
         "day",

@@ -12,36 +12,46 @@ use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use serde::de::IgnoredAny;
 
-use super::super::{BATCH_BYTES, BATCH_ROWS, SourceError, json};
+use super::super::{BATCH_ROWS, SourceError, json};
 use super::value;
 use crate::column::{Column, ColumnType, arrow_schema};
+use crate::size::{Oversize, SizeLimits};
+
+/// About what a value of fixed width takes in a batch.
+const FIXED_BYTES: usize = 8;
 
 /// Collects rows until they make a batch.
 pub(super) struct BatchBuilder {
     schema: SchemaRef,
     columns: Vec<ColumnBuilder>,
+    limits: SizeLimits,
     rows: usize,
     bytes: usize,
 }
 
 impl BatchBuilder {
-    pub(super) fn new(columns: &[Column]) -> Self {
+    pub(super) fn new(columns: &[Column], limits: SizeLimits) -> Self {
         Self {
             schema: arrow_schema(columns),
             columns: columns
                 .iter()
                 .map(|column| ColumnBuilder::new(column.column_type))
                 .collect(),
+            limits,
             rows: 0,
             bytes: 0,
         }
     }
 
     pub(super) fn push(&mut self, row: &Row<'_>) -> Result<(), SourceError> {
+        let mut row_bytes = 0;
         for (index, column) in self.columns.iter_mut().enumerate() {
             let stored = row.get_ref(index).map_err(super::source_error)?;
             if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) = stored {
-                self.bytes += bytes.len();
+                row_bytes += bytes.len();
+                if bytes.len() > self.limits.cell || row_bytes > self.limits.row {
+                    return Err(self.oversize(index, bytes.len(), row_bytes));
+                }
             }
             column.append(stored).map_err(|reason| SourceError::Value {
                 column: self.schema.field(index).name().clone(),
@@ -49,11 +59,31 @@ impl BatchBuilder {
             })?;
         }
         self.rows += 1;
+        self.bytes += row_bytes + FIXED_BYTES * self.columns.len();
         Ok(())
     }
 
+    #[cold]
+    fn oversize(&self, index: usize, length: usize, row_bytes: usize) -> SourceError {
+        let of_cell = length > self.limits.cell;
+        SourceError::TooLarge(Oversize {
+            column: of_cell.then(|| self.schema.field(index).name().clone()),
+            limit: if of_cell {
+                self.limits.cell
+            } else {
+                self.limits.row
+            },
+            size: Some(if of_cell { length } else { row_bytes } as u64),
+        })
+    }
+
     pub(super) fn is_full(&self) -> bool {
-        self.rows >= BATCH_ROWS || self.bytes >= BATCH_BYTES
+        self.rows >= BATCH_ROWS || self.bytes >= self.limits.batch
+    }
+
+    /// Bytes of the rows so far.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::{Connection, Error, ToSql};
 
-use super::value;
+use super::{sizes, value};
 
 pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
     scalar(connection, "waybill_timestamp", |context| {
@@ -22,6 +22,11 @@ pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
     })?;
     scalar(connection, "waybill_boolean", |context| {
         value::boolean(context.get_raw(0)).map_err(refused)
+    })?;
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_INNOCUOUS;
+    connection.create_scalar_function("waybill_oversize", 2, flags, |context| {
+        let refusal = sizes::refusal(context.get(0)?, context.get(1)?);
+        Err::<Option<i64>, _>(Error::UserFunctionError(refusal.into()))
     })?;
     connection.create_collation("waybill_decimal", compare_decimals)
 }

@@ -45,6 +45,10 @@ impl Backend for Things {
         Arc::new(SqliteSource::new(&self.path))
     }
 
+    fn document(text: &str) -> String {
+        text.to_owned()
+    }
+
     const UNFIT: (&'static str, &'static str) = (
         "INSERT INTO things (org, at, i) VALUES ('a', '2026-01-05', 'many')",
         "i",

@@ -21,7 +21,7 @@ fn decoder() -> CopyDecoder {
         column("i", ColumnType::Integer),
         column("s", ColumnType::String),
     ];
-    CopyDecoder::new(&columns, |_| false)
+    CopyDecoder::new(&columns, SizeLimits::of_export(1 << 20), |_| false)
 }
 
 fn decoded(messages: &[&[u8]]) -> Result<Option<RecordBatch>, SourceError> {

@@ -7,7 +7,7 @@ use waybill_test_services::postgres::{Cluster, Database, Setup};
 
 use super::{LIMITS, TABLE, Things, source, source_within};
 use crate::query::ReportPlan;
-use crate::source::conformance::{Backend, CATALOG, file, open, plan_of, sources};
+use crate::source::conformance::{Backend, CATALOG, SIZES, file, open, plan_of, sources};
 use crate::source::{SourceError, SourceLimits, Sources};
 
 /// Far above what anything here takes.
@@ -249,7 +249,7 @@ async fn a_slow_search_for_the_newest_row_costs_freshness_only() {
             json!({ "dataset": "things", "dimensions": ["i"] }),
         );
         let mut snapshot = sources
-            .open(&plan, 10, Duration::from_millis(50))
+            .open(&plan, 10, SIZES, Duration::from_millis(50))
             .await
             .expect("a snapshot");
         assert_eq!(snapshot.source_updated_at, None);

@@ -1,0 +1,183 @@
+//! From the one who reads to the one who encodes: batches in their order, and no more of them at a
+//! time than a number of bytes.
+//!
+//! It knows how large a batch is and nothing of what is in it. What is larger than all the room goes
+//! alone: it is not even read on until that batch is done with.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::SourceError;
+
+/// How many batches may be ahead of the encoder, and how many times a batch's bytes there is room for:
+/// these and the one that is being encoded.
+const BATCHES_AHEAD: usize = 2;
+/// The room is counted in pieces of so many bytes.
+const PIECE: usize = 1_024;
+
+/// Nobody takes batches any more.
+#[derive(Debug)]
+pub(super) struct Abandoned;
+
+/// A batch, and the room that it takes until it is done with.
+type Sized = (RecordBatch, OwnedSemaphorePermit);
+
+/// A way from a source to its reader whose batches have about `batch_bytes`.
+pub(super) fn channel(batch_bytes: usize) -> (BatchSender, BatchReceiver) {
+    let pieces = (BATCHES_AHEAD + 1) * batch_bytes.div_ceil(PIECE);
+    let room = Arc::new(Semaphore::new(pieces));
+    let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
+    let sender = BatchSender {
+        batches: sender,
+        room: Arc::clone(&room),
+        pieces: u32::try_from(pieces).unwrap_or(u32::MAX),
+    };
+    let receiver = BatchReceiver {
+        batches: receiver,
+        current: None,
+        room,
+    };
+    (sender, receiver)
+}
+
+/// The end at the source.
+pub(super) struct BatchSender {
+    batches: mpsc::Sender<Result<Sized, SourceError>>,
+    room: Arc<Semaphore>,
+    /// Of the whole room.
+    pieces: u32,
+}
+
+impl BatchSender {
+    /// Hands over a batch of so many bytes once there is room for it. After one that takes all the
+    /// room it waits until that is done with.
+    pub(super) async fn send(&self, batch: RecordBatch, bytes: usize) -> Result<(), Abandoned> {
+        let pieces = u32::try_from(bytes.div_ceil(PIECE)).unwrap_or(u32::MAX);
+        let pieces = pieces.clamp(1, self.pieces);
+        let room = Arc::clone(&self.room);
+        let permit = room.acquire_many_owned(pieces).await;
+        let batch = (batch, permit.map_err(|_| Abandoned)?);
+        self.batches.send(Ok(batch)).await.map_err(|_| Abandoned)?;
+        if pieces == self.pieces {
+            let all = self.room.acquire_many(self.pieces).await;
+            drop(all.map_err(|_| Abandoned)?);
+        }
+        Ok(())
+    }
+
+    /// As [`send`](Self::send), from a thread that may block.
+    pub(super) fn blocking_send(&self, batch: RecordBatch, bytes: usize) -> Result<(), Abandoned> {
+        Handle::current().block_on(self.send(batch, bytes))
+    }
+
+    /// Hands over why there are no more batches, if anybody cares.
+    pub(super) async fn fail(&self, error: SourceError) {
+        drop(self.batches.send(Err(error)).await);
+    }
+
+    /// As [`fail`](Self::fail), from a thread that may block.
+    pub(super) fn blocking_fail(&self, error: SourceError) {
+        drop(self.batches.blocking_send(Err(error)));
+    }
+}
+
+/// The end at the encoder. Dropped, it ends whoever waits for room.
+pub(super) struct BatchReceiver {
+    batches: mpsc::Receiver<Result<Sized, SourceError>>,
+    /// The room of the batch that was taken last.
+    current: Option<OwnedSemaphorePermit>,
+    room: Arc<Semaphore>,
+}
+
+impl BatchReceiver {
+    /// The next batch; the one before is done with.
+    pub(super) async fn next(&mut self) -> Option<Result<RecordBatch, SourceError>> {
+        self.current = None;
+        let next = self.batches.recv().await?;
+        Some(next.map(|(batch, permit)| {
+            self.current = Some(permit);
+            batch
+        }))
+    }
+}
+
+impl Drop for BatchReceiver {
+    fn drop(&mut self) {
+        self.room.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use arrow_schema::Schema;
+    use futures::poll;
+
+    use super::*;
+
+    const BYTES: usize = 64 * 1024;
+
+    fn batch() -> RecordBatch {
+        RecordBatch::new_empty(Arc::new(Schema::empty()))
+    }
+
+    #[tokio::test]
+    async fn small_batches_run_ahead_and_large_ones_go_alone() {
+        let (sender, mut receiver) = channel(BYTES);
+        for _ in 0..BATCHES_AHEAD {
+            sender.send(batch(), BYTES).await.expect("there is room");
+        }
+        receiver.next().await.expect("one").expect("a batch");
+        sender.send(batch(), BYTES).await.expect("there is room");
+        {
+            let mut further = Box::pin(sender.send(batch(), BYTES));
+            assert!(poll!(&mut further).is_pending(), "three are not done with");
+            receiver.next().await.expect("one").expect("a batch");
+            further.await.expect("there is room");
+        }
+        for _ in 0..2 {
+            receiver.next().await.expect("one").expect("a batch");
+        }
+        let mut large = Box::pin(sender.send(batch(), 100 * BYTES));
+        assert!(poll!(&mut large).is_pending(), "one is being encoded");
+        let mut next = Box::pin(receiver.next());
+        assert!(poll!(&mut next).is_pending());
+        assert!(poll!(&mut large).is_pending(), "it is on its way");
+        next.await.expect("one").expect("the large batch");
+        assert!(poll!(&mut large).is_pending(), "it is not done with");
+        assert_eq!(poll!(Box::pin(receiver.next())).map(|_| ()), Poll::Pending);
+        large.await.expect("it is done with");
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_room_learns_that_nobody_listens() {
+        let (sender, receiver) = channel(BYTES);
+        sender
+            .send(batch(), 2 * BYTES)
+            .await
+            .expect("there is room");
+        let mut waiting = Box::pin(sender.send(batch(), 2 * BYTES));
+        assert!(poll!(&mut waiting).is_pending());
+        drop(receiver);
+        assert!(waiting.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_error_needs_no_room() {
+        let (sender, mut receiver) = channel(BYTES);
+        sender
+            .send(batch(), 2 * BYTES)
+            .await
+            .expect("there is room");
+        sender.fail(SourceError::Stopped).await;
+        receiver.next().await.expect("one").expect("a batch");
+        assert!(matches!(
+            receiver.next().await,
+            Some(Err(SourceError::Stopped))
+        ));
+    }
+}
