@@ -131,7 +131,12 @@ async fn read(
     let as_of = snapshot.materialized_at.trunc_subsecs(6);
     let source_updated_at = snapshot.source_updated_at;
 
-    let mut encoder = encoder(plan.format(), plan.columns(), as_of);
+    let mut encoder = encoder(
+        plan.format(),
+        plan.columns(),
+        as_of,
+        plan.dataset().formula_guard,
+    );
     let mut content = Vec::new();
     let mut row_count = 0;
     encoder.begin(&mut content);

@@ -150,7 +150,7 @@ async fn read(sources: &Sources, plan: &ReportPlan, encode: bool) -> f64 {
         )
         .await;
     let mut snapshot = snapshot.expect("a snapshot");
-    let mut encoder = encoder(Format::Csv, plan.columns(), snapshot.materialized_at);
+    let mut encoder = encoder(Format::Csv, plan.columns(), snapshot.materialized_at, true);
     let (mut out, mut rows) = (Vec::new(), 0);
     encoder.begin(&mut out);
     while let Some(batch) = snapshot.next().await {

@@ -64,6 +64,8 @@ pub struct Dataset {
     pub max_range_days: Option<u32>,
     /// The roles that may use it; empty = every role.
     pub roles: Vec<String>,
+    /// Whether strings that a spreadsheet may take for a formula are marked in CSV files.
+    pub formula_guard: bool,
     /// What can be grouped by or copied, in the order of the file.
     pub dimensions: Vec<Field>,
     /// What can be computed, in the order of the file. Empty for [`Grain::Row`].

@@ -112,15 +112,17 @@ pub trait Encoder: Send {
     fn finish(&mut self, trailer: &Trailer, out: &mut Vec<u8>);
 }
 
-/// The encoder of a format for these columns.
+/// The encoder of a format for these columns; without the formula guard, where a format has one, every
+/// string stands as the source has it.
 #[must_use]
 pub fn encoder(
     format: Format,
     columns: &[Column],
     as_of: chrono::DateTime<chrono::Utc>,
+    formula_guard: bool,
 ) -> Box<dyn Encoder> {
     match format {
-        Format::Csv => Box::new(csv::CsvEncoder::new(columns)),
+        Format::Csv => Box::new(csv::CsvEncoder::with_formula_guard(columns, formula_guard)),
         Format::Json => Box::new(json::JsonEncoder::new(columns, as_of)),
     }
 }

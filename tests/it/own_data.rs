@@ -565,3 +565,47 @@ async fn an_export_shows_one_snapshot_and_the_next_one_what_has_changed() {
     assert_eq!(first_again["checksum"], first["checksum"]);
     http.file_of(&first_again).await;
 }
+
+#[tokio::test]
+async fn a_dataset_may_go_without_the_formula_guard() {
+    const NUMBERS: [&str; 3] = ["+49 30 1234", "-P1D", "=1+1"];
+    let folder = TempDir::new().expect("a folder for the test");
+    let (database, catalog) = (folder.path().join("a.db"), folder.path().join("a.toml"));
+    let rows = NUMBERS.map(|number| format!("('org_demo', '2026-05-01T00:00:00Z', '{number}')"));
+    let made = Connection::open(&database).and_then(|connection| {
+        connection.execute_batch(&format!(
+            "CREATE TABLE phones (id INTEGER PRIMARY KEY, org TEXT, at TEXT, number TEXT);
+             INSERT INTO phones (org, at, number) VALUES {}",
+            rows.join(",")
+        ))
+    });
+    made.expect("SQLite writes the rows");
+    let dataset = |name: &str, more: &str| {
+        format!(
+            "[datasets.{name}]\ntable = \"phones\"\ngrain = \"row\"\ntenant = \"org\"\ntime = \"at\"\n{more}\n\
+             [datasets.{name}.dimensions]\nid = {{ sql = \"id\", type = \"integer\" }}\n\
+             number = {{ sql = \"number\", type = \"string\" }}\n"
+        )
+    };
+    let text = dataset("guarded", "") + &dataset("bare", "formula_guard = false");
+    fs::write(&catalog, text).expect("the catalog is written");
+    let server = Launch::new().own_data(&database, &catalog).start();
+    let http = server.http();
+    for (dataset, mark) in [("guarded", "'"), ("bare", "")] {
+        let query = json!({
+            "dataset": dataset,
+            "time_range": {"from": "2026-05-01T00:00:00Z", "to": "2026-05-02T00:00:00Z"},
+            "dimensions": ["id", "number"],
+            "order_by": [{"dimension": "id"}],
+        });
+        let cells = NUMBERS.iter().zip(1..);
+        let cells: Vec<String> = cells
+            .map(|(number, id)| format!("{id},{mark}{number}\n"))
+            .collect();
+        let expected = format!("id,number\n{}", cells.concat());
+        let body = export_of(&query);
+        assert_eq!(http.post(EXPORT, &body).await.content(), expected);
+        let (_, file) = http.exported(&body).await;
+        assert_eq!(String::from_utf8_lossy(&file), expected);
+    }
+}

@@ -144,7 +144,12 @@ impl Pipeline {
         upload: &mut Upload,
         progress: &LiveProgress,
     ) -> Result<u64, AttemptError> {
-        let mut encoder = encoder(plan.format(), plan.columns(), snapshot.materialized_at);
+        let mut encoder = encoder(
+            plan.format(),
+            plan.columns(),
+            snapshot.materialized_at,
+            plan.dataset().formula_guard,
+        );
         let mut rows = 0;
         encoder.begin(upload.buffer());
         while let Some(batch) = snapshot.next().await {

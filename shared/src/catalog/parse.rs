@@ -27,7 +27,7 @@ const ROW_COUNT: &str = "row_count";
 /// A hundred years: more is a slip of the finger.
 const MAX_RANGE_DAYS: u32 = 36_600;
 
-const DATASET_KEYS: [&str; 14] = [
+const DATASET_KEYS: [&str; 15] = [
     "description",
     "source",
     "table",
@@ -39,6 +39,7 @@ const DATASET_KEYS: [&str; 14] = [
     "updated",
     "max_range_days",
     "roles",
+    "formula_guard",
     "dimensions",
     "measures",
     "filters",
@@ -133,6 +134,10 @@ fn dataset(section: &Section<'_, '_>, faults: &mut Faults<'_>) -> Option<Dataset
     let updated = section.expression("updated", faults);
     let max_range_days = max_range_days(section, faults);
     let roles = roles(section, faults);
+    let formula_guard = match section.has("formula_guard") {
+        true => section.boolean("formula_guard", faults),
+        false => Some(true),
+    };
 
     let dimensions = section.fields("dimensions", faults);
     let measures = section.fields("measures", faults);
@@ -153,6 +158,7 @@ fn dataset(section: &Section<'_, '_>, faults: &mut Faults<'_>) -> Option<Dataset
         updated,
         max_range_days,
         roles,
+        formula_guard: formula_guard?,
         dimensions,
         measures,
         filters,

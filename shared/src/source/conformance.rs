@@ -144,7 +144,7 @@ pub(crate) async fn open(sources: &Sources, plan: &ReportPlan) -> Result<Snapsho
 /// The whole report as a CSV file.
 pub(crate) async fn file(sources: &Sources, plan: &ReportPlan) -> Result<String, SourceError> {
     let mut snapshot = open(sources, plan).await?;
-    let mut encoder = encoder(Format::Csv, plan.columns(), snapshot.materialized_at);
+    let mut encoder = encoder(Format::Csv, plan.columns(), snapshot.materialized_at, true);
     let mut file = Vec::new();
     encoder.begin(&mut file);
     while let Some(batch) = snapshot.next().await {

@@ -45,6 +45,7 @@ fn everything_that_can_be_said_is_read() {
         updated = "updated_at"
         max_range_days = 370
         roles = ["viewer", "admin"]
+        formula_guard = false
 
         [datasets.sessions.dimensions]
         status = { sql = "status", type = "string", description = "How it ended" }
@@ -83,6 +84,7 @@ fn everything_that_can_be_said_is_read() {
     assert_eq!(sessions.updated.as_ref().unwrap().sql, "updated_at");
     assert_eq!(sessions.max_range_days, Some(370));
     assert_eq!(sessions.roles, ["viewer", "admin"]);
+    assert!(!sessions.formula_guard);
     let day = sessions.dimension("day").unwrap();
     assert_eq!(day.column_type, ColumnType::Timestamp);
     assert_eq!(day.expression.postgres.as_deref(), Some("b"));
