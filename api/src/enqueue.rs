@@ -149,8 +149,7 @@ impl<'a> Job<'a> {
         let waiting = &self.state.waiting;
         let (preferences, held) = waiting.hold(&self.caller.org, self.preferences);
         if held.is_some() {
-            let ended = |export: &Export| !export.status.is_unfinished();
-            match wait(self.state, self.caller, export.id, held.as_ref(), ended).await {
+            match wait(self.state, self.caller, export.id, held.as_ref()).await {
                 Ok(Some(latest)) => export = latest,
                 Ok(None) => {}
                 Err(problem) if problem.is_unauthorized() => return Err(problem),

@@ -1,4 +1,4 @@
-//! Holding a request until an export changed, for a client that prefers to wait.
+//! Holding a request until an export has ended, for a client that prefers to wait.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::state::ApiState;
 use crate::waiting::Held;
 use crate::watch::Watch;
 
-/// Reads an export until `enough` says so, as long as the request is held, and returns it as it was read
-/// last; `None` when there is none (any more). A request that is not held reads once.
+/// Reads an export until it has ended, as long as the request is held, and returns it as it was read last;
+/// `None` when there is none (any more). A request that is not held reads once.
 ///
 /// An outage of the ledger does not end a wait: at the end of the wait it is seen whether that is over.
 /// What a caller may see is looked at again then, too: its key may have ended meanwhile.
@@ -22,7 +22,6 @@ pub(crate) async fn wait(
     caller: &Caller,
     id: ExportId,
     held: Option<&Held>,
-    mut enough: impl FnMut(&Export) -> bool,
 ) -> Result<Option<Export>, Problem> {
     let scope = caller.scope();
     let Some(held) = held else {
@@ -32,11 +31,11 @@ pub(crate) async fn wait(
     let Some((export, mut watch)) = state.watches.follow(&scope, id).await? else {
         return Ok(None);
     };
-    if enough(&export) {
+    if has_ended(&export) {
         return Ok(Some(Arc::unwrap_or_clone(export)));
     }
     let seen = tokio::select! {
-        seen = until(&mut watch, enough) => seen,
+        seen = end(&mut watch) => seen,
         () = &mut over => None,
         () = state.draining().cancelled() => None,
     };
@@ -49,12 +48,16 @@ pub(crate) async fn wait(
     }
 }
 
-/// The export once there is enough of it; `None` when it is gone.
-async fn until(watch: &mut Watch, mut enough: impl FnMut(&Export) -> bool) -> Option<Arc<Export>> {
+/// The export once it has ended; `None` when it is gone.
+async fn end(watch: &mut Watch) -> Option<Arc<Export>> {
     loop {
         let export = watch.changed().await?;
-        if enough(&export) {
+        if has_ended(&export) {
             return Some(export);
         }
     }
+}
+
+fn has_ended(export: &Export) -> bool {
+    !export.status.is_unfinished()
 }

@@ -216,6 +216,38 @@ async fn a_report_becomes_a_job_exactly_when_it_has_too_many_rows() {
 }
 
 #[tokio::test]
+async fn a_limit_of_no_rows_gives_the_header_alone() {
+    let server = shared();
+    let http = server.http();
+    let none = with(by_status(), "limit", 0);
+    let report = http.post(EXPORT, &export_of(&none)).await.report_export();
+    assert_eq!(
+        (&report["row_count"], &report["limit_reached"]),
+        (&json!(0), &json!(true))
+    );
+    let header = text(&report["content"]);
+    assert_eq!(header.lines().count(), 1, "{header}");
+    let whole = http.post(EXPORT, &export_of(&by_status())).await.content();
+    assert!(whole.starts_with(&header), "{whole}");
+    let (export, file) = http.exported(&export_of(&none)).await;
+    assert!(file == header.as_bytes());
+    assert_eq!(
+        (&export["row_count"], &export["limit_reached"]),
+        (&json!(0), &json!(true))
+    );
+
+    let answer = http.post(QUERY, &none).await.expect(200).json();
+    assert_eq!(
+        (&answer["rows"], &answer["limit_reached"]),
+        (&json!([]), &json!(true))
+    );
+    let body = with(export_of(&none), "format", "json");
+    let content = http.post(EXPORT, &body).await.content();
+    let content: Value = serde_json::from_str(&content).expect("JSON");
+    assert_eq!(content["rows"], json!([]), "{content}");
+}
+
+#[tokio::test]
 async fn a_report_becomes_a_job_when_it_has_too_many_bytes() {
     let server = Launch::new().env("INLINE__MAX_BYTES", 4_000).start();
     let http = server.http();
@@ -362,23 +394,21 @@ async fn a_running_job_tells_its_state_and_has_no_file_yet() {
 }
 
 #[tokio::test]
-async fn waiting_ends_when_the_status_changes() {
-    let server = shared();
+async fn waiting_ends_with_the_export() {
+    let source = SlowSource::new();
+    let server = source.launch().start();
     let http = server.http();
-    let id = text(&http.submit(&export_of(&all_sessions(Value::Null))).await["id"]);
-    // queued, running, completed: each wait ends with a change, so a few suffice.
-    let mut export = Value::Null;
-    for _ in 0..6 {
-        let path = format!("/v1/exports/{id}");
-        export = http
-            .get_with(&path, &[("prefer", "wait=30")])
-            .await
-            .export();
-        if export["status"] == "completed" {
-            break;
-        }
-    }
-    assert_eq!(export["status"], "completed");
+    let wait = [("prefer", "wait=30")];
+    let id = text(&http.submit(&export_of(&rows_of("slow"))).await["id"]);
+    let path = format!("/v1/exports/{id}");
+    let download = format!("{path}/download");
+    // queued, running, progress: none of that is what is waited for.
+    let (export, link) = tokio::join!(http.get_with(&path, &wait), http.get_with(&download, &wait));
+    let export = export.export();
+    assert_eq!(export["status"], "completed", "{export:#}");
+    let link = link.expect(307);
+    let file = http.get(link.has_header("location")).await.expect(200).body;
+    assert!(file == http.file_of(&export).await);
 }
 
 #[tokio::test]
@@ -527,7 +557,7 @@ async fn a_refused_request_makes_no_export() {
     let server = Launch::new().start();
     let http = server.http();
     let mut wrong = export_of(&by_status());
-    wrong["query"]["limit"] = json!(0);
+    wrong["query"]["limit"] = json!(-1);
     http.post_with(EXPORT, &[RESPOND_ASYNC], &wrong)
         .await
         .problem(400, "invalid_query");

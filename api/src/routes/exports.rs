@@ -37,8 +37,7 @@ problems!(GetProblems: ExportNotFound, DatabaseUnavailable, Internal);
 /// Read an export
 ///
 /// The state of an export. A completed one has a presigned `download` URL, made anew by each read.
-/// `Prefer: wait=N` holds the answer until the status is another than when the request came, or N
-/// seconds; together with `If-None-Match` that is a long poll. Where as many clients wait as the process
+/// `Prefer: wait=N` holds the answer until the export has ended, or N seconds. Where as many clients wait as the process
 /// has places for (`limits.max_waiting`), the answer comes at once, without `Preference-Applied`.
 #[utoipa::path(
     get,
@@ -81,13 +80,8 @@ pub(crate) async fn get_export(
 ) -> Result<Response, Problem> {
     let preferences = Preferences::of(&headers).only_wait();
     let (preferences, held) = state.waiting.hold(&caller.org, preferences);
-    let mut first = None;
-    let changed = |export: &Export| {
-        let first = *first.get_or_insert(export.status);
-        first != export.status || !export.status.is_unfinished()
-    };
     let of_operation = |problem: Problem| problem.of_operation(operation::GET_EXPORT);
-    let export = wait(&state, &caller, id, held.as_ref(), changed)
+    let export = wait(&state, &caller, id, held.as_ref())
         .await
         .map_err(of_operation)?
         .ok_or_else(not_found)?;
@@ -130,7 +124,7 @@ problems!(ListProblems: InvalidRequest, DatabaseUnavailable, Internal);
         ("status" = Option<ExportStatus>, Query, description = "Only exports of this status."),
         ("dataset" = Option<String>, Query, description = "Only exports of this dataset.", example = "sessions"),
         ("limit" = Option<u32>, Query, description = "The most exports of a page: 1 to 100, 20 if absent.", minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before."),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before; absent for the first page. Empty it is an error: after the last page `next_cursor` is null, and who sends that on as an empty text would begin anew.", min_length = 1),
     ),
     responses(
         (status = 200, description = "A page of exports.", body = ExportList),
@@ -216,16 +210,24 @@ problems!(DownloadProblems: ExportNotFound, ExportNotReady, ExportFailed, Export
 /// Redirects to a fresh presigned URL of the object store, which needs no credentials, honours `Range`
 /// and names the file. A `HEAD` is a 200 with what the file is: `Content-Length`, `Content-Type`,
 /// `Content-Disposition`, `Accept-Ranges`, `ETag` (of its SHA-256) and `Repr-Digest` (RFC 9530).
+/// and names the file. `Prefer: wait=N` holds the answer until the export has ended, or N seconds, as it
+/// does when an export is read.
 #[utoipa::path(
     get,
     path = "/v1/exports/{id}/download",
     tag = "Exports",
-    params(ExportPath),
+    params(
+        ExportPath,
+        ("Prefer" = Option<String>, Header, description = "`wait=N`, N up to 30 (RFC 7240).", example = "wait=30"),
+    ),
     responses(
         (
             status = 307,
             description = "To the file.",
-            headers(("Location" = String, description = "A presigned URL that dies at its expiry."))
+            headers(
+                ("Location" = String, description = "A presigned URL that dies at its expiry."),
+                ("Preference-Applied" = String, description = "The preferences that were honoured."),
+            )
         ),
         DownloadProblems,
     )
@@ -235,14 +237,15 @@ pub(crate) async fn download_export(
     Authenticated(caller): Authenticated,
     links: Links,
     method: Method,
+    headers: HeaderMap,
     ExportPath(id): ExportPath,
 ) -> Result<Response, Problem> {
     let of_operation = |problem: Problem| problem.of_operation(operation::DOWNLOAD_EXPORT);
-    let export = state
-        .ledger
-        .get(&caller.scope(), id)
+    let preferences = Preferences::of(&headers).only_wait();
+    let (preferences, held) = state.waiting.hold(&caller.org, preferences);
+    let export = wait(&state, &caller, id, held.as_ref())
         .await
-        .map_err(|error| of_operation(error.into()))?
+        .map_err(of_operation)?
         .ok_or_else(not_found)?;
     if method == Method::HEAD
         && let Some(receipt) = downloadable(&export, Utc::now())
@@ -256,7 +259,12 @@ pub(crate) async fn download_export(
     let mut location = HeaderValue::try_from(link.url).map_err(Problem::internal)?;
     // Whoever has it has the file: no library is to print it.
     location.set_sensitive(true);
-    Ok((StatusCode::TEMPORARY_REDIRECT, [(LOCATION, location)]).into_response())
+    let found = (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, location)]);
+    let mut response = found.into_response();
+    if let Some(applied) = preferences.applied() {
+        response.headers_mut().insert(PREFERENCE_APPLIED, applied);
+    }
+    Ok(response)
 }
 
 /// Why there is nothing to download.

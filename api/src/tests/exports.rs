@@ -230,29 +230,41 @@ async fn an_unchanged_export_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_request_is_held_until_the_status_changes() {
+async fn a_request_is_held_until_the_export_has_ended() {
     let service = Service::start().await;
     let id = service.accept().await;
     let path = format!("/v1/exports/{id}");
-    let held = service.get_with(&path, &[("prefer", "wait=30")]);
-    // Whichever status the request meets, another one follows it.
+    let wait = [("prefer", "wait=30")];
+    let download = format!("{path}/download");
     let work = async {
+        let mut events = service.follow(&format!("{path}/events"), None).await;
         let lease = service.claim().await;
+        // Whoever waits has heard of this as well.
+        while events.next().await.expect("a change").data["status"] != "running" {}
         service.complete(&lease, WEEK).await;
     };
-    let (held, ()) = tokio::join!(held, work);
-    assert_ne!(held.json()["status"], "queued");
-    assert_eq!(held.header("preference-applied"), Some("wait=30"));
+    let (held, link, ()) = tokio::join!(
+        service.get_with(&path, &wait),
+        service.get_with(&download, &wait),
+        work
+    );
+    assert_eq!(held.json()["status"], "completed");
+    assert_eq!(link.status, StatusCode::TEMPORARY_REDIRECT);
+    for answer in [held, link] {
+        assert_eq!(answer.header("preference-applied"), Some("wait=30"));
+    }
 }
 
 #[tokio::test]
 async fn a_wait_ends_with_its_seconds() {
     let service = Service::start().await;
     let id = service.accept().await;
-    let held = service
-        .get_with(&format!("/v1/exports/{id}"), &[("prefer", "wait=1")])
-        .await;
+    let wait = [("prefer", "wait=1")];
+    let path = format!("/v1/exports/{id}");
+    let held = service.get_with(&path, &wait).await;
     assert_eq!(held.json()["status"], "queued");
+    let early = service.get_with(&format!("{path}/download"), &wait).await;
+    assert_eq!(early.problem(), (409, "export_not_ready".to_owned()));
 }
 
 #[tokio::test]
