@@ -14,7 +14,11 @@ use futures::StreamExt;
 use futures::stream;
 use http::header::CACHE_CONTROL;
 use http::{HeaderName, HeaderValue};
+use serde_json::json;
 use tokio::time::sleep;
+use utoipa::openapi::extensions::Extensions;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 use waybill_shared::caller::Caller;
 use waybill_shared::export::{Export, ExportId};
 
@@ -33,6 +37,34 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const LOOK_AT_KEY: Duration = Duration::from_secs(1);
 /// Tells nginx and its like to pass events on as they come.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// The stream, as the document describes it: OpenAPI 3.1 has no words for a sequence of events.
+pub(crate) struct ExportEvents;
+
+impl PartialSchema for ExportEvents {
+    fn schema() -> RefOr<Schema> {
+        let event = json!({
+            "event": { "const": EVENT },
+            "id": { "type": "string", "description": "What a client that comes back sends as `Last-Event-ID`." },
+            "data": { "$ref": "#/components/schemas/Export" },
+        });
+        let stream = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .content_media_type("text/event-stream")
+            .description(Some(
+                "Server-sent events (WHATWG HTML, section 9.2). Each has three fields: `event` is always `export`, `id` names the state, and `data` is an `Export` as JSON, on one line. An empty line ends an event; a line that begins with `:` is a comment.",
+            ))
+            .extensions(Some(Extensions::builder().add("x-event", event).build()));
+        RefOr::T(stream.build().into())
+    }
+}
+
+impl ToSchema for ExportEvents {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((ExportView::name().into(), ExportView::schema()));
+        ExportView::schemas(schemas);
+    }
+}
 
 /// What a stream begins with.
 pub(crate) struct Beginning {

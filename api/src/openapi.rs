@@ -15,6 +15,7 @@ use http::Method;
 use http::request::Parts;
 use utoipa::OpenApi;
 use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Header, Object, Ref, RefOr, Server, ServerBuilder, Type};
@@ -80,28 +81,38 @@ fn server(url: &str, description: &str) -> Server {
 /// The name of the security scheme.
 const KEY: &str = "api_key";
 
-/// Says of every operation so far that it takes a key, and what it answers without one or to one that
-/// calls too often.
+/// Says of every operation so far what it answers without a key, or to one that calls too often.
+pub(crate) fn answer_to_keys(document: &mut utoipa::openapi::OpenApi) {
+    let needed = problem_responses(&[ProblemCode::Unauthorized, ProblemCode::RateLimited]);
+    for operation in operations(document) {
+        for (status, answer) in &needed {
+            add_answer(&mut operation.responses.responses, status, answer);
+        }
+    }
+}
+
+/// Says of every operation so far that it takes a key.
 pub(crate) fn require_key(document: &mut utoipa::openapi::OpenApi) {
     let scheme = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .description(Some(
-            "An API key. It says for which organisation it asks, in which role, and which datasets it may use. Under `auth.mode = \"none\"` no key is needed.",
+            "An API key. It says for which organisation it asks, in which role, and which datasets it may use.",
         ));
     document
         .components
         .get_or_insert_default()
         .add_security_scheme(KEY, SecurityScheme::Http(scheme.build()));
-    let needed = problem_responses(&[ProblemCode::Unauthorized, ProblemCode::RateLimited]);
-    for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.post, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
-            operation.security = Some(vec![SecurityRequirement::new(KEY, [""; 0])]);
-            for (status, answer) in &needed {
-                add_answer(&mut operation.responses.responses, status, answer);
-            }
-        }
+    for operation in operations(document) {
+        operation.security = Some(vec![SecurityRequirement::new(KEY, [""; 0])]);
     }
+}
+
+fn operations(document: &mut utoipa::openapi::OpenApi) -> impl Iterator<Item = &mut Operation> {
+    let items = document.paths.paths.values_mut();
+    items.flat_map(|item| {
+        let operations = [&mut item.get, &mut item.post, &mut item.delete];
+        operations.into_iter().flatten()
+    })
 }
 
 /// Adds an answer; one of the same status that is there already then stands for both.

@@ -208,8 +208,8 @@ pub(crate) struct ReportResult {
 )]
 pub(crate) struct ExportReportQueryRequest {
     query: ReportQuery,
-    /// The file's format.
-    #[schema(nullable = false, default = "csv")]
+    /// The file's format; `csv` when absent.
+    #[schema(nullable = false)]
     format: Option<Format>,
     /// No options yet; an empty object or none.
     #[schema(nullable = false, value_type = Option<Object>)]

@@ -123,9 +123,10 @@ pub struct ReportQuery {
     /// The order of the rows; NULLs last in both directions.
     #[serde(default)]
     pub order_by: Vec<OrderBy>,
-    /// The most rows, 1 or more; 100 when absent; `null` = every row (exports only).
+    /// The most rows; 0 = none, the header alone; 100 when absent; `null` = every row (exports only).
+    // No `default` in the schema: generators make a member that has one required.
     #[serde(default = "default_limit")]
-    #[schema(minimum = 1, default = 100)]
+    #[schema(minimum = 0)]
     pub limit: Option<u64>,
 }
 

@@ -485,3 +485,35 @@ async fn answers_are_what_the_document_says() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_may_be_left_out_stays_optional_in_generated_types() {
+    let document = document().await;
+    // Generators make a member that has a default one that is always there.
+    walk(&document["components"]["schemas"], &mut |members| {
+        assert!(!members.contains_key("default"), "{members:?}");
+    });
+    let limit = &document["components"]["schemas"]["ReportQuery"]["properties"]["limit"];
+    assert_eq!(limit["minimum"], 0, "{limit}");
+}
+
+#[tokio::test]
+async fn events_and_cursors_are_described() {
+    let document = document().await;
+    let events = operation(&document, "get", "/v1/exports/{id}/events");
+    let stream = &events["responses"]["200"]["content"]["text/event-stream"]["schema"];
+    let stream = resolve(&document, stream);
+    assert_eq!(stream["contentMediaType"], "text/event-stream", "{stream}");
+    let event = &stream["x-event"];
+    assert_eq!(event["event"]["const"], "export", "{stream}");
+    assert_eq!(resolve(&document, &event["data"])["type"], "object");
+
+    let list = operation(&document, "get", "/v1/exports");
+    let parameters = list["parameters"].as_array().expect("parameters");
+    let cursor = parameters.iter().find(|found| found["name"] == "cursor");
+    let cursor = cursor.expect("a cursor");
+    assert_eq!(cursor["schema"]["minLength"], 1, "{cursor}");
+    let http = shared().http();
+    let empty = http.get("/v1/exports?cursor=").await;
+    empty.problem(400, "invalid_request");
+}

@@ -240,11 +240,6 @@ async fn each_fault_is_reported_where_it_is() {
             "invalid_time_range",
         ),
         (
-            query_with("limit", json!(0)),
-            "/query/limit",
-            "invalid_limit",
-        ),
-        (
             query_with("limit", json!(-1)),
             "/query/limit",
             "invalid_limit",
@@ -418,7 +413,7 @@ async fn all_faults_of_a_request_are_reported_at_once() {
             {"field": "duration_ms", "op": "in", "value": []},
         ],
         "order_by": [{"dimension": "status"}, {"dimension": "status", "measure": "happiness"}],
-        "limit": 0,
+        "limit": -1,
         "sparkle": true,
     });
     let expected = |prefix: &str| {

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 
 use crate::actions::operation;
 use crate::auth::Authenticated;
-use crate::events::{self, Beginning};
+use crate::events::{self, Beginning, ExportEvents};
 use crate::links::Links;
 use crate::openapi::problems;
 use crate::problem::{Problem, ProblemCode};
@@ -41,9 +41,9 @@ problems!(FollowProblems: ExportNotFound, Overloaded, DatabaseUnavailable, Inter
     responses(
         (
             status = 200,
-            description = "The events; the `data` of each is an `Export`.",
+            description = "The events.",
             content_type = "text/event-stream",
-            body = String,
+            body = ExportEvents,
             example = "event: export\nid: 7-running\ndata: {\"id\":\"export_0196f0a2b8f97c3e9d51c2a4e6f80b13\",\"status\":\"running\",…}\n\n",
         ),
         (status = 204, description = "The export has ended, and the client has seen that."),

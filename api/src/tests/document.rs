@@ -379,3 +379,13 @@ fn assert_page(page: &super::harness::Answer) {
         assert!(!page.text().contains(foreign), "{foreign}");
     }
 }
+
+#[tokio::test]
+async fn where_no_keys_are_asked_for_none_is_described() {
+    let service = Service::start().await;
+    let document = service.document();
+    assert!(document["components"].get("securitySchemes").is_none());
+    for (method, path, operation) in operations(document) {
+        assert!(operation.get("security").is_none(), "{method} {path}");
+    }
+}

@@ -192,7 +192,7 @@ async fn every_fault_of_a_query_at_once() {
         "format": "xlsx",
         "query": {
             "dataset": "sessions", "time_range": range(), "dimensions": ["nothing"],
-            "filters": [{"field": "duration_ms", "op": "like", "value": 1}], "limit": 0, "more": 1,
+            "filters": [{"field": "duration_ms", "op": "like", "value": 1}], "limit": -1, "more": 1,
         },
     });
     let answer = service.post(EXPORT, &[], &body).await;

@@ -196,12 +196,12 @@ impl Validation<'_> {
             Some(value) => {
                 let rows = value
                     .as_u64()
-                    .filter(|rows| (1..=i64::MAX as u64).contains(rows));
+                    .filter(|rows| (0..=i64::MAX as u64).contains(rows));
                 if rows.is_none() {
                     let expected = if self.exports {
-                        "expected a whole number of rows, 1 or more, or null for every row"
+                        "expected a whole number of rows, 0 or more, or null for every row"
                     } else {
-                        "expected a whole number of rows, 1 or more"
+                        "expected a whole number of rows, 0 or more"
                     };
                     faults.add(&at, FaultCode::InvalidLimit, expected);
                 }

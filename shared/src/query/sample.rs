@@ -189,7 +189,7 @@ fn limit() -> impl Strategy<Value = Option<Value>> {
     prop_oneof![
         2 => Just(None),
         2 => Just(Some(Value::Null)),
-        1 => (1..6_u64).prop_map(|rows| Some(json!(rows))),
+        1 => (0..6_u64).prop_map(|rows| Some(json!(rows))),
         1 => Just(Some(json!(i64::MAX))),
     ]
 }

@@ -147,7 +147,7 @@ fn every_fault_is_reported_at_once() {
                 { "field": "status", "op": "gt", "value": null },
             ],
             "order_by": [{ "dimension": "day" }],
-            "limit": 0,
+            "limit": -1,
             "time_range": { "from": "2026-05-24", "to": "2026-05-24T00:00:00Z", "zone": "UTC" },
             "org_id": "org_b",
         },
@@ -231,8 +231,8 @@ fn ranges_and_limits_have_bounds() {
         whole
     );
     assert_eq!(range("2026-01-01T00:00:00Z", "2026-05-01T00:00:00Z"), whole);
+    assert_eq!(plan(json!({ "limit": 0 })).limit(), Some(0));
     for limit in [
-        json!(0),
         json!(-1),
         json!(1.5),
         json!("10"),
