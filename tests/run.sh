@@ -49,6 +49,11 @@ have_postgres() {
 }
 have_postgres || need "PostgreSQL's server" postgresql
 
+# The README's blocks are run as they stand.
+for tool in curl sqlite3; do
+    command -v "$tool" >/dev/null || need "$tool" "$tool"
+done
+
 # With the features of the whole workspace, so that the tests below find it built.
 stage 'building the executable' cargo build --workspace --locked
 target=$(cargo metadata --format-version 1 --no-deps --locked |

@@ -25,6 +25,7 @@ mod operations;
 mod outages;
 mod own_data;
 mod problems;
+mod readme_own;
 mod repetition;
 mod routes;
 mod scale;

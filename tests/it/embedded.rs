@@ -24,6 +24,7 @@ mod openapi;
 mod operations;
 mod own_data;
 mod problems;
+mod readme;
 mod repetition;
 mod routes;
 mod slow_clients;

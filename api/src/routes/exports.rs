@@ -210,8 +210,8 @@ problems!(DownloadProblems: ExportNotFound, ExportNotReady, ExportFailed, Export
 /// Redirects to a fresh presigned URL of the object store, which needs no credentials, honours `Range`
 /// and names the file. A `HEAD` is a 200 with what the file is: `Content-Length`, `Content-Type`,
 /// `Content-Disposition`, `Accept-Ranges`, `ETag` (of its SHA-256) and `Repr-Digest` (RFC 9530).
-/// and names the file. `Prefer: wait=N` holds the answer until the export has ended, or N seconds, as it
-/// does when an export is read.
+/// `Prefer: wait=N` holds the answer until the export has ended, or N seconds, as it does when an export
+/// is read.
 #[utoipa::path(
     get,
     path = "/v1/exports/{id}/download",

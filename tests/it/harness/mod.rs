@@ -9,6 +9,7 @@ pub(crate) mod keys;
 pub(crate) mod launch;
 pub(crate) mod process;
 pub(crate) mod raw;
+pub(crate) mod readme;
 pub(crate) mod reports;
 pub(crate) mod server;
 pub(crate) mod services;

@@ -332,7 +332,8 @@ impl Server {
     }
 }
 
-fn folder() -> Result<TempDir, String> {
+/// A folder for a server.
+pub(crate) fn folder() -> Result<TempDir, String> {
     TempDir::new().map_err(|error| error.to_string())
 }
 

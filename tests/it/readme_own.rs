@@ -1,0 +1,81 @@
+//! What the README says about databases and a store of one's own, on such.
+
+use std::fs;
+
+use serde_json::json;
+use waybill_test_services::postgres::Setup;
+use waybill_test_services::s3::{ACCESS_KEY_ID, BUCKET, S3, SECRET_ACCESS_KEY};
+
+use crate::harness::http::Http;
+use crate::harness::readme::{Terminals, blocks};
+use crate::harness::reports::export_of;
+
+/// What the README takes for granted: a table of orders, with those of its example.
+const ORDERS: &str = "
+CREATE TABLE orders (id integer PRIMARY KEY, org text, placed_at timestamptz, country text, cents integer);
+INSERT INTO orders VALUES
+  (1, 'org_demo', '2026-11-01T09:30:00Z', 'FR', 1999), (2, 'org_demo', '2026-11-02T10:00:00Z', 'DE', 4900),
+  (3, 'org_demo', '2026-11-02T11:15:00Z', 'FR', 250), (4, 'org_other', '2026-11-03T08:00:00Z', 'FR', 777)";
+
+#[tokio::test]
+async fn an_installation_of_ones_own_is_set_up_as_the_readme_says() {
+    // Roles belong to a whole cluster.
+    let cluster = Setup::new().start();
+    let (ledger, shop) = (cluster.database(), cluster.database());
+    shop.psql(ORDERS);
+    let store = S3::shared();
+    let mut terminals = Terminals::new();
+    let mut secret = None;
+    for block in blocks() {
+        let own = block.is_of_own_installation();
+        match block.language.as_str() {
+            // The catalog is the one of the example before.
+            "sh" if block.text.contains("cat > shop.toml") => drop(terminals.run(&block)),
+            "sql" if own => drop(shop.psql(&block.text)),
+            "toml" if own => {
+                let bucket = format!(
+                    "\"{BUCKET}\"\nendpoint = \"{}\"\naccess_key_id = \"{ACCESS_KEY_ID}\"\n\
+                     secret_access_key = \"{SECRET_ACCESS_KEY}\"",
+                    store.endpoint()
+                );
+                let settings = set(&block.text, "url = \"postgres://waybill", &ledger.url());
+                let settings = set(
+                    &settings,
+                    "url = \"postgres://reports",
+                    &shop.url_of("reports:secret"),
+                );
+                let settings = settings.replace("\"my-exports\"", &bucket);
+                fs::write(terminals.folder().join("waybill.toml"), settings).expect("settings");
+            }
+            "sh" if own => {
+                if let Some(printed) = terminals.run(&block) {
+                    secret = printed.lines().last().map(str::to_owned);
+                }
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(terminals.services(), 2, "an API and a worker");
+    let secret = secret.expect("the key is printed last");
+    let http = Http::new(&terminals.url_of("localhost:8080")).with_key(&secret);
+    let query = json!({
+        "dataset": "orders", "dimensions": ["country"], "measures": ["orders", "cents"],
+        "time_range": {"from": "2026-11-01T00:00:00Z", "to": "2026-12-01T00:00:00Z"},
+        "order_by": [{"dimension": "country"}],
+    });
+    let (_, file) = http.exported(&export_of(&query)).await;
+    assert_eq!(file, b"country,orders,cents\nDE,1,4900\nFR,2,2249\n");
+}
+
+/// The settings with another value in the line that begins so.
+fn set(settings: &str, begin: &str, value: &str) -> String {
+    let (name, _) = begin.split_once(' ').expect("a name");
+    let lines = settings.lines().map(|line| {
+        if line.starts_with(begin) {
+            format!("{name} = \"{value}\"")
+        } else {
+            line.to_owned()
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n") + "\n"
+}
