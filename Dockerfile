@@ -1,5 +1,5 @@
 # One image with one executable: `docker run waybill api`, `… worker`, `… migrate`, `… up`.
-FROM rust:1-bookworm AS build
+FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .
 # The registry and compiled dependencies survive in the builder's cache, not in the image.
