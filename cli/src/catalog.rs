@@ -8,9 +8,9 @@ use waybill_shared::catalog::{Catalog, CatalogError};
 use waybill_shared::config::Config;
 
 use crate::fault::StartFault;
-use crate::process;
 use crate::reports::Reports;
 use crate::settings::Settings;
+use crate::{output, process};
 
 /// What can be done with a catalog.
 #[derive(Subcommand, Debug)]
@@ -48,15 +48,10 @@ async fn check(config: &Config) -> Result<(), StartFault> {
     let findings = reports.catalog.check(&reports.sources).await;
     let findings = findings.context("a source cannot be asked")?;
     for warning in &findings.warnings {
-        warn(&warning.in_file(file));
+        output::remark(format_args!("warning: {}", warning.in_file(file)));
     }
     match findings.faults {
         Some(faults) => Err(StartFault::Found(faults.lines(file).join("\n"))),
         None => Ok(()),
     }
-}
-
-#[expect(clippy::print_stderr, reason = "it is for the person who asked")]
-fn warn(finding: &str) {
-    eprintln!("warning: {finding}");
 }

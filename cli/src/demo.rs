@@ -14,8 +14,8 @@ use clap::Args;
 use waybill_shared::config::Config;
 
 use crate::fault::StartFault;
-use crate::process;
 use crate::settings::Settings;
+use crate::{output, process};
 
 /// The catalog of the demo, as an operator would write it.
 pub(crate) const CATALOG: &str = include_str!("demo/catalog.toml");
@@ -56,7 +56,6 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), StartFault> {
     process::run(&config.log, perform(args, &config))
 }
 
-#[expect(clippy::print_stdout, reason = "the catalog is what was asked for")]
 async fn perform(args: &DemoArgs, config: &Config) -> Result<(), StartFault> {
     let source = args.source.as_deref();
     if let Some(source) = source {
@@ -70,7 +69,7 @@ async fn perform(args: &DemoArgs, config: &Config) -> Result<(), StartFault> {
         tracing::info!(source, rows = args.rows, "wrote the demo");
     }
     if args.print_catalog {
-        print!("{}", catalog(source.unwrap_or("default")));
+        output::file(&catalog(source.unwrap_or("default")))?;
     }
     Ok(())
 }

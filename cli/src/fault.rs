@@ -3,7 +3,9 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use waybill_shared::telemetry::chain;
+use waybill_shared::telemetry::{chain, escaped};
+
+use crate::output;
 
 /// A fault that stops the start.
 #[derive(Debug)]
@@ -22,22 +24,18 @@ impl StartFault {
     }
 
     /// Tells the operator and gives the exit code.
-    #[expect(
-        clippy::print_stderr,
-        reason = "there may be no log yet, and it is for a person"
-    )]
     pub(crate) fn report(&self) -> ExitCode {
         match self {
             Self::Usage(text) => {
-                eprintln!("{text}");
+                output::remark(text);
                 ExitCode::from(2)
             }
             Self::Found(text) => {
-                eprintln!("{text}");
+                output::remark(text);
                 ExitCode::FAILURE
             }
             Self::Failed(error) => {
-                eprintln!("waybill: {}", chain(error.as_ref()));
+                output::remark(format_args!("waybill: {}", escaped(&chain(error.as_ref()))));
                 ExitCode::FAILURE
             }
         }

@@ -16,7 +16,7 @@ use waybill_shared::keys::{ApiKey, Keys, KeysError, NewKey};
 
 use crate::fault::StartFault;
 use crate::settings::Settings;
-use crate::{database, process, start};
+use crate::{database, output, process, start};
 
 /// What can be done with keys.
 #[derive(Subcommand, Debug)]
@@ -93,11 +93,6 @@ async fn perform(command: KeysCommand, config: &Config) -> Result<(), StartFault
     }
 }
 
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the secret, and what is to be known about it"
-)]
 async fn create(keys: &dyn Keys, args: CreateArgs) -> Result<(), StartFault> {
     let expires_at = match args.expires {
         Some(lifetime) => Some(end_of(lifetime)?),
@@ -110,32 +105,32 @@ async fn create(keys: &dyn Keys, args: CreateArgs) -> Result<(), StartFault> {
         expires_at,
     };
     let (key, secret) = keys.create(new).await.map_err(fault)?;
-    println!("{}", secret.expose());
-    eprintln!(
+    output::result(secret.expose())?;
+    output::remark(format_args!(
         "{}: {} of {}, datasets: {}, expires: {}. The secret on standard output is shown this once.",
         key.id,
         key.role.name(),
         key.org,
         datasets(&key),
         instant(key.expires_at).unwrap_or("never".to_owned()),
-    );
+    ));
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the list is what was asked for")]
 async fn list(keys: &dyn Keys) -> Result<(), StartFault> {
     for line in table(&keys.list().await.map_err(fault)?) {
-        println!("{line}");
+        output::result(line)?;
     }
     Ok(())
 }
 
-#[expect(clippy::print_stderr, reason = "what was done is for a person")]
 async fn revoke(keys: &dyn Keys, id: &KeyId) -> Result<(), StartFault> {
     if !keys.revoke(id).await.map_err(fault)? {
         return Err(anyhow::anyhow!("there is no key {id}").into());
     }
-    eprintln!("{id} is revoked; services forget it within 5 seconds");
+    output::remark(format_args!(
+        "{id} is revoked; services forget it within 5 seconds"
+    ));
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use waybill_shared::database::{Database, DatabaseError};
 
 use crate::fault::StartFault;
 use crate::settings::Settings;
-use crate::{database, process};
+use crate::{database, output, process};
 
 /// Flags of `waybill migrate`.
 #[derive(Args, Debug)]
@@ -24,7 +24,6 @@ pub(crate) fn run(args: &MigrateArgs) -> Result<(), StartFault> {
     process::run(&config.log, migrate(url))
 }
 
-#[expect(clippy::print_stdout, reason = "what was done is the command's result")]
 async fn migrate(url: &DatabaseUrl) -> Result<(), StartFault> {
     let applied = match Database::migrate(url).await {
         Ok(applied) => applied,
@@ -34,10 +33,10 @@ async fn migrate(url: &DatabaseUrl) -> Result<(), StartFault> {
         Err(error) => return Err(anyhow::Error::new(error).into()),
     };
     if applied.is_empty() {
-        println!("nothing to migrate");
+        output::result("nothing to migrate")?;
     }
     for name in applied {
-        println!("migrated: {name}");
+        output::result(format_args!("migrated: {name}"))?;
     }
     Ok(())
 }

@@ -1,28 +1,52 @@
 //! The log of a process: where it goes and how a line looks.
+//!
+//! Logging neither waits nor fails. A line of text holds nothing that ends it or commands a terminal,
+//! whatever it tells of: that is seen to here, so that nobody who logs has to.
+
+mod escape;
+mod lines;
 
 use std::error::Error;
 use std::io::{IsTerminal as _, stderr};
+use std::panic;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
+use self::escape::EscapedFields;
+use self::lines::Lines;
 use crate::config::{LogFormat, LogSettings};
 
-/// Sends the log to standard error from now on. Called once, by the executable.
+pub use self::escape::escaped;
+pub(crate) use self::lines::lost;
+pub use self::lines::{count_lost_line, flush};
+
+/// Libraries to which a stranger's mistake is an error of theirs. What fails in the embedded store is
+/// logged by the store. A filter that names them gets them.
+const SILENT: &str = "s3s=off,s3s_fs=off";
+
+/// Sends the log to standard error from now on, panics included. Called once, by the executable.
 ///
 /// # Errors
 /// When `log.filter` cannot be read.
 pub fn init(settings: &LogSettings) -> Result<(), ParseError> {
-    let filter = EnvFilter::builder().parse(&settings.filter)?;
+    EnvFilter::builder().parse(&settings.filter)?;
+    let filter = EnvFilter::builder().parse(format!("{SILENT},{}", settings.filter))?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(stderr().is_terminal())
-        .with_writer(stderr);
+        .with_writer(Lines::start());
     match settings.format {
-        LogFormat::Text => log.with_target(false).init(),
+        LogFormat::Text => log.with_target(false).fmt_fields(EscapedFields).init(),
         // The innermost span is ours, and has all that is to be known of its request or export.
         LogFormat::Json => log.json().flatten_event(true).with_span_list(false).init(),
     }
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let cause = panic.payload_as_str().unwrap_or("without a text");
+        tracing::error!(place, cause, "a thread panicked");
+        flush();
+    }));
     Ok(())
 }
 

@@ -7,6 +7,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::telemetry::escaped;
+
 /// One mistake in a catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogFault {
@@ -32,7 +34,8 @@ impl fmt::Display for CatalogFault {
         if !self.setting.is_empty() {
             write!(f, "{}: ", self.setting)?;
         }
-        f.write_str(&self.message)
+        // Some of them come from the source.
+        write!(f, "{}", escaped(&self.message))
     }
 }
 

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::telemetry::escaped;
+
 /// Where a setting was given. A later place wins over an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
@@ -59,7 +61,7 @@ impl fmt::Display for ConfigFault {
         if !self.setting.is_empty() {
             write!(f, "{}: ", self.setting)?;
         }
-        f.write_str(&self.message)
+        write!(f, "{}", escaped(&self.message))
     }
 }
 

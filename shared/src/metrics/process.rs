@@ -9,6 +9,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::Sampled;
+use crate::telemetry;
 
 pub(super) struct Process {
     pub(super) version: &'static str,
@@ -37,6 +38,11 @@ impl Process {
             "Memory that this process holds now; only where Linux tells it",
             Unit::Bytes,
             Sampled::new(resident_bytes),
+        );
+        registry.register(
+            "log_lost_lines",
+            "Lines of the log and of other output that could not be written",
+            telemetry::lost(),
         );
         Self {
             version,
