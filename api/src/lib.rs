@@ -44,6 +44,7 @@ use waybill_shared::config::LimitSettings;
 
 pub use auth::Access;
 pub use gate::{Cors, Gate, HostError, Refusal};
+pub use server::serve_within;
 pub use state::{ApiParts, ApiState, HealthParts};
 
 /// Serves until `shutdown` is cancelled: then takes no connection any more, ends what is held back for a
@@ -60,7 +61,7 @@ pub async fn serve(
     let state = state.draining_with(shutdown.clone());
     let limits = state.limits.clone();
     let (router, _) = router::router(state)?;
-    server::serve(listener, router, &limits, shutdown).await;
+    serve_within(listener, router, &limits, shutdown).await;
     Ok(())
 }
 
@@ -74,6 +75,6 @@ pub async fn serve_health(
     limits: &LimitSettings,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    server::serve(listener, router::health(parts), limits, shutdown).await;
+    serve_within(listener, router::health(parts), limits, shutdown).await;
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Connections: takes them, bounds them in number and in time, and ends them.
 //!
 //! A client that is slow or silent costs a connection and nothing else, and that for a bounded time:
-//! what is [received](activity) when, decides until when it may stay. What is served is the router's
-//! business; how long a body may take to arrive, [`body`](crate::body)'s.
+//! what is [received and taken](activity) when, decides until when it may stay. What is served is the
+//! service's business, and how long a body may take to arrive.
 
 mod activity;
 mod service;
@@ -12,7 +12,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::BoxError;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -21,6 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::Service;
 use waybill_shared::config::LimitSettings;
 
 use crate::head::LARGEST_HEAD;
@@ -40,15 +45,24 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(500);
 /// The right to be open; it ends with this.
 type Place = Option<OwnedSemaphorePermit>;
 
-/// Serves until `shutdown` is cancelled: then takes no connection any more, closes those without a
-/// request, and returns once every request is answered.
-pub(crate) async fn serve(
+/// Serves any HTTP service within the API's bounds on connections: `limits.max_connections` of this
+/// listener, and the timeouts. Runs until `shutdown` is cancelled: then takes no connection any more,
+/// closes those without a request, and returns once every request is answered.
+///
+/// An error of the service ends the connection.
+pub async fn serve_within<S, B>(
     listener: TcpListener,
-    router: Router,
+    service: S,
     limits: &LimitSettings,
     shutdown: CancellationToken,
-) {
-    let server = Arc::new(Server::new(router, limits));
+) where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Unpin + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let server = Arc::new(Server::new(service, limits));
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let connections = TaskTracker::new();
     let accepting = async || {
@@ -84,14 +98,21 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 }
 
 /// How connections are served.
-struct Server {
-    router: Router,
+struct Server<S> {
+    service: S,
     http: Builder<TokioExecutor>,
     timeouts: Timeouts,
 }
 
-impl Server {
-    fn new(router: Router, limits: &LimitSettings) -> Self {
+impl<S, B> Server<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Unpin + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    fn new(service: S, limits: &LimitSettings) -> Self {
         let mut http = Builder::new(TokioExecutor::new());
         // Time is kept here, over all of a connection's stages.
         http.http1()
@@ -104,7 +125,7 @@ impl Server {
             .keep_alive_interval(PING_AFTER)
             .keep_alive_timeout(PONG_WITHIN);
         Self {
-            router,
+            service,
             http,
             timeouts: Timeouts {
                 read: limits.read_timeout(),
@@ -118,7 +139,7 @@ impl Server {
         let activity = Activity::begin();
         let mut stages = activity.stages();
         let io = TokioIo::new(Heard::new(stream, activity.clone()));
-        let service = Answering::new(self.router.clone(), activity);
+        let service = Answering::new(self.service.clone(), activity.clone());
         let mut connection = pin!(
             self.http
                 .serve_connection(io, TowerToHyperService::new(service))
@@ -130,9 +151,12 @@ impl Server {
         loop {
             let stage = *stages.borrow_and_update();
             let until = stage.until(&self.timeouts, ending);
-            if let Some(until) = until {
-                timer.as_mut().reset(until);
-            }
+            // Nobody is woken when pieces are handed out and taken: that is looked at from time to time.
+            let untaken = || activity.untaken_until(&self.timeouts);
+            let look = until.or_else(untaken);
+            timer
+                .as_mut()
+                .reset(look.unwrap_or_else(|| Instant::now() + self.timeouts.idle));
             tokio::select! {
                 ended = connection.as_mut() => {
                     if let Err(error) = ended {
@@ -144,8 +168,12 @@ impl Server {
                     ending = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = timer.as_mut(), if until.is_some() => {
-                    if ending {
+                () = timer.as_mut() => {
+                    let stalled = untaken().is_some_and(|until| until <= Instant::now());
+                    if until.is_none() && !stalled {
+                        continue;
+                    }
+                    if ending || until.is_none() {
                         tracing::debug!(?stage, "a connection was cut off: its client is too slow");
                         return;
                     }

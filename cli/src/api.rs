@@ -6,12 +6,11 @@ use clap::Args;
 use waybill_shared::config::Config;
 
 use crate::fault::StartFault;
-use crate::listen;
 use crate::parts::Parts;
 use crate::ready::{self, Addresses};
 use crate::roles::Roles;
 use crate::settings::Settings;
-use crate::{process, start, stop};
+use crate::{listen, open_files, process, start, stop};
 
 /// Flags of `waybill api`.
 #[derive(Args, Debug)]
@@ -42,11 +41,13 @@ pub(crate) fn run(args: &ApiArgs) -> Result<(), StartFault> {
 
 async fn serve(args: &ApiArgs, config: Config) -> Result<(), StartFault> {
     let shutdown = stop::on_signal()?;
+    let (config, shortage) = open_files::made_to_suffice(config, 1);
     let listening = listen::bind("api.listen", config.api.listen).await?;
     let addresses = Addresses::default().with("api", &listening.url);
     let at_once = config.inline.slots;
     let parts = Parts::distributed(config, at_once).await?;
     start::look(&parts).await?;
+    start::tell(&parts, shortage);
 
     let mut roles = Roles::new(&parts, shutdown);
     roles.serve_api(listening.listener);

@@ -1,14 +1,22 @@
 //! The folder of an all-in-one process: who may use it and what lies where.
+//!
+//! Rows of every organisation lie in it, so it is for its owner alone: the folder, and by the mask of this
+//! process whatever is made in it, also by libraries.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rand::RngExt as _;
 use rand::distr::Alphanumeric;
+use rustix::fs::Mode;
+use rustix::process::umask;
 
 use crate::fault::StartFault;
+
+/// The mode of a folder that is its owner's alone.
+const OWNER_ALONE: u32 = 0o700;
 
 /// A folder that this process alone uses, for as long as this lives.
 #[derive(Debug)]
@@ -25,15 +33,18 @@ pub(crate) struct KeyPair {
 }
 
 impl DataDir {
-    /// Takes the folder, making it if need be.
+    /// Takes the folder, making it if need be. From now on nobody but the owner of this process may read
+    /// what it makes, wherever that is.
     pub(crate) fn open(path: &Path) -> Result<Self, StartFault> {
+        umask(Mode::RWXG | Mode::RWXO);
         let unusable = |error: &io::Error| {
             StartFault::usage(format_args!(
                 "--data-dir {}: cannot be written: {error}",
                 path.display()
             ))
         };
-        fs::create_dir_all(path).map_err(|error| unusable(&error))?;
+        let made = make(path).map_err(|error| unusable(&error))?;
+        let is_ours = path.join("lock").is_file() || is_empty(path);
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -51,6 +62,9 @@ impl DataDir {
             Err(TryLockError::Error(error)) => return Err(unusable(&error)),
         }
         let path = path.canonicalize().map_err(|error| unusable(&error))?;
+        if !made {
+            close_to_others(&path, is_ours);
+        }
         Ok(Self { path, _lock: lock })
     }
 
@@ -100,6 +114,55 @@ impl DataDir {
             }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Makes a folder and those above it, each for its owner alone. Returns whether it was not there before.
+fn make(path: &Path) -> io::Result<bool> {
+    if path.is_dir() {
+        return Ok(false);
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(OWNER_ALONE)
+        .create(path)
+        .map(|()| true)
+}
+
+fn is_empty(path: &Path) -> bool {
+    fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// Sees to it that a folder that was there before is its owner's alone, if it is a data directory: of
+/// another one only the files that are made in it are.
+fn close_to_others(path: &Path, is_ours: bool) {
+    let Ok(mode) = fs::metadata(path).map(|folder| folder.permissions().mode() & 0o7777) else {
+        return;
+    };
+    if mode & !OWNER_ALONE == 0 {
+        return;
+    }
+    let (shown, was) = (path.display(), format!("{mode:04o}"));
+    if !is_ours {
+        tracing::warn!(
+            path = %shown,
+            mode = was,
+            "others may look into the data directory; it holds other files, so that is left as it is"
+        );
+        return;
+    }
+    match fs::set_permissions(path, Permissions::from_mode(OWNER_ALONE)) {
+        Ok(()) => tracing::warn!(
+            path = %shown,
+            mode = was,
+            "others could look into the data directory; it is its owner's alone now (0700)"
+        ),
+        Err(error) => tracing::warn!(
+            path = %shown,
+            mode = was,
+            cause = %error,
+            "others may look into the data directory, and this process cannot change that"
+        ),
     }
 }
 

@@ -9,6 +9,8 @@ mod fault;
 mod keys;
 mod listen;
 mod migrate;
+mod open_files;
+mod output;
 mod parts;
 mod process;
 mod ready;
@@ -18,12 +20,14 @@ mod settings;
 mod start;
 mod stop;
 mod store;
+mod transport;
 mod up;
 mod worker;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use waybill_shared::telemetry;
 
 use crate::fault::StartFault;
 
@@ -68,7 +72,9 @@ fn main() -> ExitCode {
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => return StartFault::usage(first_line(&error.to_string())).report(),
     };
-    match run(cli.command.unwrap_or(Command::Up(cli.up))) {
+    let outcome = run(cli.command.unwrap_or(Command::Up(cli.up)));
+    telemetry::flush();
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => fault.report(),
     }

@@ -11,8 +11,10 @@ use waybill_shared::ledger::{Ledger, LedgerError};
 use waybill_shared::telemetry::chain;
 
 use crate::fault::StartFault;
+use crate::open_files::Shortage;
 use crate::parts::Parts;
 use crate::reports::Reports;
+use crate::transport;
 
 /// Between two looks at something that is away.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -35,6 +37,14 @@ pub(crate) async fn look(parts: &Parts) -> Result<(), StartFault> {
         Ok(Err(fault)) => Err(fault),
         Ok(Ok(_)) | Err(_) => Ok(()),
     }
+}
+
+/// Tells what an operator should know of a process that starts.
+pub(crate) fn tell(parts: &Parts, shortage: Option<Shortage>) {
+    if let Some(shortage) = shortage {
+        shortage.tell();
+    }
+    transport::warn_of_plain(&parts.config);
 }
 
 /// Waits until the database has the schema of this program.

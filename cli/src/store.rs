@@ -1,27 +1,29 @@
 //! The embedded store: S3 on a folder, reached over HTTP like any other.
+//!
+//! A request passes [`gate`] and [`front`], then the library that knows S3, then [`objects`].
 
+mod front;
 mod gate;
+mod objects;
+mod range;
 
-use std::panic::resume_unwind;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use s3s::auth::SimpleAuth;
-use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::service::S3ServiceBuilder;
 use s3s_fs::FileSystem;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tower::{ServiceExt as _, service_fn};
+use tower::service_fn;
 use waybill_api::Gate;
 use waybill_shared::bucket::Bucket;
-use waybill_shared::config::StorageSettings;
+use waybill_shared::config::{LimitSettings, StorageSettings};
 
+use self::front::{Front, HoldersOfAKey};
+use self::objects::Objects;
 use crate::data_dir::{DataDir, KeyPair};
 
 pub(crate) use self::gate::gate;
@@ -39,12 +41,24 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Serves the store of this data directory to who passes the gate.
-    pub(crate) fn start(data: &DataDir, listener: TcpListener, gate: Gate) -> anyhow::Result<Self> {
+    /// Serves the store of this data directory to who passes the gate, within the bounds that the API has.
+    pub(crate) fn start(
+        data: &DataDir,
+        listener: TcpListener,
+        gate: Gate,
+        limits: &LimitSettings,
+    ) -> anyhow::Result<Self> {
         let keys = data.store_keys()?;
-        let service = service(&data.store(), &keys)?;
+        let front = front(&data.store(), &keys)?;
         let shutdown = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, service, gate, shutdown.clone()));
+        let (limits, until) = (limits.clone(), shutdown.clone());
+        let serving = tokio::spawn(async move {
+            let service = service_fn(move |request| {
+                let front = front.clone();
+                gate::guarded(gate.clone(), request, |request| front.answer(request))
+            });
+            waybill_api::serve_within(listener, service, &limits, until).await;
+        });
         Ok(Self {
             keys,
             serving,
@@ -77,55 +91,15 @@ impl Store {
     }
 }
 
-fn service(root: &Path, keys: &KeyPair) -> anyhow::Result<S3Service> {
+fn front(root: &Path, keys: &KeyPair) -> anyhow::Result<Front> {
     std::fs::create_dir_all(root).with_context(|| format!("{}", root.display()))?;
     let files =
         FileSystem::new(root).map_err(|error| anyhow::anyhow!("{}: {error:?}", root.display()))?;
-    let mut builder = S3ServiceBuilder::new(files);
+    let mut builder = S3ServiceBuilder::new(Objects::new(files));
     builder.set_auth(SimpleAuth::from_single(
         keys.id.clone(),
         keys.secret.clone(),
     ));
-    Ok(builder.build())
-}
-
-/// A request ends also when its client is gone, as it does in any other store. One that was given up
-/// while it joins parts would leave some of them behind, which nobody can remove.
-async fn to_its_end<T: Send + 'static>(answer: impl Future<Output = T> + Send + 'static) -> T {
-    let answered = tokio::spawn(answer).await;
-    answered.unwrap_or_else(|panic| resume_unwind(panic.into_panic()))
-}
-
-/// Serves until `shutdown`, then lets running requests finish.
-async fn serve(listener: TcpListener, service: S3Service, gate: Gate, shutdown: CancellationToken) {
-    let server = Builder::new(TokioExecutor::new());
-    let service = TowerToHyperService::new(service_fn(move |request| {
-        let service = service.clone();
-        gate::guarded(gate.clone(), request, |request| {
-            to_its_end(service.oneshot(request))
-        })
-    }));
-    let connections = GracefulShutdown::new();
-    while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "the store could not accept a connection");
-                // Out of file descriptors, most likely: trying at once would spin.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        let connection = server
-            .serve_connection(TokioIo::new(stream), service.clone())
-            .into_owned();
-        let connection = connections.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(error, "a connection to the store ended badly");
-            }
-        });
-    }
-    drop(listener);
-    connections.shutdown().await;
+    builder.set_access(HoldersOfAKey);
+    Ok(Front::new(builder.build()))
 }

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use clap::Args;
 use waybill_shared::config::Config;
 use waybill_shared::database::Database;
+use waybill_shared::telemetry::escaped;
 
 use crate::data_dir::DataDir;
 use crate::fault::StartFault;
@@ -19,7 +20,7 @@ use crate::reports::Reports;
 use crate::roles::Roles;
 use crate::settings::Settings;
 use crate::store::{self, Store};
-use crate::{demo, listen, process, start, stop};
+use crate::{demo, listen, open_files, output, process, start, stop};
 
 /// Flags of `waybill up`.
 #[derive(Args, Debug)]
@@ -46,6 +47,9 @@ pub(crate) struct UpArgs {
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
 }
+
+/// A connection to the API, and one to the store with the file that it is sent.
+const FILES_PER_CLIENT: u64 = 3;
 
 /// What `up` brings with it, so that nobody may set it.
 const OWN: [&str; 4] = [
@@ -87,6 +91,7 @@ pub(crate) fn run(args: &UpArgs) -> Result<(), StartFault> {
 
 async fn serve(args: &UpArgs, config: Config) -> Result<(), StartFault> {
     let shutdown = stop::on_signal()?;
+    let (config, shortage) = open_files::made_to_suffice(config, FILES_PER_CLIENT);
     let data = DataDir::open(&args.data_dir)?;
     let api = listen::bind("--listen", config.api.listen).await?;
     let s3 = listen::bind("--s3-listen", args.s3_listen).await?;
@@ -101,11 +106,12 @@ async fn serve(args: &UpArgs, config: Config) -> Result<(), StartFault> {
         .context("the API's address")?
         .port();
     let gate = store::gate(&config, &s3.url, api_port);
-    let store = Store::start(&data, s3.listener, gate)?;
+    let store = Store::start(&data, s3.listener, gate, &config.limits)?;
     let bucket = store.bucket(&s3.url, &config.storage).await?;
     let database = ledger(&data).await?;
     let parts = Parts::new(config, reports, database, bucket);
     start::look(&parts).await?;
+    start::tell(&parts, shortage);
 
     let mut roles = Roles::new(&parts, shutdown);
     roles.serve_api(api.listener);
@@ -153,23 +159,18 @@ async fn ledger(data: &DataDir) -> anyhow::Result<Database> {
     Ok(database)
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the greeting is what the command is for"
-)]
 fn greet(api: &str, s3: &str, data: &Path, reports: &Reports) {
-    println!(
-        "Waybill is ready: API {api} (documentation: {api}/docs), files {s3}, data {}",
-        data.display()
-    );
-    println!();
-    if reports.file.is_none() {
-        println!("Try a small report:");
-        println!(
-            r#"curl -s {api}/v1/reports/query/export -H 'content-type: application/json' -d '{{"query":{{"dataset":"sessions","dimensions":["status"],"measures":["session_count","total_cost"],"time_range":{{"from":"2026-04-24T00:00:00Z","to":"2026-05-24T00:00:00Z"}},"order_by":[{{"measure":"session_count","direction":"desc"}}]}}}}'"#
-        );
+    let data = data.display().to_string();
+    let data = escaped(&data);
+    let first = if reports.file.is_none() {
+        format!(
+            r#"Try a small report:
+curl -s {api}/v1/reports/query/export -H 'content-type: application/json' -d '{{"query":{{"dataset":"sessions","dimensions":["status"],"measures":["session_count","total_cost"],"time_range":{{"from":"2026-04-24T00:00:00Z","to":"2026-05-24T00:00:00Z"}},"order_by":[{{"measure":"session_count","direction":"desc"}}]}}}}'"#
+        )
     } else {
-        println!("See what can be asked:");
-        println!("curl -s {api}/v1/reports/catalog");
-    }
+        format!("See what can be asked:\ncurl -s {api}/v1/reports/catalog")
+    };
+    output::greeting(&format!(
+        "Waybill is ready: API {api} (documentation: {api}/docs), files {s3}, data {data}\n\n{first}\n"
+    ));
 }

@@ -6,12 +6,11 @@ use clap::Args;
 use waybill_shared::config::Config;
 
 use crate::fault::StartFault;
-use crate::listen;
 use crate::parts::Parts;
 use crate::ready::{self, Addresses};
 use crate::roles::Roles;
 use crate::settings::Settings;
-use crate::{process, start, stop};
+use crate::{listen, open_files, process, start, stop};
 
 /// Flags of `waybill worker`.
 #[derive(Args, Debug)]
@@ -42,6 +41,7 @@ pub(crate) fn run(args: &WorkerArgs) -> Result<(), StartFault> {
 
 async fn work(args: &WorkerArgs, config: Config) -> Result<(), StartFault> {
     let shutdown = stop::on_signal()?;
+    let (config, shortage) = open_files::made_to_suffice(config, 1);
     let listening = match config.worker.listen {
         Some(address) => Some(listen::bind("worker.listen", address).await?),
         None => None,
@@ -50,6 +50,7 @@ async fn work(args: &WorkerArgs, config: Config) -> Result<(), StartFault> {
     let parts = Parts::distributed(config, at_once).await?;
 
     start::look(&parts).await?;
+    start::tell(&parts, shortage);
 
     let mut addresses = Addresses::default();
     let mut roles = Roles::new(&parts, shutdown);

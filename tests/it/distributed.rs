@@ -2,6 +2,7 @@
 //! and what only such a set-up can do.
 
 mod commands;
+mod compose;
 mod crash;
 mod data_faults;
 mod downloads;
@@ -12,6 +13,7 @@ mod filters;
 mod following;
 #[expect(dead_code, reason = "some of it serves the other deployment only")]
 mod harness;
+mod hostile;
 mod inline;
 mod jobs;
 mod keys;

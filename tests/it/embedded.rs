@@ -14,12 +14,14 @@ mod filters;
 mod following;
 #[expect(dead_code, reason = "some of it serves the other deployment only")]
 mod harness;
+mod hostile;
 mod inline;
 mod jobs;
 mod lists;
 mod load;
 mod metrics;
 mod negotiation;
+mod open_files;
 mod openapi;
 mod operations;
 mod own_data;
@@ -29,6 +31,8 @@ mod repetition;
 mod routes;
 mod slow_clients;
 mod startup;
+mod store;
+mod unread_log;
 
 /// What the servers of these tests are made of.
 const DEPLOYMENT: harness::launch::Deployment = harness::launch::Deployment::Embedded;

@@ -1,40 +1,16 @@
 //! Clients that send slowly, read slowly or send too much: each costs a connection for a while, and
 //! nobody else anything.
 
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::TcpStream;
-use std::time::Duration;
+use std::io::Read as _;
 
 use serde_json::{Value, json};
 
+use crate::harness::connection::{begun, rest_of};
 use crate::harness::eventually;
 use crate::harness::http::EXPORT;
 use crate::harness::launch::Launch;
 use crate::harness::reports::{all_sessions, by_status, export_of};
-use crate::harness::server::{Server, shared};
-
-/// How long a condition may take to come true: it bounds a failing test, not a passing one.
-const DEADLINE: Duration = Duration::from_secs(60);
-
-/// A connection that has sent this.
-fn begun(server: &Server, sent: &str) -> TcpStream {
-    let address = server.api().strip_prefix("http://").expect("a URL");
-    let mut connection = TcpStream::connect(address).expect("a connection");
-    let deadline = Some(DEADLINE);
-    connection.set_read_timeout(deadline).expect("a deadline");
-    connection.write_all(sent.as_bytes()).expect("sent");
-    connection
-}
-
-/// What comes until the server ends the connection; fails when it does not.
-fn rest_of(mut connection: TcpStream) -> String {
-    let mut received = Vec::new();
-    if let Err(error) = connection.read_to_end(&mut received) {
-        assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
-    }
-    // Where it is cut, a character may be, too.
-    String::from_utf8_lossy(&received).into_owned()
-}
+use crate::harness::server::shared;
 
 /// Status, headers and problem of a raw answer.
 fn problem(answer: &str) -> (u16, Value) {
@@ -62,9 +38,12 @@ async fn what_comes_too_slowly_is_given_up() {
         .start();
     let body = export_of(&by_status()).to_string();
     let half = &body[..body.len() / 2];
-    let silent = begun(&server, "");
-    let head = begun(&server, "POST /v1/reports/query/export HTTP/1.1\r\nHost");
-    let bodies = [0; 3].map(|_| begun(&server, &post(body.len(), half)));
+    let silent = begun(server.api(), "");
+    let head = begun(
+        server.api(),
+        "POST /v1/reports/query/export HTTP/1.1\r\nHost",
+    );
+    let bodies = [0; 3].map(|_| begun(server.api(), post(body.len(), half)));
     // They hold nothing that anyone else needs.
     let http = server.http();
     http.post(EXPORT, &export_of(&by_status()))
@@ -95,7 +74,7 @@ async fn who_reads_slowly_holds_no_slot_and_is_cut_off() {
         .start();
     // More than the sockets between the two take by themselves.
     let large = export_of(&all_sessions(1_000_000)).to_string();
-    let mut slow = begun(&server, &post(large.len(), &large));
+    let mut slow = begun(server.api(), post(large.len(), &large));
     let mut first = [0; 12];
     slow.read_exact(&mut first).expect("the answer begins");
     assert_eq!(&first, b"HTTP/1.1 200");

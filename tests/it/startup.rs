@@ -2,14 +2,18 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::harness::eventually;
 use crate::harness::executable;
-use crate::harness::launch::Launch;
+use crate::harness::launch::{Launch, command};
+use crate::harness::process::Process;
 use crate::harness::reports::{by_status, export_of};
+use crate::harness::server::files_under;
 
 /// Starts it and checks that it ends as a start with a mistake must, with a line that holds these.
 #[track_caller]
@@ -266,4 +270,109 @@ async fn the_start_prints_where_it_is_and_what_to_paste() {
     let printed = server.stdout();
     assert!(printed.contains(server.api()), "the address in {printed}");
     assert!(printed.contains("curl"), "a curl in {printed}");
+}
+
+/// The rights that others than the owner have to a file.
+fn rights_of_others(path: &Path) -> u32 {
+    let file = fs::metadata(path).expect("it is there");
+    file.permissions().mode() & 0o077
+}
+
+#[tokio::test]
+async fn a_data_directory_is_for_its_owner_alone() {
+    let server = Launch::new().start();
+    server.http().exported(&export_of(&by_status())).await;
+    let folder = server.data_dir();
+    assert_eq!(rights_of_others(&folder), 0);
+    for file in files_under(&folder) {
+        assert_eq!(rights_of_others(&file), 0, "{}", file.display());
+    }
+    assert!(
+        !server.logged().contains("others"),
+        "nothing was to be done"
+    );
+}
+
+#[tokio::test]
+async fn a_data_directory_of_old_is_closed_and_another_folder_is_not() {
+    let open = |path: &Path| {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a mode is set");
+    };
+    let mut server = Launch::new().start();
+    server.terminate();
+    let folder = server.data_dir();
+    open(&folder);
+    server.start_again();
+    assert_eq!(rights_of_others(&folder), 0);
+    assert!(
+        server.logged().contains("mode=\"0755\""),
+        "{}",
+        server.logged()
+    );
+
+    let shared = TempDir::new().expect("a folder for the test");
+    file(&shared, "notes", "of somebody");
+    open(shared.path());
+    let server = Launch::new().data_dir(shared.path()).start();
+    assert_eq!(rights_of_others(shared.path()), 0o055);
+    assert!(
+        server.logged().contains("mode=\"0755\""),
+        "{}",
+        server.logged()
+    );
+    assert_eq!(rights_of_others(&shared.path().join("ledger.sqlite")), 0);
+}
+
+#[tokio::test]
+async fn a_value_forges_no_line_of_the_log() {
+    let folder = TempDir::new().expect("a folder for the test");
+    let data = folder.path().join("data\n2026 ERROR forged\u{1b}[2J");
+    fs::create_dir(&data).expect("a folder");
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).expect("a mode is set");
+    let server = Launch::new().data_dir(&data).start();
+    for output in [server.logged(), server.stdout()] {
+        assert!(
+            output.contains("data\\n2026 ERROR forged\\u{1b}[2J"),
+            "{output}"
+        );
+        assert!(!output.contains('\u{1b}'), "{output}");
+        assert!(
+            !output.lines().any(|line| line.starts_with("2026 ")),
+            "{output}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_travels_in_the_clear_is_told_once() {
+    let folder = TempDir::new().expect("a folder for the test");
+    let catalog = file(
+        &folder,
+        "catalog.toml",
+        "[datasets.a]\ntable = \"a\"\ngrain = \"row\"\nshared = true\ntime = \"t\"\n\
+         [datasets.a.dimensions]\nid = { sql = \"id\", type = \"integer\" }\n",
+    );
+    let mut worker = command("worker", folder.path());
+    // An address that nobody has: all of it is told before anything is reached.
+    worker
+        .env("WAYBILL__CATALOG", catalog)
+        .env("WAYBILL__DATABASE__URL", "postgres://u:pw@192.0.2.1/app")
+        .env(
+            "WAYBILL__SOURCES__DEFAULT__URL",
+            "postgres://u:pw@192.0.2.1/app?sslmode=verify-full",
+        )
+        .env("WAYBILL__STORAGE__ENDPOINT", "http://192.0.2.1:9000")
+        .env("WAYBILL__STORAGE__BUCKET", "bucket")
+        .env("WAYBILL__STORAGE__ACCESS_KEY_ID", "id")
+        .env("WAYBILL__STORAGE__SECRET_ACCESS_KEY", "secret");
+    let process = Process::start(worker, "worker", folder.path());
+    let log = eventually("it is told", async || {
+        let log = process.log().stderr();
+        log.contains("http://").then_some(log)
+    })
+    .await;
+    assert_eq!(log.matches("no sslmode").count(), 1, "{log}");
+    assert!(log.contains("settings=\"database.url\""), "{log}");
+    assert!(log.contains("settings=\"storage.endpoint\""), "{log}");
+    assert!(!log.contains("pw"), "{log}");
 }

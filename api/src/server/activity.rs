@@ -4,7 +4,7 @@
 //! when requests come and when they are answered.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::Version;
@@ -35,7 +35,8 @@ pub(super) struct Timeouts {
 }
 
 impl Stage {
-    /// When it is over. `None` = it lasts as long as its requests, which have bounds of their own.
+    /// When it is over. `None` = it lasts as long as its requests, which have bounds of their own, and
+    /// as its client takes what it is [sent](Activity::untaken_until).
     pub(super) fn until(&self, timeouts: &Timeouts, ending: bool) -> Option<Instant> {
         let over = match *self {
             Self::Idle { since } => since + timeouts.idle,
@@ -55,6 +56,12 @@ struct Told {
     stage: watch::Sender<Stage>,
     /// Whether it is known to be HTTP/2, where bytes come between requests, too.
     multiplexed: AtomicBool,
+    began: Instant,
+    /// Answers of which a piece was handed out that the client has not taken yet.
+    untaken: AtomicUsize,
+    /// When a piece was handed out or taken last, in milliseconds since it began. Pieces are many, so
+    /// this is no stage that somebody is woken for.
+    moved: AtomicU64,
 }
 
 impl Activity {
@@ -64,6 +71,9 @@ impl Activity {
         Self(Arc::new(Told {
             stage: watch::Sender::new(Stage::Idle { since }),
             multiplexed: AtomicBool::new(false),
+            began: since,
+            untaken: AtomicUsize::new(0),
+            moved: AtomicU64::new(0),
         }))
     }
 
@@ -100,7 +110,24 @@ impl Activity {
             let requests = others + 1;
             *stage = Stage::Answering { requests };
         });
-        InFlight(self.clone())
+        InFlight {
+            activity: self.clone(),
+            untaken: false,
+        }
+    }
+
+    /// Until when the client may take what it was sent last. `None` = nothing waits for it.
+    pub(super) fn untaken_until(&self, timeouts: &Timeouts) -> Option<Instant> {
+        let untaken = self.0.untaken.load(Ordering::Relaxed) > 0;
+        let moved = Duration::from_millis(self.0.moved.load(Ordering::Relaxed));
+        untaken.then(|| self.0.began + moved + timeouts.idle)
+    }
+
+    fn moved(&self) {
+        let now = u64::try_from(self.0.began.elapsed().as_millis());
+        self.0
+            .moved
+            .store(now.unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     fn request_ended(&self) {
@@ -119,11 +146,35 @@ impl Activity {
 
 /// A request that is being answered.
 #[derive(Debug)]
-pub(super) struct InFlight(Activity);
+pub(super) struct InFlight {
+    activity: Activity,
+    untaken: bool,
+}
+
+impl InFlight {
+    /// A piece of the answer was handed out, to be sent.
+    pub(super) fn piece_handed_out(&mut self) {
+        if !self.untaken {
+            self.untaken = true;
+            self.activity.moved();
+            self.activity.0.untaken.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// There is room for the next piece: the client takes what it is sent.
+    pub(super) fn piece_taken(&mut self) {
+        if self.untaken {
+            self.untaken = false;
+            self.activity.moved();
+            self.activity.0.untaken.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.request_ended();
+        self.piece_taken();
+        self.activity.request_ended();
     }
 }
 
@@ -174,6 +225,26 @@ mod tests {
         assert_eq!(lasts(&activity, true), None);
         drop(other);
         assert_eq!(lasts(&activity, false), Some(75));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_not_taken_has_its_time() {
+        let activity = Activity::begin();
+        let (mut one, mut other) = (
+            activity.request_came(Version::HTTP_2),
+            activity.request_came(Version::HTTP_2),
+        );
+        let waits = || activity.untaken_until(&TIMEOUTS).is_some();
+        assert!(!waits(), "nothing was sent");
+        one.piece_handed_out();
+        other.piece_handed_out();
+        one.piece_taken();
+        assert!(waits(), "the other one's piece");
+        drop(other);
+        assert!(!waits(), "it is gone");
+        one.piece_handed_out();
+        let until = activity.untaken_until(&TIMEOUTS).expect("a piece waits");
+        assert!(until > Instant::now() + Duration::from_secs(60));
     }
 
     #[tokio::test]

@@ -1,76 +1,78 @@
-//! The router behind a connection, which tells when requests come and when they are answered.
+//! The service behind a connection, which tells when requests come and when they are answered.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use axum::body::{Body, HttpBody};
-use axum::{BoxError, Router};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, Response};
-use http_body::{Frame, SizeHint};
+use http_body::{Body, Frame, SizeHint};
 use tower::Service;
 
 use super::activity::{Activity, InFlight};
 
-/// A router whose requests are told of.
+/// A service whose requests are told of.
 #[derive(Clone, Debug)]
-pub(super) struct Answering {
-    router: Router,
+pub(super) struct Answering<S> {
+    service: S,
     activity: Activity,
 }
 
-impl Answering {
-    pub(super) fn new(router: Router, activity: Activity) -> Self {
-        Self { router, activity }
+impl<S> Answering<S> {
+    pub(super) fn new(service: S, activity: Activity) -> Self {
+        Self { service, activity }
     }
 }
 
-impl<B> Service<Request<B>> for Answering
+impl<S, A, B> Service<Request<A>> for Answering<S>
 where
-    B: HttpBody<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
+    S: Service<Request<A>, Response = Response<B>>,
+    S::Future: Send + 'static,
 {
-    type Response = Response<Answer>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+    type Response = Response<Answer<B>>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // A router always is.
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.service.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<A>) -> Self::Future {
         // Given up with the future, or with the last of the answer.
         let in_flight = self.activity.request_came(request.version());
-        let answering = self.router.call(request);
+        let answering = self.service.call(request);
         Box::pin(async move {
             let response = answering.await?;
-            Ok(response.map(|body| Answer {
-                body,
-                _in_flight: in_flight,
-            }))
+            Ok(response.map(|body| Answer { body, in_flight }))
         })
     }
 }
 
 /// The body of an answer; as long as it is there, its request is being answered.
 #[derive(Debug)]
-pub(super) struct Answer {
-    body: Body,
-    _in_flight: InFlight,
+pub(super) struct Answer<B> {
+    body: B,
+    in_flight: InFlight,
 }
 
-impl HttpBody for Answer {
+impl<B> Body for Answer<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = B::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        // A connection asks for more once it has room for it.
+        self.in_flight.piece_taken();
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if matches!(frame, Poll::Ready(Some(Ok(_)))) {
+            self.in_flight.piece_handed_out();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

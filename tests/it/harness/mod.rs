@@ -1,6 +1,7 @@
 //! What every test stands on: the executable, a client for it, requests to send, and an independent
 //! account of what the answer must be.
 
+pub(crate) mod connection;
 pub(crate) mod disturbed;
 pub(crate) mod events;
 pub(crate) mod executable;
