@@ -1,4 +1,7 @@
-//! `waybill catalog check`: whether the catalog fits its sources, before a process depends on it.
+//! `waybill catalog`: whether a catalog fits its sources, before a process depends on it, and a first
+//! one for a database that has none.
+
+mod draft;
 
 use std::path::PathBuf;
 
@@ -17,6 +20,8 @@ use crate::{output, process};
 pub(crate) enum CatalogCommand {
     /// Parses the catalog and prepares every field against its source
     Check(CheckArgs),
+    /// Drafts a catalog from a source's tables, with comments, on standard output
+    Draft(draft::DraftArgs),
 }
 
 /// Flags of `waybill catalog check`.
@@ -31,7 +36,13 @@ pub(crate) struct CheckArgs {
 }
 
 pub(crate) fn run(command: &CatalogCommand) -> Result<(), StartFault> {
-    let CatalogCommand::Check(args) = command;
+    match command {
+        CatalogCommand::Check(args) => run_check(args),
+        CatalogCommand::Draft(args) => draft::run(args),
+    }
+}
+
+fn run_check(args: &CheckArgs) -> Result<(), StartFault> {
     let config = Settings::of_file(args.config.as_ref())
         .flag("--catalog", "catalog", args.catalog.as_ref())
         .load()?;

@@ -38,12 +38,7 @@ impl Reports {
         for dataset in catalog.datasets() {
             let name = dataset.source.as_str();
             if sources.get(name).is_none() {
-                let url = config.source_url(name).map_err(StartFault::usage)?;
-                let at_once = config.source_connections(name).unwrap_or(at_once);
-                let source = connect(url, config, at_once).map_err(|fault| {
-                    StartFault::usage(format_args!("sources.{name}.url: {fault:#}"))
-                })?;
-                sources.add(name, source);
+                sources.add(name, source(name, config, at_once)?);
             }
         }
         Ok(Self {
@@ -64,6 +59,19 @@ impl Reports {
             file: None,
         })
     }
+}
+
+/// The source that is configured under this name. `at_once` is how many reports are read from it at the
+/// same time, unless its settings say otherwise.
+pub(crate) fn source(
+    name: &str,
+    config: &Config,
+    at_once: usize,
+) -> Result<Arc<dyn Source>, StartFault> {
+    let url = config.source_url(name).map_err(StartFault::usage)?;
+    let at_once = config.source_connections(name).unwrap_or(at_once);
+    connect(url, config, at_once)
+        .map_err(|fault| StartFault::usage(format_args!("sources.{name}.url: {fault:#}")))
 }
 
 /// The source at a URL. A server may come later, a file does not.

@@ -5,6 +5,7 @@
 //! catalog knows which columns exist, not how a statement is built from them.
 
 mod check;
+mod draft;
 mod fault;
 mod parse;
 
@@ -18,6 +19,7 @@ use crate::caller::Caller;
 use crate::column::ColumnType;
 
 pub use check::Findings;
+pub use draft::{Draft, draft};
 pub use fault::{CatalogError, CatalogFault, CatalogFaults};
 
 /// All datasets of one installation, by name. Immutable once parsed.

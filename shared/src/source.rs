@@ -12,6 +12,7 @@ pub mod postgres;
 #[cfg(test)]
 mod properties;
 pub mod sqlite;
+pub mod tables;
 mod text;
 
 use std::borrow::Cow;
@@ -35,6 +36,7 @@ use crate::stored::StoredTypes;
 use self::batches::BatchReceiver;
 use self::postgres::PostgresSource;
 use self::sqlite::SqliteSource;
+use self::tables::Table;
 
 /// The most rows of one batch.
 pub const BATCH_ROWS: usize = 4_096;
@@ -78,6 +80,13 @@ pub trait Source: Send + Sync {
         let _ = (relation, expressions);
         Ok(StoredTypes::default())
     }
+
+    /// The tables and views that may be read, by name, with how each column can be had; nothing of the
+    /// database's own. For drafts alone: it may take some seconds.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    async fn tables(&self) -> Result<Vec<Table>, SourceError>;
 
     /// Whether the database takes this statement; it is not run.
     ///

@@ -211,6 +211,8 @@ pub(crate) fn index_columns(table: &str) -> String {
     postgres::index_columns(table)
 }
 
+pub(crate) use self::sqlite::identifier as sqlite_identifier;
+
 /// Quotes a possibly qualified name, part by part.
 fn quoted_name(name: &str) -> String {
     let parts: Vec<String> = name

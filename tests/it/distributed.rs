@@ -6,6 +6,7 @@ mod compose;
 mod crash;
 mod data_faults;
 mod downloads;
+mod drafts;
 mod endings;
 mod expiry;
 mod faults;

@@ -3,7 +3,7 @@
 //! Owns the shape of the file: which keys there are, which are required, which exclude each other.
 //! It cannot know whether a table or a column exists; only the source can tell.
 
-mod rules;
+pub(super) mod rules;
 mod section;
 
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use section::{Faults, Section};
 const ROLES: [&str; 2] = ["viewer", "admin"];
 
 /// The column of a report without measures; a dataset cannot have another of this name.
-const ROW_COUNT: &str = "row_count";
+pub(super) const ROW_COUNT: &str = "row_count";
 
 /// A hundred years: more is a slip of the finger.
 const MAX_RANGE_DAYS: u32 = 36_600;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Snapshot, Source, SourceError, Sources};
 use crate::caller::{Caller, OrgId, Role};
-use crate::catalog::Catalog;
+use crate::catalog::{self, Catalog};
 use crate::encode::{Format, Trailer, encoder};
 use crate::query::{MAX_IN_VALUES, MAX_ITEMS, ReportPlan, ReportRequest};
 use crate::size::{Oversize, SizeLimits};
@@ -57,6 +57,7 @@ pub(crate) async fn run<B: Backend>(fresh: impl AsyncFn() -> B) {
     a_fault_in_the_data_is_told_without_the_data(&fresh().await).await;
     a_catalog_is_held_against_its_source(&fresh().await).await;
     missing_indexes_are_warned_of(&fresh().await).await;
+    a_drafted_catalog_fits_its_source(&fresh().await).await;
 }
 
 /// The catalog of these tests.
@@ -973,5 +974,70 @@ async fn missing_indexes_are_warned_of(backend: &impl Backend) {
         warnings(&computed).await,
         [],
         "what is no column has no index to look for"
+    );
+}
+
+async fn a_drafted_catalog_fits_its_source(backend: &impl Backend) {
+    backend.execute(
+        r#"CREATE TABLE "Odd ""Table; --" (
+            "Tenant Id" varchar(20), "select" text, "Größe (cm)" integer, "placed At" timestamptz,
+            "it's" numeric(10,2), "row_count" boolean);
+        INSERT INTO "Odd ""Table; --" VALUES
+            ('a', 'mine', 3, '2026-03-01 10:00:00Z', 2.25, TRUE), ('b', 'theirs', 4, '2026-03-01 10:00:00Z', 1, FALSE);
+        CREATE VIEW seen AS SELECT org, at, s FROM things;
+        CREATE TABLE loose (id integer, at timestamptz);
+        CREATE TABLE two (org_id text, tenant_id text, at timestamptz);
+        CREATE TABLE timeless (org text, n integer);
+        INSERT INTO things (org, at, s, i) VALUES ('a', '2026-03-01 10:00:00Z', 'x', 1);
+        CREATE INDEX of_time ON things (org, at)"#,
+    );
+    let source = backend.source();
+    let tables = source.tables().await.expect("an answer");
+    let draft = catalog::draft("default", &tables);
+    assert_eq!(
+        draft.undecided,
+        ["loose", "timeless", "two"],
+        "{}",
+        draft.text
+    );
+    let catalog = Catalog::parse(&draft.text).unwrap_or_else(|why| panic!("{why}\n{}", draft.text));
+    let names: Vec<&str> = catalog
+        .datasets()
+        .map(|dataset| dataset.name.as_str())
+        .collect();
+    let expected = [
+        "odd_table",
+        "odd_table_rows",
+        "seen",
+        "seen_rows",
+        "things",
+        "things_rows",
+    ];
+    assert_eq!(names, expected, "{}", draft.text);
+    assert_eq!(draft.datasets, names.len());
+    let tenantless = catalog.datasets().find(|dataset| dataset.tenant.is_none());
+    assert!(tenantless.is_none(), "{tenantless:?}");
+    assert!(
+        draft.text.contains("an index begins with (org, at)"),
+        "{}",
+        draft.text
+    );
+
+    let sources = sources(source);
+    let findings = catalog.check(&sources).await.expect("an answer");
+    assert_eq!(findings.faults, None, "{}", draft.text);
+    let rows = json!({ "dataset": "odd_table_rows",
+        "dimensions": ["select", "groesse_cm", "placed_at", "it_s", "row_count_2"] });
+    let rows = file(&sources, &plan_of(&draft.text, "a", rows)).await;
+    assert_eq!(
+        rows.expect("a report"),
+        "select,groesse_cm,placed_at,it_s,row_count_2\nmine,3,2026-03-01T10:00:00Z,2.25,true\n"
+    );
+    let groups = json!({ "dataset": "odd_table", "dimensions": ["select"],
+        "measures": ["odd_table_count", "total_groesse_cm", "avg_groesse_cm"] });
+    let groups = file(&sources, &plan_of(&draft.text, "a", groups)).await;
+    assert_eq!(
+        groups.expect("a report"),
+        "select,odd_table_count,total_groesse_cm,avg_groesse_cm\nmine,1,3,3\n"
     );
 }

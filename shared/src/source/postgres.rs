@@ -11,6 +11,7 @@ mod copy;
 mod failure;
 mod numeric;
 mod reader;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -28,6 +29,7 @@ use self::connections::{Answer, Connections, Lease, Protocol};
 use self::failure::source_error;
 use self::reader::Reader;
 use self::types::KnownTypes;
+use super::tables::Table;
 use super::{Index, Reading, Snapshot, Source, SourceError, SourceLimits, batches};
 use crate::catalog::Relation;
 use crate::config::DatabaseUrl;
@@ -158,6 +160,10 @@ impl Source for PostgresSource {
             self.types.learn(relation, unknown, &rows)?;
         }
         Ok(self.types.known(relation, expressions))
+    }
+
+    async fn tables(&self) -> Result<Vec<Table>, SourceError> {
+        tables::tables(self).await
     }
 
     /// By an EXPLAIN, which also finds what a mere parse does not: missing permissions. The extended

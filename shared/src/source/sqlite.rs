@@ -7,6 +7,7 @@
 mod columns;
 mod functions;
 mod sizes;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -25,6 +26,7 @@ use tokio::sync::oneshot;
 
 use self::columns::BatchBuilder;
 use super::batches::{self, BatchSender};
+use super::tables::Table;
 use super::{Index, QueryFault, Reading, Snapshot, Source, SourceError, text};
 use crate::statement::{Dialect, Statement};
 
@@ -128,6 +130,10 @@ impl Source for SqliteSource {
         let (schema, table) = (schema.to_owned(), table.to_owned());
         self.with_connection(move |connection| indexes(connection, &schema, &table))
             .await
+    }
+
+    async fn tables(&self) -> Result<Vec<Table>, SourceError> {
+        self.with_connection(tables::tables).await
     }
 
     async fn prepare(&self, sql: &str) -> Result<(), SourceError> {

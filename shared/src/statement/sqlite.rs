@@ -5,6 +5,8 @@
 //! may be stored in several ways, they are compared, grouped and ordered in the one form that a
 //! `waybill_…` function gives them.
 
+mod identifier;
+
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use super::guard::is_variable;
@@ -14,6 +16,8 @@ use super::{
 use crate::catalog::{Dataset, Grain};
 use crate::column::{ColumnKind, ColumnType};
 use crate::query::{Literal, Predicate, ReportPlan, Test, TimeRange};
+
+pub(crate) use self::identifier::identifier;
 
 pub(super) fn report(plan: &ReportPlan, rows: u64, guard: Option<&SizeGuard>) -> String {
     let dataset = plan.dataset();

@@ -22,7 +22,7 @@ pub(super) fn name(text: &str) -> Result<(), String> {
 }
 
 /// A column of a table.
-pub(super) fn column(text: &str) -> Result<(), String> {
+pub(in crate::catalog) fn column(text: &str) -> Result<(), String> {
     match is_identifier(text) {
         true => Ok(()),
         false => Err(format!("{text:?} is no column name")),

@@ -4,6 +4,7 @@ mod connections;
 mod literals;
 mod numerics;
 mod properties;
+mod tables;
 mod tls;
 mod types;
 mod values;

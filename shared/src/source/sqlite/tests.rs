@@ -1,6 +1,7 @@
 //! What SQLite alone can get wrong: a file has no column types, so one value is stored in many ways.
 
 mod properties;
+mod tables;
 
 use std::path::PathBuf;
 

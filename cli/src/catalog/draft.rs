@@ -1,0 +1,78 @@
+//! `waybill catalog draft`: a first catalog from what a database has.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use waybill_shared::catalog;
+use waybill_shared::config::Config;
+use waybill_shared::source::tables::Table;
+
+use crate::fault::StartFault;
+use crate::process;
+use crate::reports;
+use crate::settings::Settings;
+
+/// Flags of `waybill catalog draft`.
+#[derive(Args, Debug)]
+pub(crate) struct DraftArgs {
+    /// The source to draft it from, sources.NAME.url
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    source: String,
+    /// One table or view alone, with its schema where that is needed
+    #[arg(long, value_name = "TABLE")]
+    table: Option<String>,
+    /// Settings, see config.default.toml
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &DraftArgs) -> Result<(), StartFault> {
+    let config = Settings::of_file(args.config.as_ref()).load()?;
+    process::run(&config.log, draft(args, &config))
+}
+
+#[expect(clippy::print_stdout, reason = "the catalog is what was asked for")]
+async fn draft(args: &DraftArgs, config: &Config) -> Result<(), StartFault> {
+    let source = reports::source(&args.source, config, 1)?;
+    let tables = source.tables().await;
+    let mut tables = tables.context("the source cannot be asked")?;
+    if let Some(name) = &args.table {
+        tables = only(tables, name, &args.source)?;
+    }
+    let draft = catalog::draft(&args.source, &tables);
+    print!("{}", draft.text);
+    summarise(draft.datasets, &draft.undecided);
+    Ok(())
+}
+
+fn only(tables: Vec<Table>, name: &str, source: &str) -> Result<Vec<Table>, StartFault> {
+    let titles: Vec<String> = tables.iter().map(Table::title).collect();
+    let found: Vec<Table> = tables
+        .into_iter()
+        .filter(|table| table.is_called(name))
+        .collect();
+    if found.is_empty() {
+        return Err(StartFault::usage(format_args!(
+            "--table: the source {source} has no table or view {name:?} that it may read; it has {}",
+            if titles.is_empty() {
+                "none".to_owned()
+            } else {
+                titles.join(", ")
+            }
+        )));
+    }
+    Ok(found)
+}
+
+/// For the person who asked, whose catalog is on standard output.
+#[expect(clippy::print_stderr, reason = "it is for the person who asked")]
+fn summarise(datasets: usize, undecided: &[String]) {
+    eprintln!("drafted {datasets} datasets");
+    if !undecided.is_empty() {
+        eprintln!(
+            "left out until you decide, each with the question in its comments: {}",
+            undecided.join(", ")
+        );
+    }
+}
