@@ -164,6 +164,12 @@ fn problem_response(codes: &[ProblemCode]) -> Response {
             problem::MEDIA_TYPE,
             ContentBuilder::new().schema(Some(schema)).build(),
         );
+    let response = if codes.contains(&ProblemCode::ExportNotReady) {
+        let applied = header(Type::String, "The preferences that were honoured.");
+        response.header("Preference-Applied", applied)
+    } else {
+        response
+    };
     if codes.iter().any(|code| code.is_passing()) {
         let seconds = header(
             Type::Integer,

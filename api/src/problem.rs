@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 use waybill_shared::bucket::BucketError;
@@ -49,6 +49,8 @@ struct Occurrence {
     allowed_actions: Vec<AllowedAction>,
     errors: Vec<Fault>,
     missing: Vec<String>,
+    /// What else the answer says in its head.
+    header: Option<(HeaderName, HeaderValue)>,
     /// For the operator; never sent.
     cause: Option<Cause>,
 }
@@ -111,6 +113,7 @@ impl Problem {
             allowed_actions: Vec::new(),
             errors: Vec::new(),
             missing: Vec::new(),
+            header: None,
             cause: None,
         }))
     }
@@ -193,6 +196,12 @@ impl Problem {
 
     pub(crate) fn caused_by(mut self, cause: impl Into<Cause>) -> Self {
         self.0.cause = Some(cause.into());
+        self
+    }
+
+    /// The same with a header, if it has a value.
+    pub(crate) fn with_header(mut self, name: HeaderName, value: Option<HeaderValue>) -> Self {
+        self.0.header = value.map(|value| (name, value));
         self
     }
 
@@ -315,6 +324,9 @@ impl IntoResponse for Problem {
         if self.0.code == ProblemCode::Unauthorized {
             let scheme = HeaderValue::from_static("Bearer");
             response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+        }
+        if let Some((name, value)) = self.0.header.clone() {
+            response.headers_mut().insert(name, value);
         }
         response.extensions_mut().insert(Arc::new(self));
         response

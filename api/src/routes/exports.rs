@@ -254,7 +254,8 @@ pub(crate) async fn download_export(
     }
     let link = link(&state, &caller, &export).await.map_err(of_operation)?;
     let Some(link) = link else {
-        return Err(without_file(&export, &links));
+        let problem = without_file(&export, &links);
+        return Err(problem.with_header(PREFERENCE_APPLIED, preferences.applied()));
     };
     let mut location = HeaderValue::try_from(link.url).map_err(Problem::internal)?;
     // Whoever has it has the file: no library is to print it.

@@ -265,6 +265,7 @@ async fn a_wait_ends_with_its_seconds() {
     assert_eq!(held.json()["status"], "queued");
     let early = service.get_with(&format!("{path}/download"), &wait).await;
     assert_eq!(early.problem(), (409, "export_not_ready".to_owned()));
+    assert_eq!(early.header("preference-applied"), Some("wait=1"));
 }
 
 #[tokio::test]
