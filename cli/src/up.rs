@@ -165,7 +165,10 @@ fn greet(api: &str, s3: &str, data: &Path, reports: &Reports) {
     let first = if reports.file.is_none() {
         format!(
             r#"Try a small report:
-curl -s {api}/v1/reports/query/export -H 'content-type: application/json' -d '{{"query":{{"dataset":"sessions","dimensions":["status"],"measures":["session_count","total_cost"],"time_range":{{"from":"2026-04-24T00:00:00Z","to":"2026-05-24T00:00:00Z"}},"order_by":[{{"measure":"session_count","direction":"desc"}}]}}}}'"#
+curl -s {api}/v1/reports/query/export -H 'content-type: application/json' -d '{{"query":{{"dataset":"sessions","dimensions":["status"],"measures":["session_count","total_cost"],"time_range":{{"from":"2026-04-24T00:00:00Z","to":"2026-05-24T00:00:00Z"}},"order_by":[{{"measure":"session_count","direction":"desc"}}]}}}}'
+
+Then a large one, which is an export with a download link once it is there:
+curl -s {api}/v1/reports/query/export -H 'content-type: application/json' -H 'prefer: wait=30' -d '{{"query":{{"dataset":"session_rows","dimensions":["session_id","status","started_at","cost"],"time_range":{{"from":"2026-04-24T00:00:00Z","to":"2026-05-24T00:00:00Z"}},"limit":null}}}}'"#
         )
     } else {
         format!("See what can be asked:\ncurl -s {api}/v1/reports/catalog")

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::harness::eventually;
@@ -266,10 +267,25 @@ fn help_and_version_are_answers_and_no_mistakes() {
 
 #[tokio::test]
 async fn the_start_prints_where_it_is_and_what_to_paste() {
-    let server = Launch::new().start();
+    // More than are answered at once.
+    let server = Launch::new().demo_rows(20_000).start();
     let printed = server.stdout();
     assert!(printed.contains(server.api()), "the address in {printed}");
-    assert!(printed.contains("curl"), "a curl in {printed}");
+    let commands = printed.lines().filter(|line| line.starts_with("curl "));
+    let answers: Vec<Value> = commands
+        .map(|command| {
+            let ran = Command::new("bash").args(["-c", command]).output();
+            let answer = ran.expect("a shell").stdout;
+            serde_json::from_slice(&answer).unwrap_or_else(|error| panic!("{error}: {command}"))
+        })
+        .collect();
+    let [small, large] = &answers[..] else {
+        panic!("two commands in {printed}");
+    };
+    assert!(small["content"].is_string(), "{small:#}");
+    assert_eq!(large["status"], "completed", "{large:#}");
+    assert_eq!(large["row_count"], 20_000, "{large:#}");
+    server.http().file_of(large).await;
 }
 
 /// The rights that others than the owner have to a file.
