@@ -5,6 +5,7 @@
 //! addresses only. A key itself is never kept and never logged, not even by a debug print. How often a key
 //! may call is settled here, too, before anything is done for it.
 
+mod lookups;
 mod misses;
 mod rates;
 mod recent;
@@ -28,6 +29,7 @@ use crate::openapi;
 use crate::problem::{Problem, ProblemCode};
 use crate::retry_after;
 use crate::state::ApiState;
+use lookups::Lookups;
 use misses::Misses;
 use rates::Rates;
 use recent::Recent;
@@ -71,6 +73,7 @@ pub(crate) struct Authenticator {
     access: Access,
     recent: Recent,
     misses: Misses,
+    lookups: Lookups,
     standing: Standing,
     rates: Rates,
 }
@@ -81,6 +84,7 @@ impl Authenticator {
             access,
             recent: Recent::default(),
             misses: Misses::default(),
+            lookups: Lookups::default(),
             standing: Standing::default(),
             rates: Rates::new(limits, DefaultClock::default()),
         }
@@ -120,7 +124,7 @@ impl Authenticator {
         if self.misses.have(presented) {
             return Err(Problem::unauthorized());
         }
-        let Some(key) = keys.find(presented).await? else {
+        let Some(key) = self.lookups.find(keys, presented).await? else {
             self.misses.keep(presented);
             return Err(Problem::unauthorized());
         };

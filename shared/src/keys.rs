@@ -53,6 +53,15 @@ pub trait Keys: Send + Sync {
     /// [`KeysError`].
     async fn find(&self, presented: &str) -> Result<Option<ApiKey>, KeysError>;
 
+    /// Returns what [`find`](Self::find) says of each of these, in their order, by one statement at most.
+    ///
+    /// # Errors
+    /// [`KeysError::Unavailable`], [`KeysError::SchemaOutdated`], for all of them.
+    async fn find_many(
+        &self,
+        presented: &[String],
+    ) -> Result<Vec<Result<Option<ApiKey>, KeysError>>, KeysError>;
+
     /// The key of this id. `None` for one that is not valid now: unknown, expired, revoked. It proves
     /// nothing about who asks: for those who showed its secret before.
     ///

@@ -33,6 +33,15 @@ async fn finds(keys: &dyn Keys, secret: &str) -> Option<KeyId> {
         let valid = keys.valid(&key.id).await.expect("the store");
         assert_eq!(valid, found, "by its id it is the same");
     }
+    // So it is among others, whatever they are.
+    let others = secret::generate(&KeyId::generate());
+    let many = [others.expose(), secret, "", secret].map(str::to_owned);
+    let many = keys.find_many(&many).await.expect("the store");
+    let many: Vec<_> = many
+        .into_iter()
+        .map(|one| one.expect("it is readable"))
+        .collect();
+    assert_eq!(many, [None, found.clone(), None, found.clone()]);
     found.map(|key| key.id)
 }
 

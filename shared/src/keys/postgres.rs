@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
-use super::row::{KeyRow, stored_names};
+use super::row::{KeyRow, claimed_ids, matched, stored_names};
 use super::{ApiKey, Keys, KeysError, NewKey, secret};
 use crate::caller::KeyId;
 use crate::config::Secret;
@@ -24,6 +24,10 @@ UPDATE waybill.api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = 
 const FIND: &str = "
 SELECT * FROM waybill.api_keys
 WHERE id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())";
+
+const FIND_MANY: &str = "
+SELECT * FROM waybill.api_keys
+WHERE id = ANY($1) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())";
 
 const USED: &str = "
 UPDATE waybill.api_keys SET last_used_at = now()
@@ -84,6 +88,20 @@ impl Keys for PostgresKeys {
         };
         let row = self.row(&id).await?.filter(|row| row.is_of(presented));
         row.map(ApiKey::try_from).transpose()
+    }
+
+    async fn find_many(
+        &self,
+        presented: &[String],
+    ) -> Result<Vec<Result<Option<ApiKey>, KeysError>>, KeysError> {
+        let ids = claimed_ids(presented);
+        let rows: Vec<KeyRow<DateTime<Utc>>> = if ids.is_empty() {
+            Vec::new()
+        } else {
+            let rows = sqlx::query_as(FIND_MANY).bind(ids);
+            rows.fetch_all(&self.pool).await?
+        };
+        Ok(matched(presented, rows))
     }
 
     async fn valid(&self, id: &KeyId) -> Result<Option<ApiKey>, KeysError> {

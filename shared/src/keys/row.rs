@@ -1,6 +1,6 @@
 //! A row of the keys' table, and how it becomes an [`ApiKey`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 
@@ -9,7 +9,7 @@ use crate::caller::{OrgId, Role};
 use crate::database::StoredInstant;
 
 /// `T` is what the database keeps instants in.
-#[derive(sqlx::FromRow)]
+#[derive(Clone, sqlx::FromRow)]
 pub(super) struct KeyRow<T> {
     id: String,
     org_id: String,
@@ -27,6 +27,30 @@ impl<T> KeyRow<T> {
     pub(super) fn is_of(&self, presented: &str) -> bool {
         secret::is(&self.secret_sha256, presented)
     }
+}
+
+/// The ids that presented texts say they are of, each once.
+pub(super) fn claimed_ids(presented: &[String]) -> Vec<String> {
+    let ids = presented.iter().filter_map(|text| secret::claimed_id(text));
+    let ids: BTreeSet<String> = ids.map(|id| id.to_string()).collect();
+    ids.into_iter().collect()
+}
+
+/// Which of these keys each presented text is the secret of.
+pub(super) fn matched<T: StoredInstant + Clone>(
+    presented: &[String],
+    rows: Vec<KeyRow<T>>,
+) -> Vec<Result<Option<ApiKey>, KeysError>> {
+    let rows: HashMap<String, KeyRow<T>> =
+        rows.into_iter().map(|row| (row.id.clone(), row)).collect();
+    let find = |text: &String| {
+        let row = rows.get(secret::claimed_id(text)?.as_str())?;
+        row.is_of(text).then(|| row.clone())
+    };
+    let found = presented.iter().map(find);
+    found
+        .map(|row| row.map(ApiKey::try_from).transpose())
+        .collect()
 }
 
 impl<T: StoredInstant> TryFrom<KeyRow<T>> for ApiKey {

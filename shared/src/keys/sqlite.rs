@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::Utc;
 
-use super::row::{KeyRow, stored_names};
+use super::row::{KeyRow, claimed_ids, matched, stored_names};
 use super::{ApiKey, Keys, KeysError, NewKey, secret};
 use crate::caller::KeyId;
 use crate::config::Secret;
@@ -24,6 +24,11 @@ UPDATE api_keys SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1";
 const FIND: &str = "
 SELECT * FROM api_keys
 WHERE id = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)";
+
+const FIND_MANY: &str = "
+SELECT * FROM api_keys
+WHERE id IN (SELECT value FROM json_each(?1))
+  AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)";
 
 const USED: &str = "
 UPDATE api_keys SET last_used_at = ?2
@@ -87,6 +92,21 @@ impl Keys for SqliteKeys {
         };
         let row = self.row(&id).await?.filter(|row| row.is_of(presented));
         row.map(ApiKey::try_from).transpose()
+    }
+
+    async fn find_many(
+        &self,
+        presented: &[String],
+    ) -> Result<Vec<Result<Option<ApiKey>, KeysError>>, KeysError> {
+        let ids = claimed_ids(presented);
+        let rows: Vec<KeyRow<i64>> = if ids.is_empty() {
+            Vec::new()
+        } else {
+            let rows = sqlx::query_as(FIND_MANY).bind(serde_json::Value::from(ids).to_string());
+            let rows = rows.bind(micros(Utc::now()));
+            rows.fetch_all(&self.pools.readers).await?
+        };
+        Ok(matched(presented, rows))
     }
 
     async fn valid(&self, id: &KeyId) -> Result<Option<ApiKey>, KeysError> {
