@@ -61,8 +61,20 @@ async fn check(config: &Config) -> Result<(), StartFault> {
     for warning in &findings.warnings {
         output::remark(format_args!("warning: {}", warning.in_file(file)));
     }
-    match findings.faults {
-        Some(faults) => Err(StartFault::Found(faults.lines(file).join("\n"))),
-        None => Ok(()),
+    let mut found: Vec<String> = Vec::new();
+    found.extend(findings.faults.iter().flat_map(|faults| faults.lines(file)));
+    found.extend(
+        findings
+            .locked
+            .iter()
+            .map(|locked| unchecked(&locked.in_file(file))),
+    );
+    match found.is_empty() {
+        true => Ok(()),
+        false => Err(StartFault::Found(found.join("\n"))),
     }
+}
+
+fn unchecked(finding: &str) -> String {
+    format!("{finding}, so it could not be checked: try again once the lock is gone")
 }

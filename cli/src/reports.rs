@@ -27,6 +27,12 @@ impl Reports {
         Self::with_catalog(catalog, file, config, at_once)
     }
 
+    /// What the catalog is called in texts about it.
+    pub(crate) fn file_name(&self) -> PathBuf {
+        let demo = || PathBuf::from("the demo's catalog");
+        self.file.clone().unwrap_or_else(demo)
+    }
+
     /// A catalog that was read, with its sources.
     pub(crate) fn with_catalog(
         catalog: Catalog,

@@ -4,10 +4,14 @@
 //! operator's, and the process goes on by itself when it is back.
 
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use waybill_shared::catalog::{Catalog, Findings};
 use waybill_shared::ledger::{Ledger, LedgerError};
+use waybill_shared::source::Sources;
 use waybill_shared::telemetry::chain;
 
 use crate::fault::StartFault;
@@ -18,7 +22,10 @@ use crate::transport;
 
 /// Between two looks at something that is away.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How long one look may take.
+/// Between two looks at datasets of which a table is locked.
+const LOCKED_PAUSE: Duration = Duration::from_secs(5);
+/// How long a look at the database may take, which is one statement. A look at the sources takes as long
+/// as they keep answering; after this long it is said that it goes on.
 const LOOK: Duration = Duration::from_secs(5);
 /// How long the first look may hold up the start.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
@@ -57,13 +64,14 @@ pub(crate) async fn schema(parts: &Parts) -> Result<(), StartFault> {
     Ok(())
 }
 
-/// Waits until the catalog was held against its sources.
+/// Waits until the catalog was held against its sources. A dataset of which a table is locked holds up
+/// nothing: it is looked at once the lock is gone.
 pub(crate) async fn catalog(parts: &Parts) -> Result<(), StartFault> {
     if parts.readiness.knows_the_catalog() {
         return Ok(());
     }
     let mut waiting = Waiting::default();
-    while let Look::Away(cause) = within(look_at_catalog(parts)).await? {
+    while let Look::Away(cause) = patiently(look_at_catalog(parts)).await? {
         waiting.pause("a source", cause).await;
     }
     Ok(())
@@ -92,23 +100,82 @@ async fn look_at_schema(ledger: &dyn Ledger) -> Result<Look, StartFault> {
 
 async fn look_at_catalog(parts: &Parts) -> Result<Look, StartFault> {
     let Reports {
-        catalog,
-        sources,
-        file,
+        catalog, sources, ..
     } = &parts.reports;
     let findings = match catalog.check(sources).await {
         Ok(findings) => findings,
         Err(error) => return Ok(Look::Away(chain(&error))),
     };
-    let file = file.as_deref().unwrap_or(Path::new("the demo's catalog"));
-    for warning in &findings.warnings {
-        tracing::warn!("{}", warning.in_file(file));
-    }
+    let file = parts.reports.file_name();
+    warn(&findings, &file);
     if let Some(faults) = findings.faults {
-        return Err(StartFault::usage(faults.lines(file).join("\n")));
+        return Err(StartFault::usage(faults.lines(&file).join("\n")));
+    }
+    if !findings.locked.is_empty() {
+        let (catalog, sources) = (Arc::clone(catalog), sources.clone());
+        tokio::spawn(look_until_unlocked(catalog, sources, file, findings));
     }
     parts.readiness.catalog_is_checked();
     Ok(Look::Well)
+}
+
+fn warn(findings: &Findings, file: &Path) {
+    for warning in &findings.warnings {
+        tracing::warn!("{}", warning.in_file(file));
+    }
+    for locked in &findings.locked {
+        tracing::warn!(
+            "{}; it is held against its source once the lock is gone",
+            locked.in_file(file)
+        );
+    }
+}
+
+/// Holds the datasets that were locked against their sources as soon as that can be. The process works by
+/// now, so a fault does not end it: reports of that dataset fail, and the log says why.
+async fn look_until_unlocked(
+    catalog: Arc<Catalog>,
+    sources: Sources,
+    file: PathBuf,
+    mut known: Findings,
+) {
+    while !known.locked.is_empty() {
+        tokio::time::sleep(LOCKED_PAUSE).await;
+        let findings = match catalog.check_locked(&sources, &known).await {
+            Ok(findings) => findings,
+            Err(error) => {
+                tracing::debug!(
+                    error = chain(&error),
+                    "a locked dataset cannot be looked at"
+                );
+                continue;
+            }
+        };
+        for fault in findings
+            .faults
+            .iter()
+            .flat_map(|faults| faults.lines(&file))
+        {
+            tracing::error!("{fault}");
+        }
+        for warning in &findings.warnings {
+            tracing::warn!("{}", warning.in_file(&file));
+        }
+        known = findings;
+    }
+    tracing::info!("every dataset was held against its source");
+}
+
+/// Says when a look takes long, and lets it take that long.
+async fn patiently<T>(look: impl Future<Output = T>) -> T {
+    let mut look = pin!(look);
+    match tokio::time::timeout(LOOK, &mut look).await {
+        Ok(looked) => looked,
+        Err(_) => {
+            tracing::warn!("still holding the catalog against its sources");
+            look.await
+        }
+    }
 }
 
 async fn within(look: impl Future<Output = Result<Look, StartFault>>) -> Result<Look, StartFault> {

@@ -88,17 +88,29 @@ pub trait Source: Send + Sync {
     /// [`SourceError`].
     async fn tables(&self) -> Result<Vec<Table>, SourceError>;
 
-    /// Whether the database takes this statement; it is not run.
+    /// What the database makes of each of these statements, which are about the same tables, in their
+    /// order; none is run. Takes few round trips however many there are.
     ///
     /// # Errors
-    /// [`SourceError::Refused`] when not.
-    async fn prepare(&self, sql: &str) -> Result<(), SourceError>;
+    /// [`SourceError`] when it cannot be asked.
+    async fn prepare(&self, statements: &[String]) -> Result<Vec<Prepared>, SourceError>;
 
     /// Whether the database answers.
     ///
     /// # Errors
     /// [`SourceError::Unavailable`] when it does not.
     async fn check(&self) -> Result<(), SourceError>;
+}
+
+/// What a database makes of a statement that is not run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prepared {
+    /// It would run it.
+    Accepted,
+    /// It would refuse it, and why.
+    Refused(String),
+    /// Nobody knows while somebody holds a lock on one of its tables.
+    Locked,
 }
 
 /// The columns of an index over all rows of a table, in its order. An expression has no name, so

@@ -28,6 +28,7 @@ mod operations;
 mod outages;
 mod own_data;
 mod problems;
+mod reach;
 mod readme_own;
 mod repetition;
 mod routes;

@@ -2,12 +2,18 @@
 
 mod types;
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
 use self::types::{TypeFinding, type_findings};
 use super::{Catalog, CatalogFault, CatalogFaults, Dataset, Relation};
 use crate::column::ColumnKind;
-use crate::source::{Index, Source, SourceError, Sources};
+use crate::source::{Index, Prepared, Source, SourceError, Sources};
 use crate::statement::{Probe, TypedUse, probes, tenant_expression};
 use crate::stored::StoredTypes;
+
+/// Datasets that are looked at at a time: a far source takes long to answer, and one that waits for a
+/// locked table holds up no other. They may share one connection, for which no one waits long.
+const AT_ONCE: usize = 4;
 
 /// What a look at the sources found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +22,24 @@ pub struct Findings {
     pub faults: Option<CatalogFaults>,
     /// What works and will be slow, by line; in the form of a fault each.
     pub warnings: Vec<CatalogFault>,
+    /// Datasets of which nobody could tell, because somebody holds a lock on a table of theirs; in the
+    /// form of a fault each, by line.
+    pub locked: Vec<CatalogFault>,
+}
+
+/// The same of one dataset.
+#[derive(Default)]
+struct Found {
+    faults: Vec<CatalogFault>,
+    warnings: Vec<CatalogFault>,
+    locked: Option<CatalogFault>,
+}
+
+impl Found {
+    /// Whether there is no more to look for.
+    fn ends(&self) -> bool {
+        self.locked.is_some() || !self.faults.is_empty()
+    }
 }
 
 impl Catalog {
@@ -24,61 +48,115 @@ impl Catalog {
     /// # Errors
     /// [`SourceError::Unavailable`] and the like, when a source cannot be asked.
     pub async fn check(&self, sources: &Sources) -> Result<Findings, SourceError> {
-        let (mut faults, mut warnings) = (Vec::new(), Vec::new());
-        for dataset in self.datasets() {
-            let source = sources
-                .get(&dataset.source)
-                .ok_or_else(|| SourceError::NotConfigured(dataset.source.clone()))?;
-            let types = types_of(dataset, source.as_ref()).await?;
-            let (amiss, doubtful): (Vec<TypeFinding>, _) = type_findings(dataset, &types)
-                .into_iter()
-                .partition(|finding| !finding.is_warning);
-            let as_fault =
-                |finding: TypeFinding| self.fault(dataset, &finding.setting, finding.message);
-            let mut found: Vec<CatalogFault> = Vec::new();
-            for fault in amiss.into_iter().map(as_fault) {
-                add(&mut found, fault);
-            }
-            for fault in self.faults_of(dataset, source.as_ref(), &types).await? {
-                add(&mut found, fault);
-            }
-            if found.is_empty() {
-                let mut noted: Vec<CatalogFault> = Vec::new();
-                for warning in doubtful.into_iter().map(as_fault) {
-                    add(&mut noted, warning);
-                }
-                warnings.extend(noted);
-                warnings.extend(self.warnings_of(dataset, source.as_ref()).await?);
-            }
-            faults.extend(found);
-        }
-        warnings.sort_by_key(|warning| warning.line);
-        Ok(Findings {
-            faults: CatalogFaults::from_found(faults),
-            warnings,
-        })
+        self.check_some(sources, |_| true).await
     }
 
-    async fn faults_of(
+    /// Looks again at the datasets that could not be told of; see [`Findings::locked`].
+    ///
+    /// # Errors
+    /// As [`Catalog::check`].
+    pub async fn check_locked(
+        &self,
+        sources: &Sources,
+        before: &Findings,
+    ) -> Result<Findings, SourceError> {
+        let was_locked = |dataset: &Dataset| {
+            let relation = self.fault(dataset, relation(dataset), String::new());
+            let mut locked = before.locked.iter();
+            locked.any(|fault| fault.setting == relation.setting)
+        };
+        self.check_some(sources, was_locked).await
+    }
+
+    async fn check_some(
+        &self,
+        sources: &Sources,
+        is_meant: impl Fn(&Dataset) -> bool,
+    ) -> Result<Findings, SourceError> {
+        let datasets = self.datasets().filter(|dataset| is_meant(dataset));
+        let mut looks = Vec::new();
+        for dataset in datasets {
+            looks.push(self.look_at(dataset, sources));
+        }
+        let looks: Vec<Found> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
+        let mut faults = Vec::new();
+        let mut findings = Findings::default();
+        for found in looks {
+            faults.extend(found.faults);
+            findings.warnings.extend(found.warnings);
+            findings.locked.extend(found.locked);
+        }
+        findings.faults = CatalogFaults::from_found(faults);
+        findings.warnings.sort_by_key(|warning| warning.line);
+        findings.locked.sort_by_key(|locked| locked.line);
+        Ok(findings)
+    }
+
+    async fn look_at(&self, dataset: &Dataset, sources: &Sources) -> Result<Found, SourceError> {
+        let source = sources
+            .get(&dataset.source)
+            .ok_or_else(|| SourceError::NotConfigured(dataset.source.clone()))?;
+        let source = source.as_ref();
+        let mut found = Found::default();
+        // Without its relation every field would be wrong.
+        let unknown = StoredTypes::default();
+        let first = probes(dataset, source.dialect(), &unknown)
+            .into_iter()
+            .take(1);
+        self.probe(dataset, source, first, &mut found).await?;
+        if found.ends() {
+            return Ok(found);
+        }
+        let types = types_of(dataset, source).await?;
+        let findings = type_findings(dataset, &types).into_iter();
+        let (doubtful, amiss): (Vec<TypeFinding>, _) =
+            findings.partition(|finding| finding.is_warning);
+        for TypeFinding {
+            setting, message, ..
+        } in amiss
+        {
+            add(&mut found.faults, self.fault(dataset, &setting, message));
+        }
+        let fields = probes(dataset, source.dialect(), &types).into_iter();
+        self.probe(dataset, source, fields.skip(1), &mut found)
+            .await?;
+        if found.ends() {
+            return Ok(found);
+        }
+        for TypeFinding {
+            setting, message, ..
+        } in doubtful
+        {
+            add(&mut found.warnings, self.fault(dataset, &setting, message));
+        }
+        found
+            .warnings
+            .extend(self.warnings_of(dataset, source).await?);
+        Ok(found)
+    }
+
+    async fn probe(
         &self,
         dataset: &Dataset,
         source: &dyn Source,
-        types: &StoredTypes,
-    ) -> Result<Vec<CatalogFault>, SourceError> {
-        let mut faults: Vec<CatalogFault> = Vec::new();
-        for Probe { setting, sql } in probes(dataset, source.dialect(), types) {
-            let message = match source.prepare(&sql).await {
-                Ok(()) => continue,
-                Err(SourceError::Refused(message)) => message,
-                Err(error) => return Err(error),
-            };
-            add(&mut faults, self.fault(dataset, &setting, message));
-            if matches!(setting.as_str(), "table" | "sql") {
-                // Every field would repeat it.
-                break;
+        probes: impl Iterator<Item = Probe> + Send,
+        found: &mut Found,
+    ) -> Result<(), SourceError> {
+        let (settings, statements): (Vec<String>, Vec<String>) =
+            probes.map(|probe| (probe.setting, probe.sql)).unzip();
+        let prepared = source.prepare(&statements).await?;
+        for (setting, prepared) in settings.iter().zip(prepared) {
+            match prepared {
+                Prepared::Accepted => {}
+                Prepared::Refused(why) => add(&mut found.faults, self.fault(dataset, setting, why)),
+                Prepared::Locked => {
+                    let why = "somebody has locked a table that it reads".to_owned();
+                    found.locked = Some(self.fault(dataset, relation(dataset), why));
+                    break;
+                }
             }
         }
-        Ok(faults)
+        Ok(())
     }
 
     async fn warnings_of(
@@ -184,20 +262,28 @@ async fn types_of(dataset: &Dataset, source: &dyn Source) -> Result<StoredTypes,
                 .map(|tenant| (tenant, ColumnKind::Dimension)),
         )
         .collect();
-    let relation = &dataset.relation;
-    match source.stored_types(relation, &expressions).await {
-        Err(SourceError::Refused(_)) => {}
-        answer => return answer,
-    }
     let mut types = StoredTypes::default();
-    for expression in expressions {
-        match source.stored_types(relation, &[expression]).await {
+    let mut unknown = vec![&expressions[..]];
+    while let Some(expressions) = unknown.pop() {
+        match source.stored_types(&dataset.relation, expressions).await {
             Ok(known) => types.extend(known),
+            // One of them is refused, and all others are not.
+            Err(SourceError::Refused(_)) if expressions.len() > 1 => {
+                unknown.extend(<[_; 2]>::from(expressions.split_at(expressions.len() / 2)));
+            }
             Err(SourceError::Refused(_)) => {}
             Err(error) => return Err(error),
         }
     }
     Ok(types)
+}
+
+/// The setting that says where rows come from.
+fn relation(dataset: &Dataset) -> &'static str {
+    match dataset.relation {
+        Relation::Table(_) => "table",
+        Relation::Sql(_) => "sql",
+    }
 }
 
 /// The column that an expression is, if it is nothing more.

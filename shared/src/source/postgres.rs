@@ -16,6 +16,7 @@ mod tables;
 mod tests;
 mod types;
 
+use std::iter::repeat_n;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,12 +26,12 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnectOptions, PgRow};
 use tokio_util::sync::CancellationToken;
 
-use self::connections::{Answer, Connections, Lease, Protocol};
-use self::failure::source_error;
+use self::connections::{Answer, Connections, Lease};
+use self::failure::{is_lock_timeout, source_error};
 use self::reader::Reader;
 use self::types::KnownTypes;
 use super::tables::Table;
-use super::{Index, Reading, Snapshot, Source, SourceError, SourceLimits, batches};
+use super::{Index, Prepared, Reading, Snapshot, Source, SourceError, SourceLimits, batches};
 use crate::catalog::Relation;
 use crate::config::DatabaseUrl;
 use crate::statement::{self, Dialect, Statement, TypedUse, index_columns};
@@ -65,19 +66,19 @@ impl PostgresSource {
         })
     }
 
-    async fn ask(&self, sql: String, protocol: Protocol) -> Result<Vec<PgRow>, SourceError> {
-        let (lease, answer) = self.connections.ask(&sql, protocol, Duration::ZERO).await?;
-        match answer.error {
-            None => {
-                lease.give_back();
-                Ok(answer.rows)
-            }
-            Some(error) => {
-                // Refused before anything ran, so the connection is as good as before.
-                lease.give_back();
-                Err(source_error(&error))
-            }
-        }
+    /// Asks for what is no report, in one round trip and in a transaction of its own.
+    async fn ask(&self, sql: &str) -> Result<Vec<PgRow>, SourceError> {
+        let Answer { rows, error } = self.answer(sql).await?;
+        error.map_or(Ok(rows), |error| Err(source_error(&error)))
+    }
+
+    /// The same, with what came before an error of the server's.
+    async fn answer(&self, sql: &str) -> Result<Answer, SourceError> {
+        let sql = format!("{READ_ONLY}{sql}");
+        let (lease, answer) = self.connections.ask(&sql, Duration::ZERO).await?;
+        // Statements of one message are one transaction, which has ended, whatever came of it.
+        lease.give_back();
+        Ok(answer)
     }
 
     /// The first round trip.
@@ -85,7 +86,7 @@ impl PostgresSource {
         let budget = reading.freshness_budget;
         let newest = reading.statement.newest().filter(|_| !budget.is_zero());
         let sql = opening(newest, budget, self.statement_timeout);
-        let (mut lease, answer) = self.connections.ask(&sql, Protocol::Simple, budget).await?;
+        let (mut lease, answer) = self.connections.ask(&sql, budget).await?;
         let mut start = Start::of(&answer)?;
         if let Some(error) = answer.error {
             // The newest row alone can have failed: what comes before cannot.
@@ -129,7 +130,7 @@ impl Source for PostgresSource {
         let Some(sql) = statement.estimate() else {
             return Ok(None);
         };
-        let rows = self.ask(sql.to_owned(), Protocol::Simple).await?;
+        let rows = self.ask(sql).await?;
         let plan: Option<String> = rows.first().and_then(|row| row.try_get_unchecked(0).ok());
         let rows = plan
             .as_deref()
@@ -139,7 +140,7 @@ impl Source for PostgresSource {
     }
 
     async fn indexes(&self, table: &str) -> Result<Option<Vec<Index>>, SourceError> {
-        let rows = self.ask(index_columns(table), Protocol::Extended).await?;
+        let rows = self.ask(&index_columns(table)).await?;
         if rows.is_empty() {
             return Ok(None);
         }
@@ -156,7 +157,7 @@ impl Source for PostgresSource {
         let unknown = self.types.unknown(relation, expressions);
         for unknown in unknown.chunks(TYPES_AT_ONCE) {
             let sql = statement::stored_types(relation, unknown);
-            let rows = self.ask(sql, Protocol::Extended).await?;
+            let rows = self.ask(&sql).await?;
             self.types.learn(relation, unknown, &rows)?;
         }
         Ok(self.types.known(relation, expressions))
@@ -166,12 +167,39 @@ impl Source for PostgresSource {
         tables::tables(self).await
     }
 
-    /// By an EXPLAIN, which also finds what a mere parse does not: missing permissions. The extended
-    /// protocol takes one statement and no more.
-    async fn prepare(&self, sql: &str) -> Result<(), SourceError> {
-        self.ask(format!("EXPLAIN {sql}"), Protocol::Extended)
-            .await
-            .map(drop)
+    /// By an EXPLAIN each, which also finds what a mere parse does not: missing permissions. A round
+    /// trip takes as many as are accepted one after the other.
+    async fn prepare(&self, statements: &[String]) -> Result<Vec<Prepared>, SourceError> {
+        let mut prepared = Vec::with_capacity(statements.len());
+        while let Some(rest) = statements
+            .get(prepared.len()..)
+            .filter(|rest| !rest.is_empty())
+        {
+            let batch = &rest[..rest.len().min(PREPARED_AT_ONCE)];
+            let Answer { rows, error } = self.answer(&explained(batch)).await?;
+            // Every plan is one row, and there is none of what is refused.
+            let most = batch.len() - usize::from(error.is_some());
+            let accepted = rows.len().min(most);
+            prepared.extend(repeat_n(Prepared::Accepted, accepted));
+            let Some(error) = error else {
+                if accepted < batch.len() {
+                    return Err(SourceError::Malformed(
+                        "a statement without a plan".to_owned(),
+                    ));
+                }
+                continue;
+            };
+            if is_lock_timeout(&error) {
+                // The others of this caller are about the same tables.
+                prepared.resize(statements.len(), Prepared::Locked);
+                break;
+            }
+            match source_error(&error) {
+                SourceError::Refused(why) => prepared.push(Prepared::Refused(why)),
+                error => return Err(error),
+            }
+        }
+        Ok(prepared)
     }
 
     async fn check(&self) -> Result<(), SourceError> {
@@ -179,9 +207,7 @@ impl Source for PostgresSource {
         if self.connections.are_all_in_use() {
             return Ok(());
         }
-        self.ask("SELECT 1".to_owned(), Protocol::Simple)
-            .await
-            .map(drop)
+        self.ask("SELECT 1").await.map(drop)
     }
 }
 
@@ -213,6 +239,24 @@ impl Start {
             process: clock.try_get(1).map_err(failed)?,
         })
     }
+}
+
+/// Before statements of the same message, makes of them a transaction like that of a report, whatever
+/// the role's defaults are: a standby takes none that is serializable, not even to read.
+const READ_ONLY: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;\n";
+
+/// The most statements that are prepared in one round trip.
+const PREPARED_AT_ONCE: usize = 100;
+/// How long a statement that is prepared may wait for a lock on one of its tables.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Plans each of these statements. None of them has a `;`: the catalog allows none.
+fn explained(statements: &[String]) -> String {
+    let mut sql = format!("SET LOCAL lock_timeout = {};\n", LOCK_TIMEOUT.as_millis());
+    for statement in statements {
+        sql.push_str(&format!("EXPLAIN (FORMAT JSON)\n{statement};\n"));
+    }
+    sql
 }
 
 /// Opens the snapshot. `now()` is when the server got this text, which is just before it takes the

@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 use self::columns::BatchBuilder;
 use super::batches::{self, BatchSender};
 use super::tables::Table;
-use super::{Index, QueryFault, Reading, Snapshot, Source, SourceError, text};
+use super::{Index, Prepared, QueryFault, Reading, Snapshot, Source, SourceError, text};
 use crate::statement::{Dialect, Statement};
 
 #[cfg(test)]
@@ -136,10 +136,17 @@ impl Source for SqliteSource {
         self.with_connection(tables::tables).await
     }
 
-    async fn prepare(&self, sql: &str) -> Result<(), SourceError> {
-        let sql = sql.to_owned();
-        self.with_connection(move |connection| connection.prepare(&sql).map(drop))
-            .await
+    async fn prepare(&self, statements: &[String]) -> Result<Vec<Prepared>, SourceError> {
+        let mut prepared = Vec::with_capacity(statements.len());
+        for sql in statements.iter().cloned() {
+            let answer = self.with_connection(move |connection| connection.prepare(&sql).map(drop));
+            prepared.push(match answer.await {
+                Ok(()) => Prepared::Accepted,
+                Err(SourceError::Refused(why)) => Prepared::Refused(why),
+                Err(error) => return Err(error),
+            });
+        }
+        Ok(prepared)
     }
 
     async fn check(&self) -> Result<(), SourceError> {

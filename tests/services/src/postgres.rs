@@ -99,19 +99,7 @@ impl Setup {
         for (name, content) in &self.files {
             owner.write(&data.join(name), content);
         }
-        let mut cluster = Cluster {
-            setup: self,
-            programs,
-            owner,
-            port: 0,
-            server: Mutex::default(),
-            folder,
-            databases: AtomicU32::new(0),
-        };
-        let (port, server) = cluster.run(None);
-        cluster.port = port;
-        *cluster.server() = Some(server);
-        cluster
+        Cluster::started(self, programs, owner, folder)
     }
 }
 
@@ -140,6 +128,72 @@ impl Cluster {
     pub fn shared() -> &'static Self {
         static CLUSTER: OnceLock<Cluster> = OnceLock::new();
         CLUSTER.get_or_init(|| Setup::new().start())
+    }
+
+    /// A cluster whose data lies in this folder.
+    fn started(setup: Setup, programs: PathBuf, owner: Owner, folder: TempDir) -> Self {
+        let mut cluster = Self {
+            setup,
+            programs,
+            owner,
+            port: 0,
+            server: Mutex::default(),
+            folder,
+            databases: AtomicU32::new(0),
+        };
+        let (port, server) = cluster.run(None);
+        cluster.port = port;
+        *cluster.server() = Some(server);
+        cluster
+    }
+
+    /// Starts a streaming standby of this cluster, set up alike. It takes queries that only read.
+    ///
+    /// # Panics
+    /// When the data cannot be copied, for example because the cluster has host rules of its own.
+    #[must_use]
+    pub fn standby(&self) -> Self {
+        let folder = TempDir::with_prefix("waybill-standby-").expect("a folder for the standby");
+        self.owner.take(folder.path());
+        let copied = self
+            .owner
+            .command(&self.programs.join("pg_basebackup"))
+            .args(["--checkpoint=fast", "--no-sync", "--wal-method=stream"])
+            .args(["--write-recovery-conf", "--username", SUPERUSER, "--host"])
+            .arg(self.folder.path())
+            .args(["--port", &self.port.to_string(), "--pgdata"])
+            .arg(folder.path().join("data"))
+            .output();
+        succeeded(
+            "pg_basebackup",
+            &copied.expect("pg_basebackup can be started"),
+        );
+        Self::started(
+            self.setup.clone(),
+            self.programs.clone(),
+            self.owner,
+            folder,
+        )
+    }
+
+    /// Waits until this standby shows what its primary has committed by now.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub fn catch_up_with(&self, primary: &Self) {
+        let written = primary.psql(SUPERUSER, "SELECT pg_current_wal_flush_lsn()");
+        let replayed = format!("SELECT pg_last_wal_replay_lsn() >= '{written}'");
+        let started = Instant::now();
+        while self.psql(SUPERUSER, &replayed) != "t" {
+            assert!(started.elapsed() < DEADLINE, "the standby does not follow");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The URL of a database for a role, or for `role:password`.
+    #[must_use]
+    pub fn url(&self, role: &str, database: &str) -> String {
+        format!("postgres://{role}@{}/{database}", self.address())
     }
 
     /// Makes an empty database.
@@ -306,7 +360,7 @@ impl Database<'_> {
     /// Its URL for a role, or for `role:password`.
     #[must_use]
     pub fn url_of(&self, role: &str) -> String {
-        format!("postgres://{role}@{}/{}", self.cluster.address(), self.name)
+        self.cluster.url(role, &self.name)
     }
 
     /// Its URL for the superuser by way of a proxy.
@@ -428,5 +482,16 @@ mod tests {
         assert_eq!(cluster.address(), address);
         assert_eq!(cluster.psql(&one, "SELECT n FROM t"), "7");
         assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_standby_follows_and_only_reads() {
+        let primary = Setup::new().start();
+        let database = primary.database();
+        let standby = primary.standby();
+        database.psql("CREATE TABLE t AS SELECT 7 AS n");
+        standby.catch_up_with(&primary);
+        assert_eq!(standby.psql(database.name(), "SELECT n FROM t"), "7");
+        assert_eq!(standby.psql(SUPERUSER, "SHOW transaction_read_only"), "on");
     }
 }

@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use super::READ_ONLY;
 use super::failure::{is_lost, source_error};
 use crate::source::SourceError;
 
@@ -37,15 +38,6 @@ pub(super) struct Connections {
 struct Idle {
     connection: PgConnection,
     since: Instant,
-}
-
-/// How a statement is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protocol {
-    /// One message, any number of statements.
-    Simple,
-    /// One statement, which is parsed before it is run.
-    Extended,
 }
 
 /// Rows until the end or until an error that the server told.
@@ -81,7 +73,6 @@ impl Connections {
     pub(super) async fn ask(
         self: &Arc<Self>,
         sql: &str,
-        protocol: Protocol,
         budget: Duration,
     ) -> Result<(Lease, Answer), SourceError> {
         let permit = timeout(TURN, Arc::clone(&self.permits).acquire_owned()).await;
@@ -95,7 +86,7 @@ impl Connections {
             permit,
         };
         if let Some(mut connection) = self.take_idle() {
-            let answer = exchange(&mut connection, sql, protocol, budget).await;
+            let answer = exchange(&mut connection, sql, budget).await;
             if let Ok(answer) = answer {
                 lease.connection = Some(connection);
                 return Ok((lease, answer));
@@ -104,7 +95,7 @@ impl Connections {
             self.idle().clear();
         }
         let mut connection = self.connect().await?;
-        let answer = exchange(&mut connection, sql, protocol, budget).await?;
+        let answer = exchange(&mut connection, sql, budget).await?;
         lease.connection = Some(connection);
         Ok((lease, answer))
     }
@@ -112,16 +103,16 @@ impl Connections {
     /// Ends what a process of the server is running for us, over another connection. It takes no
     /// turn: what waits for one may be waiting for this.
     pub(super) async fn cancel(&self, process: i32) -> Result<(), SourceError> {
-        let sql = format!("SELECT pg_cancel_backend({process})");
+        let sql = format!("{READ_ONLY}SELECT pg_cancel_backend({process})");
         if let Some(mut connection) = self.take_idle() {
-            let answer = exchange(&mut connection, &sql, Protocol::Simple, Duration::ZERO).await;
+            let answer = exchange(&mut connection, &sql, Duration::ZERO).await;
             if let Ok(Answer { error: None, .. }) = answer {
                 self.keep(connection);
                 return Ok(());
             }
         }
         let mut connection = self.connect().await?;
-        let answer = exchange(&mut connection, &sql, Protocol::Simple, Duration::ZERO).await?;
+        let answer = exchange(&mut connection, &sql, Duration::ZERO).await?;
         if let Some(error) = answer.error {
             return Err(source_error(&error));
         }
@@ -137,7 +128,7 @@ impl Connections {
             .map_err(|_| silent(ANSWER))?
             .map_err(unavailable)?;
         let settings = settings(connection.server_version_num());
-        let answer = exchange(&mut connection, &settings, Protocol::Simple, Duration::ZERO).await?;
+        let answer = exchange(&mut connection, &settings, Duration::ZERO).await?;
         match answer.error {
             None => Ok(connection),
             Some(error) => Err(unavailable(error)),
@@ -192,7 +183,7 @@ impl Lease {
     /// Runs statements that give nothing.
     pub(super) async fn run(&mut self, sql: &str) -> Result<(), SourceError> {
         let connection = self.connection()?;
-        let answer = exchange(connection, sql, Protocol::Simple, Duration::ZERO).await?;
+        let answer = exchange(connection, sql, Duration::ZERO).await?;
         answer
             .error
             .map_or(Ok(()), |error| Err(source_error(&error)))
@@ -206,33 +197,27 @@ impl Lease {
     }
 }
 
-/// Sends statements and collects what comes back. An error of the connection itself is the error; one
-/// that the server told about a statement is part of the answer.
+/// Sends statements in one message and collects what comes back, for as long as rows keep coming. An
+/// error of the connection itself is the error; one that the server told about a statement is part of
+/// the answer.
 async fn exchange(
     connection: &mut PgConnection,
     sql: &str,
-    protocol: Protocol,
     budget: Duration,
 ) -> Result<Answer, SourceError> {
-    let sql = AssertSqlSafe(sql);
     let patience = ANSWER + budget;
     let mut answer = Answer::default();
-    let collect = async {
-        let mut rows = match protocol {
-            Protocol::Simple => connection.fetch(sqlx::raw_sql(sql)),
-            Protocol::Extended => connection.fetch(sqlx::query(sql).persistent(false)),
-        };
-        while let Some(row) = rows.try_next().await? {
-            answer.rows.push(row);
-        }
-        Ok(())
-    };
-    match timeout(patience, collect).await {
-        Err(_) => Err(silent(patience)),
-        Ok(Err(error)) if is_lost(&error) => Err(source_error(&error)),
-        Ok(ended) => {
-            answer.error = ended.err();
-            Ok(answer)
+    let mut rows = connection.fetch(sqlx::raw_sql(AssertSqlSafe(sql)));
+    loop {
+        match timeout(patience, rows.try_next()).await {
+            Err(_) => return Err(silent(patience)),
+            Ok(Ok(Some(row))) => answer.rows.push(row),
+            Ok(Ok(None)) => return Ok(answer),
+            Ok(Err(error)) if is_lost(&error) => return Err(source_error(&error)),
+            Ok(Err(error)) => {
+                answer.error = Some(error);
+                return Ok(answer);
+            }
         }
     }
 }

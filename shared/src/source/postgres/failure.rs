@@ -93,6 +93,12 @@ fn fault(told: &dyn DatabaseError, class: &str) -> QueryFault {
     }
 }
 
+/// Whether a statement waited for a lock for as long as it may.
+pub(super) fn is_lock_timeout(error: &Error) -> bool {
+    matches!(error, Error::Database(told) if told.code().as_deref() == Some(LOCK_NOT_AVAILABLE))
+}
+
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 const QUERY_CANCELED: &str = "57014";
 
 /// Cardinality violation; data exception; integrity constraint violation, as of a domain; external
@@ -119,7 +125,7 @@ fn conflict(code: &str) -> Option<&'static str> {
         "72000" => {
             "The rows of the snapshot were removed. The operator can raise old_snapshot_threshold."
         }
-        "55P03" | "55006" => "Other work held a lock for too long (lock_timeout).",
+        LOCK_NOT_AVAILABLE | "55006" => "Other work held a lock for too long (lock_timeout).",
         code if code.starts_with("40") => "It was rolled back.",
         _ => return None,
     })
@@ -147,8 +153,10 @@ fn limit(code: &str) -> Option<&'static str> {
 fn is_passing(code: &str) -> bool {
     const CODES: [&str; 4] = [
         // Serialization failure, which is also a conflict with recovery on a replica; deadlock.
-        "40001", "40P01", // Lock not available; the server's disk or memory failed it.
-        "55P03", "58030",
+        "40001",
+        "40P01", // Lock not available; the server's disk or memory failed it.
+        LOCK_NOT_AVAILABLE,
+        "58030",
     ];
     ends_session(code) || code.starts_with("53") || CODES.contains(&code)
 }

@@ -4,7 +4,6 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::PostgresSource;
-use super::connections::Protocol;
 use super::failure::source_error;
 use crate::column::ColumnType;
 use crate::source::tables::{Content, Projection, Table, TableColumn};
@@ -67,8 +66,8 @@ WHERE an_index.indisvalid AND an_index.indpred IS NULL AND a_schema.nspname !~ '
 ORDER BY an_index.indrelid, an_index.indexrelid";
 
 pub(super) async fn tables(source: &PostgresSource) -> Result<Vec<Table>, SourceError> {
-    let columns = source.ask(COLUMNS.to_owned(), Protocol::Extended).await?;
-    let indexes = source.ask(INDEXES.to_owned(), Protocol::Extended).await?;
+    let columns = source.ask(COLUMNS).await?;
+    let indexes = source.ask(INDEXES).await?;
     described(&columns, &indexes).map_err(|error| source_error(&error))
 }
 

@@ -8,7 +8,7 @@ use waybill_test_services::postgres::{Cluster, Database, Setup};
 use super::{LIMITS, TABLE, Things, source, source_within};
 use crate::query::ReportPlan;
 use crate::source::conformance::{Backend, CATALOG, SIZES, file, open, plan_of, sources};
-use crate::source::{SourceError, SourceLimits, Sources};
+use crate::source::{Prepared, SourceError, SourceLimits, Sources};
 
 /// Far above what anything here takes.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -127,10 +127,12 @@ async fn a_whole_report_leaves_its_connection_for_the_next() {
         whole(&sources).await.expect("a report");
         let source = sources.get("default").expect("the source");
         source.check().await.expect("an answer");
-        source
-            .prepare("SELECT nonsense")
-            .await
-            .expect_err("no such column");
+        let prepared = source.prepare(&["SELECT nonsense".to_owned()]).await;
+        let prepared = prepared.expect("an answer");
+        assert!(
+            matches!(prepared[..], [Prepared::Refused(_)]),
+            "{prepared:?}"
+        );
         sources.estimate(&plan(), 10).await.expect("an answer");
     }
     assert_eq!(process(), first, "one connection served all");
@@ -327,8 +329,11 @@ async fn nothing_is_written_whatever_the_catalog_says() {
         .expect_err("it writes");
     assert!(matches!(error, SourceError::Refused(_)), "{error}");
     let source = sources.get("default").expect("it");
-    let two = source.prepare("SELECT 1; DROP TABLE things").await;
-    assert!(matches!(two, Err(SourceError::Refused(_))));
+    let two = source
+        .prepare(&["SELECT 1; DROP TABLE things".to_owned()])
+        .await;
+    let two = two.expect("an answer");
+    assert!(matches!(two[..], [Prepared::Refused(_)]), "{two:?}");
     whole(&sources).await.expect("it is all there");
 }
 
@@ -348,4 +353,75 @@ async fn who_is_not_let_in_or_finds_nobody_waits() {
         let error = source(url).check().await.expect_err("no connection");
         assert!(matches!(error, SourceError::Unavailable(_)), "{error}");
     }
+}
+
+/// A standby refuses whatever is serializable, with a text that blames no setting.
+#[tokio::test]
+async fn a_standby_is_read_whatever_its_roles_default_to() {
+    let primary = Setup::new().start();
+    let database = primary.database();
+    let name = database.name();
+    database.psql(TABLE);
+    one_row(&database);
+    database.psql(
+        "CREATE ROLE strict LOGIN; GRANT SELECT ON things TO strict;
+         ALTER ROLE strict SET default_transaction_isolation = 'serializable'",
+    );
+    let standby = primary.standby();
+    standby.catch_up_with(&primary);
+    let sources = sources(source(standby.url("strict", name)));
+    whole(&sources).await.expect("a report");
+    sources.estimate(&plan(), 10).await.expect("an answer");
+    let source = sources.get("default").expect("the source");
+    source.check().await.expect("an answer");
+    let catalog = crate::catalog::Catalog::parse(CATALOG).expect("the test's catalog");
+    let findings = catalog.check(&sources).await.expect("an answer");
+    assert_eq!(findings.faults, None);
+
+    let running = |condition: &str| {
+        let sql = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = 'strict' AND {condition}"
+        );
+        standby.psql(name, &sql)
+    };
+    let slow = open(&sources, &slow_plan()).await.expect("a snapshot");
+    until("the query runs", || {
+        running("query LIKE 'COPY%' AND state = 'active'") == "1"
+    })
+    .await;
+    drop(slow);
+    until("it is gone", || running("state <> 'idle'") == "0").await;
+}
+
+#[tokio::test]
+async fn whatever_is_refused_every_statement_is_told_of() {
+    let things = Things::new();
+    let source = things.source();
+    let statements = |texts: &[&str]| {
+        texts
+            .iter()
+            .map(|text| (*text).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let many: Vec<String> = (0..250)
+        .map(|n| format!("SELECT {n} FROM things"))
+        .collect();
+    let prepared = source.prepare(&many).await.expect("an answer");
+    assert_eq!(prepared, vec![Prepared::Accepted; 250]);
+    let mixed = statements(&[
+        "SELECT a",
+        "SELECT 1",
+        "SELECT b",
+        "SELECT c",
+        "SELECT i FROM things",
+    ]);
+    let prepared = source.prepare(&mixed).await.expect("an answer");
+    let refused: Vec<bool> = prepared
+        .iter()
+        .map(
+            |prepared| matches!(prepared, Prepared::Refused(why) if why.contains("does not exist")),
+        )
+        .collect();
+    assert_eq!(refused, [true, false, true, true, false], "{prepared:?}");
+    assert_eq!(source.prepare(&[]).await.expect("an answer"), []);
 }
