@@ -7,6 +7,7 @@
 mod fault;
 mod layers;
 mod secret;
+mod server_url;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use serde::Deserialize;
 pub use fault::{ConfigError, ConfigFault, Origin};
 pub use layers::{Flag, Layers};
 pub use secret::{DatabaseUrl, InvalidDatabaseUrl, Secret};
+pub use server_url::{InvalidServerUrl, ServerUrl};
 /// A value of a command's default or of a flag: a string, an integer or a boolean.
 pub use toml::Value;
 

@@ -16,7 +16,7 @@ use sqlx::migrate::MigrateError;
 pub(crate) use self::instant::{StoredInstant, micros};
 pub(crate) use self::postgres::known_versions as known_postgres_versions;
 pub(crate) use self::sqlite::{SqlitePools, known_version as known_sqlite_version};
-use crate::config::DatabaseUrl;
+use crate::config::{DatabaseUrl, InvalidDatabaseUrl};
 use crate::keys::Keys;
 use crate::keys::postgres::PostgresKeys;
 use crate::keys::sqlite::SqliteKeys;
@@ -95,8 +95,8 @@ impl Database {
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// The URL cannot be read; the fault does not show it.
-    #[error("the URL cannot be read: {0}")]
-    InvalidUrl(#[source] sqlx::Error),
+    #[error("{0}")]
+    InvalidUrl(#[from] InvalidDatabaseUrl),
     /// The database does not answer.
     #[error("the database does not answer: {0}")]
     Unavailable(#[source] sqlx::Error),

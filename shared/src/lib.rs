@@ -21,6 +21,7 @@ mod hostile;
 pub mod keys;
 pub mod ledger;
 pub mod metrics;
+pub mod postgres;
 pub mod query;
 pub mod queue;
 pub mod readiness;

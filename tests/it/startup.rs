@@ -392,3 +392,43 @@ async fn what_travels_in_the_clear_is_told_once() {
     assert!(log.contains("settings=\"storage.endpoint\""), "{log}");
     assert!(!log.contains("pw"), "{log}");
 }
+
+#[tokio::test]
+async fn api_and_store_may_listen_on_ipv6() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        // A machine without IPv6 cannot tell.
+        return;
+    }
+    let server = Launch::new().listen("[::1]:0").s3_listen("[::1]:0").start();
+    assert!(server.s3().starts_with("http://[::1]:"), "{}", server.s3());
+    let http = server.http();
+    let (export, file) = http.exported(&export_of(&by_status())).await;
+    assert_eq!(http.file_of(&export).await, file);
+}
+
+#[test]
+fn a_url_of_a_server_that_cannot_be_is_told_without_any_of_it() {
+    let folder = TempDir::new().expect("a folder for the test");
+    let catalog = "[datasets.items]\ntable = \"items\"\ngrain = \"row\"\nshared = true\ntime = \"at\"\n\
+        [datasets.items.dimensions]\nid = { sql = \"id\", type = \"integer\" }\n";
+    let catalog = file(&folder, "catalog.toml", catalog);
+    for (url, named) in [
+        ("postgres://u:hunter2@a,b/app", "several hosts"),
+        ("postgres://u:hunter2/x@db/app", "%2F"),
+        ("postgres://u:hunter2@::1/app", "@[::1]:5432"),
+        ("postgres://db:hunter2/app", "port"),
+        ("postgres://db/app?sslmode=hunter2", "verify-full"),
+        (
+            "postgres://db/app?sslmode=require&sslmod=hunter2",
+            "number 2",
+        ),
+    ] {
+        let launch = Launch::new()
+            .arg("--catalog")
+            .arg(&catalog)
+            .env("SOURCES__DEFAULT__URL", url);
+        let exit = launch.clone().run_to_exit();
+        assert!(!exit.stderr.contains("hunter2"), "{}", exit.stderr);
+        refused(launch, &["SOURCES__DEFAULT__URL", named]);
+    }
+}

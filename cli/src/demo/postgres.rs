@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use anyhow::Context as _;
 use sqlx::postgres::PgConnection;
-use sqlx::{Connection as _, Executor as _};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use waybill_shared::config::DatabaseUrl;
+use waybill_shared::postgres::connect_options;
 
 use super::sessions::Session;
 use super::{VERSION, organisations};
@@ -57,7 +58,8 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// # Errors
 /// When the database does not answer or refuses, or has a table `sessions` that is not the demo's.
 pub(super) async fn write(url: &DatabaseUrl, rows: u64) -> anyhow::Result<()> {
-    let mut connection = PgConnection::connect(url.expose())
+    let mut connection = connect_options(url)?
+        .connect()
         .await
         .with_context(|| format!("{url} does not answer"))?;
     let mut transaction = connection.begin().await?;

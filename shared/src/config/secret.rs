@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::server_url::{InvalidServerUrl, ServerUrl};
+
 /// A text that prints as `***`.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
@@ -37,31 +39,49 @@ impl fmt::Debug for Secret {
 /// password and parameters.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct DatabaseUrl(String);
+pub struct DatabaseUrl {
+    text: String,
+    /// `None` for a file.
+    server: Option<ServerUrl>,
+}
 
-/// Why a text is no [`DatabaseUrl`]. Never shows the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must begin with sqlite:, postgres:// or postgresql:// and name a database")]
-pub struct InvalidDatabaseUrl;
+/// Why a text is no [`DatabaseUrl`]. Never shows the text or a part of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidDatabaseUrl {
+    /// It begins otherwise, or has nothing behind that.
+    #[error(
+        "must be a URL that begins with sqlite:, postgres:// or postgresql:// and names a database"
+    )]
+    Scheme,
+    /// It is no URL of a server.
+    #[error(transparent)]
+    Server(#[from] InvalidServerUrl),
+}
 
 impl DatabaseUrl {
     /// The whole URL, with its password.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The server, taken apart; `None` for a file.
+    #[must_use]
+    pub fn server(&self) -> Option<&ServerUrl> {
+        self.server.as_ref()
     }
 
     /// Whether it is a SQLite file; otherwise it is a server that speaks PostgreSQL's protocol.
     #[must_use]
     pub fn is_sqlite(&self) -> bool {
-        self.0.starts_with("sqlite:")
+        self.server.is_none()
     }
 
     /// The file of a SQLite URL: `sqlite:FILE`, `sqlite://FILE`, `sqlite:///absolute/FILE`.
     /// Parameters after `?` are left out. `None` for a server.
     #[must_use]
     pub fn sqlite_path(&self) -> Option<PathBuf> {
-        let rest = self.0.strip_prefix("sqlite:")?;
+        let rest = self.text.strip_prefix("sqlite:")?;
         let file = rest.strip_prefix("//").unwrap_or(rest);
         let file = file.split_once('?').map_or(file, |(file, _)| file);
         Some(PathBuf::from(file))
@@ -72,29 +92,29 @@ impl TryFrom<String> for DatabaseUrl {
     type Error = InvalidDatabaseUrl;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let schemes = ["sqlite:", "postgres://", "postgresql://"];
-        let rest = schemes.iter().find_map(|scheme| text.strip_prefix(scheme));
-        match rest {
-            Some(rest) if !rest.trim().is_empty() => Ok(Self(text)),
-            _ => Err(InvalidDatabaseUrl),
-        }
+        let file = text.strip_prefix("sqlite:");
+        let schemes = ["postgres://", "postgresql://"];
+        let server = schemes.iter().find_map(|scheme| text.strip_prefix(scheme));
+        let server = match (file, server) {
+            (Some(rest), _) | (_, Some(rest)) if rest.trim().is_empty() => None,
+            (Some(_), _) => Some(None),
+            (None, server) => server
+                .map(str::trim)
+                .map(ServerUrl::parse)
+                .transpose()?
+                .map(Some),
+        };
+        let server = server.ok_or(InvalidDatabaseUrl::Scheme)?;
+        Ok(Self { text, server })
     }
 }
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (scheme, rest) = self.0.split_once(':').unwrap_or_default();
-        if scheme == "sqlite" {
-            return f.write_str(&self.0);
+        match (&self.server, self.text.split_once("://")) {
+            (Some(server), Some((scheme, _))) => write!(f, "{scheme}://{server}"),
+            _ => f.write_str(&self.text),
         }
-        // From the last @, because a password may hold one that nobody escaped.
-        let slashes = rest.len() - rest.trim_start_matches('/').len();
-        let (user, host) = match rest.rfind('@') {
-            Some(at) => ("***@", &rest[at + 1..]),
-            None => ("", &rest[slashes..]),
-        };
-        let host = host.split('?').next().unwrap_or_default();
-        write!(f, "{scheme}://{user}{host}")
     }
 }
 
@@ -120,9 +140,18 @@ mod tests {
     fn a_url_is_shown_without_its_password() {
         for (url, expected) in [
             ("postgres://u:pw@db:5432/app", "postgres://***@db:5432/app"),
-            ("postgresql://u:p@w?/d@db/app", "postgresql://***@db/app"),
-            ("postgres://db/app?user=u&password=pw", "postgres://db/app"),
-            ("postgres:///app?password=p@w", "postgres://***@w"),
+            ("postgresql://u:p@w?#d@db/app", "postgresql://***@db/app"),
+            ("postgres://u@[::1]:1/app", "postgres://***@[::1]:1/app"),
+            ("postgres://db/app?sslpassword=pw", "postgres://db/app"),
+            (
+                "postgres://db/app?user=u&password=pw",
+                "postgres://***@db/app",
+            ),
+            ("postgres:///app?password=p@w", "postgres://***@/app"),
+            (
+                "postgres://u@/app?host=/run/pg",
+                "postgres://***@/app?host=/run/pg",
+            ),
             ("sqlite:data/waybill.sqlite", "sqlite:data/waybill.sqlite"),
         ] {
             assert_eq!(shown(url), expected);
@@ -144,7 +173,14 @@ mod tests {
 
     #[test]
     fn an_unknown_scheme_is_refused_without_showing_it() {
-        for url in ["mysql://u:pw@db/app", "db/app", "", "sqlite:", "postgres:x"] {
+        for url in [
+            "mysql://u:pw@db/app",
+            "db/app",
+            "",
+            "sqlite:",
+            "postgres:x",
+            "postgres://u@a:pw/app",
+        ] {
             let error = DatabaseUrl::try_from(url.to_owned()).unwrap_err();
             assert!(!error.to_string().contains("pw"));
         }

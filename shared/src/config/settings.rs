@@ -139,6 +139,12 @@ impl Rule {
 
     /// The value as it is kept, or what is wrong with it.
     pub(super) fn check(&self, value: &Value) -> Result<Value, String> {
+        if let (Self::Database, Value::String(text)) = (self, value) {
+            let checked = DatabaseUrl::try_from(text.clone());
+            return checked
+                .map(|_| value.clone())
+                .map_err(|invalid| invalid.to_string());
+        }
         let kept = match (self, value) {
             (Self::Integer(..), Value::Integer(_)) | (Self::Boolean, Value::Boolean(_)) => {
                 Some(value.clone())
@@ -174,7 +180,6 @@ impl Rule {
             Self::Word(words) => words.contains(&text),
             Self::Address => text.parse::<SocketAddr>().is_ok(),
             Self::HttpUrl => is_http_url(&kept),
-            Self::Database => DatabaseUrl::try_from(text.to_owned()).is_ok(),
             Self::Bucket => !text.contains('/') && is_plain(text),
             Self::Prefix => is_plain(&kept),
             _ => !text.trim().is_empty(),
@@ -196,9 +201,7 @@ impl Rule {
             Self::Origins => {
                 r#"a list of origins such as ["https://app.example.com"], each a scheme, a host and perhaps a port"#.to_owned()
             }
-            Self::Database => {
-                "a URL that begins with sqlite:, postgres:// or postgresql://".to_owned()
-            }
+            Self::Database => "the URL of a database".to_owned(),
             Self::Bucket => "the name of a bucket".to_owned(),
             Self::Prefix => "a folder of the bucket".to_owned(),
         }

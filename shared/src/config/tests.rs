@@ -210,7 +210,12 @@ fn a_mistake_in_the_file_names_file_line_and_setting() {
         (
             "database.url = \"mysql://u:pw@db/app\"",
             "waybill.toml:1: database.url: must be a URL that begins with sqlite:, postgres:// or \
-             postgresql://",
+             postgresql:// and names a database",
+        ),
+        (
+            "database.url = \"postgres://u:pw@a,b/app\"",
+            "waybill.toml:1: database.url: names several hosts; name one, for example that of a proxy \
+             or a DNS record that follows the primary",
         ),
         (
             "api.listen = \"localhost:8080\"",

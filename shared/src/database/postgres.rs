@@ -3,7 +3,6 @@
 //! The database may be somebody's own: our tables are in a schema of their own, `waybill`, the
 //! queue's in `apalis`, and every statement names them in full, whatever the search path is.
 
-use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::migrate::Migrate as _;
@@ -13,6 +12,7 @@ use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
 use super::DatabaseError;
 use super::migrations::Migrations;
 use crate::config::DatabaseUrl;
+use crate::postgres::connect_options;
 use crate::queue;
 
 /// Connections of one process, besides the one that listens.
@@ -33,8 +33,7 @@ const OUR_SCHEMA: &str = "waybill";
 const MIGRATION_LOCK: &str = "SELECT pg_advisory_lock(hashtextextended('waybill migrations', 0))";
 
 pub(super) fn options(url: &DatabaseUrl) -> Result<PgConnectOptions, DatabaseError> {
-    let options = PgConnectOptions::from_str(url.expose()).map_err(DatabaseError::InvalidUrl)?;
-    Ok(options.application_name("waybill"))
+    Ok(connect_options(url)?.application_name("waybill"))
 }
 
 /// Connects when it is first used.

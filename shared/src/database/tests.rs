@@ -117,19 +117,6 @@ async fn a_role_that_may_not_migrate_is_told_what_it_needs() {
 }
 
 #[tokio::test]
-async fn a_url_that_cannot_be_read_is_told_at_once() {
-    let at = url("postgres://user:hunter2@host:port/waybill");
-    for refused in [
-        Database::connect(&at).await.map(drop),
-        Database::migrate(&at).await.map(drop),
-    ] {
-        let error = refused.expect_err("no port");
-        assert!(matches!(error, DatabaseError::InvalidUrl(_)), "{error}");
-        assert!(!error.to_string().contains("hunter2"), "{error}");
-    }
-}
-
-#[tokio::test]
 async fn a_file_that_is_not_there_is_not_made_by_looking() {
     let (dir, at) = file();
     assert!(connect(&at).await.ledger.check().await.is_err());

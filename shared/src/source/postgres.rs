@@ -23,7 +23,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::Row;
-use sqlx::postgres::{PgConnectOptions, PgRow};
+use sqlx::postgres::PgRow;
 use tokio_util::sync::CancellationToken;
 
 use self::connections::{Answer, Connections, Lease};
@@ -34,6 +34,7 @@ use super::tables::Table;
 use super::{Index, Prepared, Reading, Snapshot, Source, SourceError, SourceLimits, batches};
 use crate::catalog::Relation;
 use crate::config::DatabaseUrl;
+use crate::postgres::connect_options;
 use crate::statement::{self, Dialect, Statement, TypedUse, index_columns};
 use crate::stored::StoredTypes;
 
@@ -55,10 +56,8 @@ impl PostgresSource {
     /// # Errors
     /// [`SourceError::Url`] when it is not understood.
     pub fn new(url: &DatabaseUrl, limits: SourceLimits) -> Result<Self, SourceError> {
-        let options: PgConnectOptions = url
-            .expose()
-            .parse()
-            .map_err(|error: sqlx::Error| SourceError::Url(error.to_string()))?;
+        let options =
+            connect_options(url).map_err(|invalid| SourceError::Url(invalid.to_string()))?;
         Ok(Self {
             connections: Arc::new(Connections::new(options, limits.connections)),
             statement_timeout: limits.statement_timeout,
