@@ -52,6 +52,7 @@ pub(crate) fn tell(parts: &Parts, shortage: Option<Shortage>) {
         shortage.tell();
     }
     transport::warn_of_plain(&parts.config);
+    transport::warn_of_ignored(&parts.config);
 }
 
 /// Waits until the database has the schema of this program.

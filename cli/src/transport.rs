@@ -1,10 +1,11 @@
-//! What is sent to other machines in the clear, and told once at the start.
+//! What is doubtful about the ways to other machines, told once at the start: what is sent in the clear, and
+//! parameters of URLs that have no effect.
 
 use std::net::IpAddr;
-use std::str::FromStr as _;
 
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::postgres::PgSslMode;
 use waybill_shared::config::{Config, DatabaseUrl};
+use waybill_shared::postgres::connect_options;
 
 /// Warns of connections to other machines that TLS does not protect, once for databases and once for
 /// stores.
@@ -26,24 +27,34 @@ pub(crate) fn warn_of_plain(config: &Config) {
     }
 }
 
-fn plain_databases(config: &Config) -> Vec<String> {
+/// Warns of parameters in the URLs of databases that have no effect, without their values.
+pub(crate) fn warn_of_ignored(config: &Config) {
+    for (setting, url) in databases(config) {
+        let ignored = url.server().map(|server| server.ignored.join(", "));
+        if let Some(parameters) = ignored.filter(|parameters| !parameters.is_empty()) {
+            tracing::warn!(setting, parameters, "parameters that have no effect here");
+        }
+    }
+}
+
+fn databases(config: &Config) -> impl Iterator<Item = (String, &DatabaseUrl)> {
     let ledger = config.database.url.iter();
     let ledger = ledger.map(|url| ("database.url".to_owned(), url));
     let sources = config.sources.iter().filter_map(|(name, source)| {
         let url = source.url.as_ref()?;
         Some((format!("sources.{name}.url"), url))
     });
-    let settings = ledger.chain(sources);
-    let plain = settings.filter(|(_, url)| is_left_to_chance(url));
+    ledger.chain(sources)
+}
+
+fn plain_databases(config: &Config) -> Vec<String> {
+    let plain = databases(config).filter(|(_, url)| is_left_to_chance(url));
     plain.map(|(setting, _)| setting).collect()
 }
 
 /// Whether TLS is used if the server of another machine happens to offer it.
 fn is_left_to_chance(url: &DatabaseUrl) -> bool {
-    if url.is_sqlite() {
-        return false;
-    }
-    let Ok(options) = PgConnectOptions::from_str(url.expose()) else {
+    let Ok(options) = connect_options(url) else {
         return false;
     };
     let left_to_chance = matches!(options.get_ssl_mode(), PgSslMode::Allow | PgSslMode::Prefer);

@@ -9,16 +9,13 @@ use sqlx::postgres::PgConnectOptions;
 use crate::config::{DatabaseUrl, InvalidDatabaseUrl, InvalidServerUrl, ServerUrl};
 
 /// Returns the options of a connection to this server. What the URL leaves open is taken from the
-/// environment (`PGHOST`, `PGPASSWORD` and so on) and from `.pgpass`. Parameters without an effect are
-/// named in the log, without their values.
+/// environment (`PGHOST`, `PGPASSWORD` and so on) and from `.pgpass`. sqlx is never given the URL itself: it
+/// would log the values of parameters that it does not know.
 ///
 /// # Errors
 /// [`InvalidDatabaseUrl`] for a SQLite file, or when the environment names several hosts.
 pub fn connect_options(url: &DatabaseUrl) -> Result<PgConnectOptions, InvalidDatabaseUrl> {
     let server = url.server().ok_or(InvalidDatabaseUrl::Scheme)?;
-    for parameter in &server.ignored {
-        tracing::warn!(parameter, "a parameter of a database's URL has no effect");
-    }
     let options = canonical(server).parse::<PgConnectOptions>();
     // Nothing is left in it that sqlx could misunderstand, and its own text might show a value.
     let options = options.map_err(|_| InvalidServerUrl::Host)?;

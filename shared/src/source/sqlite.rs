@@ -138,7 +138,8 @@ impl Source for SqliteSource {
 
     async fn prepare(&self, statements: &[String]) -> Result<Vec<Prepared>, SourceError> {
         let mut prepared = Vec::with_capacity(statements.len());
-        for sql in statements.iter().cloned() {
+        for sql in statements {
+            let sql = sql.clone();
             let answer = self.with_connection(move |connection| connection.prepare(&sql).map(drop));
             prepared.push(match answer.await {
                 Ok(()) => Prepared::Accepted,
