@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use waybill_shared::bucket::BucketError;
 use waybill_shared::catalog::Catalog;
@@ -26,6 +27,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Between two words to the ledger about what can be run and what cannot.
 const TELL_EVERY: Duration = Duration::from_secs(5);
+/// How long that may take.
+const LONGEST_TELL: Duration = Duration::from_secs(2);
 /// How long nothing is claimed after a store that answers has failed an attempt; twice as long after
 /// each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -62,10 +65,11 @@ struct StorePause {
 }
 
 impl StorePause {
-    fn failed(&mut self, now: Instant) {
+    /// `asked` is the pause that the store itself asks for.
+    fn failed(&mut self, now: Instant, asked: Duration) {
         let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.failures));
         self.failures = self.failures.saturating_add(1);
-        self.until = Some(now + pause.min(LONGEST_PAUSE));
+        self.until = Some(now + pause.max(asked).min(LONGEST_PAUSE));
     }
 
     /// What is left of it.
@@ -117,8 +121,13 @@ impl Intake {
             self.open.send_replace(self.claimable_without(&away, pause));
             let no_store = away.store.is_some() || pause.is_some();
             let is_away = |source: &str| no_store || away.sources.contains_key(source);
-            if let Err(error) = outages.tell(self, is_away).await {
-                tracing::debug!(%error, "the ledger could not be told what is away");
+            // A ledger that hangs must not keep this from looking.
+            match timeout(LONGEST_TELL, outages.tell(self, is_away)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "the ledger could not be told what is away");
+                }
+                Err(_) => tracing::debug!("the ledger hangs; it was not told what is away"),
             }
             let next = match pause {
                 Some(left) => left.min(LOOK_AGAIN),
@@ -172,9 +181,12 @@ impl Intake {
     /// Hears of a failed attempt: before anything else is claimed, there is a look.
     pub(crate) fn failed(&self, error: &AttemptError) {
         match error {
-            AttemptError::Store(
-                BucketError::Unavailable(_) | BucketError::Busy(..) | BucketError::Misconfigured(_),
-            ) => self.store().failed(Instant::now()),
+            AttemptError::Store(BucketError::Unavailable(_) | BucketError::Misconfigured(_)) => {
+                self.store().failed(Instant::now(), Duration::ZERO);
+            }
+            AttemptError::Store(BucketError::Busy(_, asked)) => {
+                self.store().failed(Instant::now(), *asked);
+            }
             AttemptError::Source(SourceError::Unavailable(_)) => {}
             _ => return,
         }
@@ -243,9 +255,14 @@ mod tests {
         let (mut pause, now) = (StorePause::default(), Instant::now());
         assert_eq!(pause.left(now), None);
         for seconds in [1, 2, 4, 8, 16, 30, 30] {
-            pause.failed(now);
+            pause.failed(now, Duration::ZERO);
             assert_eq!(pause.left(now), Some(Duration::from_secs(seconds)));
             assert_eq!(pause.left(now + LONGEST_PAUSE), None);
+        }
+        for (asked, left) in [(20, 20), (86_400, 30)] {
+            let mut pause = StorePause::default();
+            pause.failed(now, Duration::from_secs(asked));
+            assert_eq!(pause.left(now), Some(Duration::from_secs(left)));
         }
     }
 }
