@@ -145,6 +145,39 @@ pub struct Expression {
     pub sqlite: Option<String>,
     /// The text for PostgreSQL.
     pub postgres: Option<String>,
+    /// How the values of a timestamp are written where the database has no type for them, which is SQLite. Without
+    /// it, each value may be in another of the forms that SQLite itself knows: text, Unix seconds as an INTEGER, a
+    /// Julian day as a REAL.
+    pub form: Option<InstantForm>,
+}
+
+/// How instants are written in a SQLite file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstantForm {
+    /// Text of ISO 8601, in UTC where it has no offset; a day alone is its midnight.
+    Rfc3339,
+    /// Seconds since 1970, with or without a fraction.
+    EpochS,
+    /// Milliseconds since 1970, with or without a fraction.
+    EpochMs,
+    /// A Julian day, as SQLite's `julianday` gives it, to the millisecond.
+    Julian,
+}
+
+impl InstantForm {
+    /// Every form.
+    pub const ALL: [Self; 4] = [Self::Rfc3339, Self::EpochS, Self::EpochMs, Self::Julian];
+
+    /// The name in the catalog.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rfc3339 => "rfc3339",
+            Self::EpochS => "epoch_s",
+            Self::EpochMs => "epoch_ms",
+            Self::Julian => "julian",
+        }
+    }
 }
 
 impl Expression {
@@ -155,6 +188,7 @@ impl Expression {
             sql: sql.into(),
             sqlite: None,
             postgres: None,
+            form: None,
         }
     }
 }

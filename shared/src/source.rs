@@ -8,6 +8,7 @@ mod client_failure;
 #[cfg(test)]
 mod conformance;
 mod json;
+mod known_types;
 pub mod postgres;
 #[cfg(test)]
 mod properties;
@@ -133,6 +134,7 @@ pub struct SourceLimits {
 /// [`SourceError::Url`] when the URL of a server is not understood.
 pub fn connect(url: &DatabaseUrl, limits: SourceLimits) -> Result<Arc<dyn Source>, SourceError> {
     match url.sqlite_path() {
+        Some(file) if url.is_immutable() => Ok(Arc::new(SqliteSource::immutable(file))),
         Some(file) => Ok(Arc::new(SqliteSource::new(file))),
         None => Ok(Arc::new(PostgresSource::new(url, limits)?)),
     }

@@ -14,8 +14,9 @@ mod tests;
 #[cfg(test)]
 pub(crate) mod tokens;
 
-use crate::catalog::{Dataset, Expression, Field, Relation};
-use crate::column::{ColumnKind, ColumnType};
+use self::sqlite::Look;
+use crate::catalog::{Dataset, Expression, Field, InstantForm, Relation};
+use crate::column::{Column, ColumnKind};
 use crate::query::{Direction, FilterOp, ReportPlan};
 use crate::stored::StoredTypes;
 
@@ -28,6 +29,11 @@ pub enum Dialect {
     Sqlite,
     /// PostgreSQL 12 or later, or a server that speaks like it, in a session whose time zone is UTC.
     Postgres,
+}
+
+impl TimeCheck {
+    /// What the time of a row is called in errors.
+    pub const COLUMN: &'static str = "time";
 }
 
 impl Expression {
@@ -50,6 +56,25 @@ pub struct Statement {
     estimate: Option<String>,
     most_rows: u64,
     sends_numeric: Vec<bool>,
+    time_check: Option<TimeCheck>,
+}
+
+/// How a SQLite source makes sure that no row is left out of a report because its time is no instant. Such values
+/// sort anywhere, so no range of an index finds them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeCheck {
+    /// How times are written, where the catalog says so.
+    pub form: Option<InstantForm>,
+    /// Whether rows are of organisations.
+    pub has_organisation: bool,
+    /// A `SELECT` of one value, the first time of the organisation that is `?1` or comes after it.
+    pub seek: String,
+    /// A `SELECT` of the `rowid` of one row of the organisation whose time is no instant.
+    pub stray_row: String,
+    /// The report itself looks at every text that is not before the first and before the second of these.
+    pub read_by_report: (String, String),
+    /// The report for when no index serves `seek`: it looks at every row of the organisation.
+    pub whole_report: String,
 }
 
 impl Statement {
@@ -78,11 +103,15 @@ impl Statement {
         let rows = plan.limit().map_or(most_rows, |limit| limit.min(most_rows));
         match dialect {
             Dialect::Sqlite => Self {
-                report: sqlite::report(plan, rows, guard),
+                report: sqlite::report(plan, rows, guard, Look::Near),
                 newest: sqlite::newest(plan),
                 estimate: None,
                 most_rows: rows,
                 sends_numeric: Vec::new(),
+                time_check: Some(sqlite::time_check(
+                    plan,
+                    sqlite::report(plan, rows, guard, Look::Everywhere),
+                )),
             },
             Dialect::Postgres => Self {
                 report: postgres::report(plan, rows, guard),
@@ -90,6 +119,7 @@ impl Statement {
                 estimate: Some(postgres::estimate(plan)),
                 most_rows: rows,
                 sends_numeric: postgres::sends_numeric(plan),
+                time_check: None,
             },
         }
     }
@@ -119,6 +149,12 @@ impl Statement {
     #[must_use]
     pub fn sends_numeric(&self, column: usize) -> bool {
         self.sends_numeric.get(column).copied().unwrap_or_default()
+    }
+
+    /// What to look at before the report, on SQLite.
+    #[must_use]
+    pub fn time_check(&self) -> Option<&TimeCheck> {
+        self.time_check.as_ref()
     }
 
     /// The most rows that [`report`](Self::report) gives.
@@ -197,6 +233,13 @@ pub(crate) fn stored_types(relation: &Relation, expressions: &[TypedUse<'_>]) ->
     postgres::stored_types(relation, expressions)
 }
 
+/// A `SELECT` of these expressions over a relation, without a row.
+pub(crate) fn select_nothing(relation: &Relation, expressions: &[&str]) -> String {
+    let selected: Vec<String> = expressions.iter().map(|sql| format!("({sql})")).collect();
+    let relation = from_clause(relation);
+    format!("SELECT {}\nFROM {relation}\nLIMIT 0", selected.join(", "))
+}
+
 /// An expression, and whether it is one of a single row or of a group.
 pub type TypedUse<'a> = (&'a str, ColumnKind);
 
@@ -231,18 +274,18 @@ fn quoted_text(text: &str) -> String {
 fn order_and_limit(
     plan: &ReportPlan,
     rows: u64,
-    operand: impl Fn(&Expression, ColumnType) -> String,
+    operand: impl Fn(&Column, &Expression) -> String,
 ) -> String {
     let order: Vec<String> = plan
         .order()
         .iter()
         .map(|key| {
-            let column_type = plan.columns()[key.column].column_type;
+            let column = &plan.columns()[key.column];
             let direction = match key.direction {
                 Direction::Asc => "ASC",
                 Direction::Desc => "DESC",
             };
-            let operand = operand(&plan.expressions()[key.column], column_type);
+            let operand = operand(column, &plan.expressions()[key.column]);
             format!("{operand} {direction} NULLS LAST")
         })
         .collect();

@@ -15,7 +15,7 @@ use crate::column::ColumnType;
 use crate::document::{Document, SyntaxFault};
 
 use super::fault::{CatalogError, CatalogFault, CatalogFaults};
-use super::{Catalog, Dataset, Expression, Field, Grain, Relation};
+use super::{Catalog, Dataset, Expression, Field, Grain, InstantForm, Relation};
 use section::{Faults, Section};
 
 /// The roles an API key can have, so the ones that a dataset can be given to.
@@ -44,8 +44,8 @@ const DATASET_KEYS: [&str; 15] = [
     "measures",
     "filters",
 ];
-const FIELD_KEYS: [&str; 5] = ["sql", "type", "description", "sqlite", "postgres"];
-const EXPRESSION_KEYS: [&str; 3] = ["sql", "sqlite", "postgres"];
+const FIELD_KEYS: [&str; 6] = ["sql", "type", "description", "sqlite", "postgres", "form"];
+const EXPRESSION_KEYS: [&str; 4] = ["sql", "sqlite", "postgres", "form"];
 
 impl Catalog {
     /// Reads the text of a catalog file.
@@ -311,6 +311,10 @@ impl Section<'_, '_> {
         let description = self.text("description", faults);
         let expression = self.texts_of_expression(faults);
         let column_type = self.column_type(faults);
+        if self.has("form") && column_type.is_some_and(|of| of != ColumnType::Timestamp) {
+            let message = "is for fields of type timestamp";
+            faults.push(self.key_span("form"), &self.at("form"), message);
+        }
         Some(Field {
             name: self.name.to_owned(),
             description,
@@ -331,6 +335,19 @@ impl Section<'_, '_> {
         found
     }
 
+    fn instant_form(&self, faults: &mut Faults<'_>) -> Option<InstantForm> {
+        let text = self.text("form", faults)?;
+        let found = InstantForm::ALL
+            .into_iter()
+            .find(|form| form.name() == text);
+        if found.is_none() {
+            let names = InstantForm::ALL.map(InstantForm::name).join(", ");
+            let message = format!("unknown form {text:?}; one of {names}");
+            faults.push(self.value_span("form"), &self.at("form"), message);
+        }
+        found
+    }
+
     /// An expression that is one text, or a table with a text for each dialect.
     fn expression(&self, key: &str, faults: &mut Faults<'_>) -> Option<Expression> {
         if self.is_table(key) {
@@ -342,6 +359,7 @@ impl Section<'_, '_> {
             sql: self.checked(key, rules::sql, faults)?,
             sqlite: None,
             postgres: None,
+            form: None,
         })
     }
 
@@ -350,10 +368,12 @@ impl Section<'_, '_> {
         let sql = self.checked("sql", rules::sql, faults);
         let sqlite = self.checked("sqlite", rules::sql, faults);
         let postgres = self.checked("postgres", rules::sql, faults);
+        let form = self.instant_form(faults);
         Some(Expression {
             sql: sql?,
             sqlite,
             postgres,
+            form,
         })
     }
 }

@@ -86,6 +86,13 @@ impl DatabaseUrl {
         let file = file.split_once('?').map_or(file, |(file, _)| file);
         Some(PathBuf::from(file))
     }
+
+    /// Whether the URL of a SQLite file says `?immutable=1`: that nothing writes to it.
+    #[must_use]
+    pub fn is_immutable(&self) -> bool {
+        let parameters = self.0.split_once('?').map_or("", |(_, rest)| rest);
+        self.sqlite_path().is_some() && parameters.split('&').any(|given| given == "immutable=1")
+    }
 }
 
 impl TryFrom<String> for DatabaseUrl {

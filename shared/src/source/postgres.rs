@@ -14,7 +14,6 @@ mod reader;
 mod tables;
 #[cfg(test)]
 mod tests;
-mod types;
 
 use std::iter::repeat_n;
 use std::sync::Arc;
@@ -29,14 +28,14 @@ use tokio_util::sync::CancellationToken;
 use self::connections::{Answer, Connections, Lease};
 use self::failure::{is_lock_timeout, source_error};
 use self::reader::Reader;
-use self::types::KnownTypes;
+use super::known_types::KnownTypes;
 use super::tables::Table;
 use super::{Index, Prepared, Reading, Snapshot, Source, SourceError, SourceLimits, batches};
 use crate::catalog::Relation;
 use crate::config::DatabaseUrl;
 use crate::postgres::connect_options;
 use crate::statement::{self, Dialect, Statement, TypedUse, index_columns};
-use crate::stored::StoredTypes;
+use crate::stored::{StoredType, StoredTypes};
 
 /// A derived table has 1,664 columns at most, and each expression takes two.
 const TYPES_AT_ONCE: usize = 500;
@@ -157,7 +156,16 @@ impl Source for PostgresSource {
         for unknown in unknown.chunks(TYPES_AT_ONCE) {
             let sql = statement::stored_types(relation, unknown);
             let rows = self.ask(&sql).await?;
-            self.types.learn(relation, unknown, &rows)?;
+            for row in &rows {
+                let (number, stored, narrow_encoding) =
+                    stored_type(row).map_err(|error| source_error(&error))?;
+                let place = usize::try_from(number).unwrap_or(usize::MAX);
+                let (expression, _) = unknown.get(place).ok_or_else(|| {
+                    SourceError::Malformed("a type of nothing asked for".to_owned())
+                })?;
+                self.types
+                    .learn(relation, expression, Some(stored), narrow_encoding);
+            }
         }
         Ok(self.types.known(relation, expressions))
     }
@@ -208,6 +216,18 @@ impl Source for PostgresSource {
         }
         self.ask("SELECT 1").await.map(drop)
     }
+}
+
+/// A row of [`statement::stored_types`].
+fn stored_type(row: &PgRow) -> Result<(i32, StoredType, bool), sqlx::Error> {
+    let stored = StoredType {
+        name: row.try_get(1)?,
+        is_bytewise: row.try_get(2)?,
+    };
+    let encoding: String = row.try_get(3)?;
+    // Nothing is converted for a database of no encoding.
+    let narrow_encoding = !matches!(encoding.as_str(), "UTF8" | "SQL_ASCII");
+    Ok((row.try_get(0)?, stored, narrow_encoding))
 }
 
 /// What is known once the snapshot is taken.

@@ -6,7 +6,9 @@
 
 mod columns;
 mod functions;
+mod opening;
 mod sizes;
+mod strays;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -15,26 +17,27 @@ mod value;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use rusqlite::config::DbConfig;
-use rusqlite::limits::Limit;
-use rusqlite::{Connection, ErrorCode, InterruptHandle, OpenFlags};
+use rusqlite::{Connection, ErrorCode, InterruptHandle};
 use tokio::sync::oneshot;
 
 use self::columns::BatchBuilder;
+use self::opening::{DatabaseFile, Opened};
+use self::strays::Found;
 use super::batches::{self, BatchSender};
+use super::known_types::KnownTypes;
 use super::tables::Table;
 use super::{Index, Prepared, QueryFault, Reading, Snapshot, Source, SourceError, text};
-use crate::statement::{Dialect, Statement};
+use crate::catalog::Relation;
+use crate::statement::{Dialect, Statement, TimeCheck, TypedUse, select_nothing};
+use crate::stored::{StoredType, StoredTypes};
 
 #[cfg(test)]
 pub(crate) use self::functions::register as register_functions;
 
-/// How long a statement waits for a writer that locks the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections kept open between reports.
 const IDLE_CONNECTIONS: usize = 8;
 /// What follows a column that is not there where its name was quoted.
@@ -45,31 +48,50 @@ const STEPS_BETWEEN_CHECKS: i32 = 1_000;
 /// One SQLite file. Every report has a connection of its own while it reads.
 #[derive(Debug)]
 pub struct SqliteSource {
-    path: PathBuf,
-    idle: Arc<Mutex<Vec<Connection>>>,
+    file: DatabaseFile,
+    idle: Idle,
+    types: KnownTypes,
 }
+
+/// Connections that no report uses.
+type Idle = Arc<Mutex<Vec<Opened>>>;
 
 impl SqliteSource {
     /// A source on this file; nothing is opened yet.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self::of_file(DatabaseFile::new(path.into(), false))
+    }
+
+    /// A source on a file that nothing writes to, be it only because its disk cannot be written.
+    #[must_use]
+    pub fn immutable(path: impl Into<PathBuf>) -> Self {
+        Self::of_file(DatabaseFile::new(path.into(), true))
+    }
+
+    fn of_file(file: DatabaseFile) -> Self {
         Self {
-            path: path.into(),
+            file,
             idle: Arc::default(),
+            types: KnownTypes::default(),
         }
     }
 
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
     }
 
-    fn idle_connection(&self) -> Option<Connection> {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
+    /// A connection to the file that is there now. Those to one that was there before are closed.
+    fn idle_connection(&self) -> Option<Opened> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = idle.len();
+        self.file.retain_current(&mut idle);
+        if idle.len() < before {
+            self.types.clear();
+        }
+        idle.pop()
     }
 }
 
@@ -79,17 +101,18 @@ impl SqliteSource {
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
         T: Send + 'static,
     {
-        let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
+        let (file, idle) = (self.file.clone(), Arc::clone(&self.idle));
         let connection = self.idle_connection();
         tokio::task::spawn_blocking(move || {
-            let connection = connection.map_or_else(|| connect(&path), Ok)?;
-            let done = work(&connection)?;
+            let done = connection
+                .map_or_else(|| file.open(), Ok)
+                .and_then(|connection| Ok((work(&connection)?, connection)));
+            let (done, connection) = done.map_err(|error| opening_error(error, &file))?;
             keep(&idle, connection);
             Ok(done)
         })
         .await
         .map_err(|_| SourceError::Stopped)?
-        .map_err(source_error)
     }
 }
 
@@ -104,7 +127,7 @@ impl Source for SqliteSource {
         let (batches_in, batches) = batches::channel(reading.guard.limits.batch);
         let query = Arc::new(RunningQuery::default());
         let reader = Reader {
-            path: self.path.clone(),
+            file: self.file.clone(),
             idle: Arc::clone(&self.idle),
             connection: self.idle_connection(),
             query: Arc::clone(&query),
@@ -136,6 +159,36 @@ impl Source for SqliteSource {
         self.with_connection(tables::tables).await
     }
 
+    async fn stored_types(
+        &self,
+        relation: &Relation,
+        expressions: &[TypedUse<'_>],
+    ) -> Result<StoredTypes, SourceError> {
+        let unknown = self.types.unknown(relation, expressions);
+        if !unknown.is_empty() {
+            let texts: Vec<&str> = unknown.iter().map(|(expression, _)| *expression).collect();
+            let sql = select_nothing(relation, &texts);
+            let are_texts = self
+                .with_connection(move |connection| {
+                    let statement = connection.prepare(&sql)?;
+                    let columns = statement.columns();
+                    let types = columns.iter().map(rusqlite::Column::decl_type);
+                    Ok(types
+                        .map(|name| name.is_some_and(has_text_affinity))
+                        .collect::<Vec<bool>>())
+                })
+                .await?;
+            for (expression, is_text) in texts.into_iter().zip(are_texts) {
+                let stored = is_text.then(|| StoredType {
+                    name: "TEXT".to_owned(),
+                    is_bytewise: true,
+                });
+                self.types.learn(relation, expression, stored, false);
+            }
+        }
+        Ok(self.types.known(relation, expressions))
+    }
+
     async fn prepare(&self, statements: &[String]) -> Result<Vec<Prepared>, SourceError> {
         let mut prepared = Vec::with_capacity(statements.len());
         for sql in statements {
@@ -156,6 +209,15 @@ impl Source for SqliteSource {
         })
         .await
     }
+}
+
+/// Whether a column that is declared so holds texts, BLOBs and NULLs alone, whatever was written to it.
+fn has_text_affinity(declared: &str) -> bool {
+    let declared = declared.to_ascii_uppercase();
+    let is_text = ["CHAR", "CLOB", "TEXT"]
+        .iter()
+        .any(|word| declared.contains(word));
+    is_text && !declared.contains("INT")
 }
 
 const IS_TABLE: &str = "\
@@ -201,9 +263,9 @@ struct Start {
 
 /// The blocking side of one report.
 struct Reader {
-    path: PathBuf,
-    idle: Arc<Mutex<Vec<Connection>>>,
-    connection: Option<Connection>,
+    file: DatabaseFile,
+    idle: Idle,
+    connection: Option<Opened>,
     query: Arc<RunningQuery>,
     reading: Reading,
 }
@@ -212,9 +274,9 @@ impl Reader {
     fn run(mut self, opened: oneshot::Sender<Result<Start, SourceError>>, batches: &BatchSender) {
         let connection = match self.connection.take() {
             Some(connection) => Ok(connection),
-            None => connect(&self.path),
+            None => self.file.open(),
         };
-        let connection = match connection.map_err(source_error) {
+        let connection = match connection.map_err(|error| opening_error(error, &self.file)) {
             Ok(connection) => connection,
             Err(error) => return drop(opened.send(Err(error))),
         };
@@ -222,12 +284,16 @@ impl Reader {
         let start = self
             .check_now_and_then(&connection, None)
             .and_then(|()| self.start(&connection));
-        let started = start.is_ok();
+        let (start, report) = match start {
+            Ok((start, report)) => (Ok(start), Some(report)),
+            Err(error) => (Err(self.with_row(&connection, error)), None),
+        };
         let awaited = opened.send(start).is_ok();
-        let outcome = if started && awaited {
-            self.read(&connection, batches)
-        } else {
-            Ok(())
+        let outcome = match report {
+            Some(report) if awaited => self
+                .read(&connection, report, batches)
+                .map_err(|error| self.with_row(&connection, error)),
+            _ => Ok(()),
         };
         // From here on an interrupt would hit whoever uses the connection next.
         self.query.ended();
@@ -258,22 +324,52 @@ impl Reader {
             .map_err(source_error)
     }
 
-    /// Takes the snapshot: the transaction begins with its first read.
-    fn start(&self, connection: &Connection) -> Result<Start, SourceError> {
+    /// Takes the snapshot, which begins with the first read of its transaction, and chooses the statement.
+    fn start(&self, connection: &Connection) -> Result<(Start, &str), SourceError> {
         connection.execute_batch("BEGIN").map_err(source_error)?;
         sizes::limit(connection, self.reading.guard.limits).map_err(source_error)?;
         let materialized_at = Utc::now();
         connection
             .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
-            .map_err(source_error)?;
+            .map_err(|error| opening_error(error, &self.file))?;
+        let statement = &self.reading.statement;
+        let report = match statement.time_check() {
+            Some(check) => match strays::look(connection, check)
+                .map_err(|error| sizes::read_error(error, &self.reading))?
+            {
+                Found::Nothing => statement.report(),
+                Found::NoIndex => &check.whole_report,
+                Found::Stray(reason) => {
+                    return Err(SourceError::Value {
+                        column: TimeCheck::COLUMN.to_owned(),
+                        reason: reason.to_owned(),
+                    });
+                }
+            },
+            None => statement.report(),
+        };
         // A statement that cannot be prepared is reported here, before anything is promised.
-        connection
-            .prepare_cached(self.reading.statement.report())
-            .map_err(source_error)?;
-        Ok(Start {
+        connection.prepare_cached(report).map_err(source_error)?;
+        let start = Start {
             materialized_at,
             source_updated_at: self.newest(connection)?,
-        })
+        };
+        Ok((start, report))
+    }
+
+    /// Says of a time that is no instant in which row it is, where rows have a number.
+    fn with_row(&self, connection: &Connection, error: SourceError) -> SourceError {
+        match (error, self.reading.statement.time_check()) {
+            (SourceError::Value { column, reason }, Some(check)) if column == TimeCheck::COLUMN => {
+                let place = strays::row(connection, check)
+                    .map_or_else(String::new, |row| format!(", in the row with rowid {row}"));
+                SourceError::Value {
+                    column,
+                    reason: reason + &place,
+                }
+            }
+            (error, _) => error,
+        }
     }
 
     fn newest(&self, connection: &Connection) -> Result<Option<DateTime<Utc>>, SourceError> {
@@ -301,6 +397,10 @@ impl Reader {
                 tracing::debug!("finding the newest row took too long; no freshness");
                 Ok(None)
             }
+            Err(SourceError::Value { reason, .. }) => {
+                tracing::warn!(reason, "the update column holds no instant; no freshness");
+                Ok(None)
+            }
             Err(SourceError::Query(fault)) => {
                 tracing::warn!(%fault, "the newest row cannot be found; no freshness");
                 Ok(None)
@@ -309,12 +409,15 @@ impl Reader {
         }
     }
 
-    fn read(&self, connection: &Connection, batches: &BatchSender) -> Result<(), SourceError> {
+    fn read(
+        &self,
+        connection: &Connection,
+        report: &str,
+        batches: &BatchSender,
+    ) -> Result<(), SourceError> {
         let limits = self.reading.guard.limits;
         let read_error = |error| sizes::read_error(error, &self.reading);
-        let mut statement = connection
-            .prepare_cached(self.reading.statement.report())
-            .map_err(source_error)?;
+        let mut statement = connection.prepare_cached(report).map_err(source_error)?;
         let mut rows = statement.query([]).map_err(read_error)?;
         let mut batch = BatchBuilder::new(&self.reading.columns, limits);
         while let Some(row) = rows.next().map_err(read_error)? {
@@ -388,20 +491,7 @@ impl Drop for StopOnDrop {
     }
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    // A misspelt column must be an error, not a string of its own name.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
-    // The catalog's SQL is trusted to read: not to write, not to reach another file.
-    connection.pragma_update(None, "query_only", true)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-    functions::register(&connection)?;
-    Ok(connection)
-}
-
-fn keep(idle: &Mutex<Vec<Connection>>, connection: Connection) {
+fn keep(idle: &Mutex<Vec<Opened>>, connection: Opened) {
     let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
     if idle.len() < IDLE_CONNECTIONS {
         idle.push(connection);
@@ -453,8 +543,27 @@ fn reading_error(error: rusqlite::Error) -> SourceError {
     }
 }
 
+/// As [`source_error`], with what may be done about a file that is there and cannot be opened.
+fn opening_error(error: rusqlite::Error, file: &DatabaseFile) -> SourceError {
+    let cannot_open = error.sqlite_error_code() == Some(ErrorCode::CannotOpen);
+    match (source_error(error), file.hint()) {
+        (SourceError::Unavailable(text), Some(hint)) if cannot_open => {
+            SourceError::Unavailable(format!("{text}: {hint}"))
+        }
+        (error, _) => error,
+    }
+}
+
 fn source_error(error: rusqlite::Error) -> SourceError {
     let code = error.sqlite_error_code();
+    if let rusqlite::Error::SqliteFailure(_, Some(text)) = &error
+        && let Some((column, reason)) = functions::refusal(text)
+    {
+        return SourceError::Value {
+            column: column.to_owned(),
+            reason: reason.to_owned(),
+        };
+    }
     let text = match error {
         // Without the statement, which is long and says nothing new, and without the hint of newer
         // versions, which is about quotes that are ours.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use self::filters::{comparison, condition, organisation, text, within};
 use super::{Dialect, SizeGuard, Use, from_clause, order_and_limit, quoted_name};
 use crate::catalog::{Dataset, Expression, Field, Grain};
-use crate::column::{ColumnKind, ColumnType};
+use crate::column::{Column, ColumnKind, ColumnType};
 use crate::query::{FilterOp, Literal, ReportPlan, TimeRange};
 use crate::stored::{StoredType, StoredTypes};
 
@@ -22,7 +22,8 @@ pub(super) use self::types::stored_types;
 
 pub(super) fn report(plan: &ReportPlan, rows: u64, guard: Option<&SizeGuard>) -> String {
     let types = plan.stored_types();
-    let ordered = |expression: &Expression, column_type| ordered(expression, column_type, types);
+    let ordered =
+        |column: &Column, expression: &Expression| ordered(expression, column.column_type, types);
     let report = unordered(plan) + &order_and_limit(plan, rows, ordered);
     match guard {
         None => report,

@@ -13,7 +13,7 @@ use crate::query::{Literal, ReportRequest, Test};
 use crate::size::SizeLimits;
 
 /// The words of statements in both dialects.
-const WORDS: [&str; 52] = [
+const WORDS: [&str; 55] = [
     "SELECT",
     "FROM",
     "WHERE",
@@ -57,6 +57,9 @@ const WORDS: [&str; 52] = [
     "min",
     "max",
     "waybill_timestamp",
+    "waybill_micros",
+    "waybill_text",
+    "TRUE",
     "waybill_decimal",
     "waybill_uuid",
     "waybill_boolean",

@@ -5,22 +5,44 @@
 //! may be stored in several ways, they are compared, grouped and ordered in the one form that a
 //! `waybill_…` function gives them.
 
+//!
+//! A function may refuse a value, and SQLite evaluates conditions in an order of its own. So the functions stand
+//! in a CASE, behind the condition on the organisation: what another one has stored is nobody's error.
+
 mod identifier;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
 use super::guard::is_variable;
 use super::{
-    Dialect, SizeGuard, Use, from_clause, operator, order_and_limit, quoted_name, quoted_text,
+    Dialect, SizeGuard, TimeCheck, Use, from_clause, operator, order_and_limit, quoted_name,
+    quoted_text,
 };
-use crate::catalog::{Dataset, Grain};
-use crate::column::{ColumnKind, ColumnType};
+use crate::catalog::{Dataset, Expression, Grain, InstantForm};
+use crate::column::{Column, ColumnKind, ColumnType};
 use crate::query::{Literal, Predicate, ReportPlan, Test, TimeRange};
+use crate::stored::StoredTypes;
 
 pub(crate) use self::identifier::identifier;
 
-pub(super) fn report(plan: &ReportPlan, rows: u64, guard: Option<&SizeGuard>) -> String {
-    let dataset = plan.dataset();
+const TIME: &str = TimeCheck::COLUMN;
+
+/// Which rows a report looks at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Those about the range, which an index on the time column serves.
+    Near,
+    /// All of the organisation's.
+    Everywhere,
+}
+
+pub(super) fn report(
+    plan: &ReportPlan,
+    rows: u64,
+    guard: Option<&SizeGuard>,
+    look: Look,
+) -> String {
+    let (dataset, types) = (plan.dataset(), plan.stored_types());
     let columns = || plan.columns().iter().zip(plan.expressions());
 
     let selected: Vec<String> = columns()
@@ -28,10 +50,14 @@ pub(super) fn report(plan: &ReportPlan, rows: u64, guard: Option<&SizeGuard>) ->
         .map(|(index, (column, expression))| {
             let sql = expression.for_dialect(Dialect::Sqlite);
             match (dataset.grain, column.kind, guard) {
-                (Grain::Aggregate, ColumnKind::Dimension, _) => comparable(sql, column.column_type),
+                (Grain::Aggregate, ColumnKind::Dimension, _) => {
+                    comparable(expression, column, types)
+                }
                 (Grain::Row, _, Some(guard)) if is_variable(column.column_type) => {
                     guard.wrap_sqlite(index, sql, sql)
                 }
+                // The reader knows no forms.
+                _ if expression.form.is_some() => comparable(expression, column, types),
                 _ => sql.to_owned(),
             }
         })
@@ -40,7 +66,7 @@ pub(super) fn report(plan: &ReportPlan, rows: u64, guard: Option<&SizeGuard>) ->
         "SELECT {}\nFROM {}\nWHERE {}",
         selected.join(", "),
         from_clause(&dataset.relation),
-        conditions(plan).join("\n  AND ")
+        conditions(plan, look).join("\n  AND ")
     );
 
     let groups: Vec<&str> = columns()
@@ -53,18 +79,55 @@ pub(super) fn report(plan: &ReportPlan, rows: u64, guard: Option<&SizeGuard>) ->
         sql.push_str(&groups.join(", "));
     }
 
-    sql.push_str(&order_and_limit(plan, rows, |expression, column_type| {
-        comparable(expression.for_dialect(Dialect::Sqlite), column_type)
+    sql.push_str(&order_and_limit(plan, rows, |column, expression| {
+        comparable(expression, column, types)
     }));
     sql
 }
 
+/// See [`TimeCheck`].
+pub(super) fn time_check(plan: &ReportPlan, whole_report: String) -> TimeCheck {
+    let time = plan.dataset().time.for_dialect(Dialect::Sqlite);
+    let form = plan.dataset().time.form;
+    let relation = from_clause(&plan.dataset().relation);
+    let organisation = organisation(plan);
+    let mut found: Vec<String> = organisation.clone().into_iter().collect();
+    found.push(format!("({time}) >= ?1"));
+    let mut stray: Vec<String> = organisation.clone().into_iter().collect();
+    let form_name = form_argument(form);
+    stray.push(format!(
+        "NOT waybill_is_instant({time}, '{TIME}', {form_name})"
+    ));
+    TimeCheck {
+        form,
+        has_organisation: organisation.is_some(),
+        seek: format!(
+            "SELECT {time}\nFROM {relation}\nWHERE {}\nORDER BY ({time})\nLIMIT 1",
+            found.join(" AND ")
+        ),
+        stray_row: format!(
+            "SELECT rowid\nFROM {relation}\nWHERE {}\nLIMIT 1",
+            in_turn(&stray)
+        ),
+        read_by_report: days_about(plan.query().time_range),
+        whole_report,
+    }
+}
+
 pub(super) fn newest(plan: &ReportPlan) -> Option<String> {
     let dataset = plan.dataset();
-    let updated = dataset.updated.as_ref()?.for_dialect(Dialect::Sqlite);
+    let updated = dataset.updated.as_ref()?;
+    let sql = updated.for_dialect(Dialect::Sqlite);
+    let newest = match updated.form {
+        None => format!("max({sql})"),
+        Some(form) => format!(
+            "waybill_timestamp(max({sql}), 'updated', {})",
+            form_argument(Some(form))
+        ),
+    };
     let organisation = organisation(plan).unwrap_or_else(|| "TRUE".to_owned());
     Some(format!(
-        "SELECT max({updated})\nFROM {}\nWHERE {organisation}",
+        "SELECT {newest}\nFROM {}\nWHERE {organisation}",
         from_clause(&dataset.relation)
     ))
 }
@@ -89,13 +152,49 @@ pub(super) fn probe(dataset: &Dataset, used: &Use<'_>) -> String {
     )
 }
 
-fn conditions(plan: &ReportPlan) -> Vec<String> {
-    let time = plan.dataset().time.for_dialect(Dialect::Sqlite);
+fn conditions(plan: &ReportPlan, look: Look) -> Vec<String> {
+    let types = plan.stored_types();
     let mut conditions: Vec<String> = organisation(plan).into_iter().collect();
-    conditions.push(near(plan, time));
-    conditions.push(within(time, plan.query().time_range));
-    conditions.extend(plan.predicates().iter().map(condition));
+    let mut checked = conditions.clone();
+    if look == Look::Near {
+        conditions.push(near(plan));
+    }
+    checked.push(within(&plan.dataset().time, plan.query().time_range));
+    let named = plan.predicates().iter().zip(&plan.query().filters);
+    for (predicate, filter) in named {
+        let condition = condition(predicate, &filter.field, types);
+        match is_checked(predicate, types) {
+            true => checked.push(condition),
+            false => conditions.push(condition),
+        }
+    }
+    conditions.push(in_turn(&checked));
     conditions
+}
+
+/// Conditions of which each is looked at only if those before it hold.
+fn in_turn(conditions: &[String]) -> String {
+    let conditions: Vec<String> = conditions
+        .iter()
+        .map(|condition| format!("WHEN ({condition}) IS NOT TRUE THEN FALSE"))
+        .collect();
+    format!("CASE {} ELSE TRUE END", conditions.join(" "))
+}
+
+/// Whether a condition has a function look at the value.
+fn is_checked(predicate: &Predicate, types: &StoredTypes) -> bool {
+    let sql = predicate.expression.for_dialect(Dialect::Sqlite);
+    match predicate.test {
+        Test::IsNull | Test::IsNotNull | Test::Never => false,
+        Test::Compare(..) | Test::In(_) => match predicate.column_type {
+            ColumnType::Integer | ColumnType::Float | ColumnType::Date => false,
+            ColumnType::String | ColumnType::Json => types.name_of(sql) != "TEXT",
+            ColumnType::Decimal
+            | ColumnType::Boolean
+            | ColumnType::Timestamp
+            | ColumnType::Uuid => true,
+        },
+    }
 }
 
 fn organisation(plan: &ReportPlan) -> Option<String> {
@@ -107,45 +206,71 @@ fn organisation(plan: &ReportPlan) -> Option<String> {
     ))
 }
 
-/// A range that an index on the time column can serve and that `within` makes exact: text within a
-/// day of the asked range, for a stored offset may move it as far. Numbers sort before every text, so
-/// where there are any, the range begins before them. `OR` would find both as well, but SQLite then
-/// remembers every row it has seen.
-fn near(plan: &ReportPlan, time: &str) -> String {
-    let range = plan.query().time_range;
+/// A range that an index on the time column can serve and that `within` makes exact. Where no form is
+/// given, numbers sort before every text, so where there are any, the range begins before them. `OR` would
+/// find both as well, but SQLite then remembers every row it has seen.
+fn near(plan: &ReportPlan) -> String {
+    /// 1970-01-01 as a Julian day.
+    const EPOCH: i64 = 2_440_588;
+    let (time, range) = (&plan.dataset().time, plan.query().time_range);
+    let sql = time.for_dialect(Dialect::Sqlite);
+    let between = |first: &str, last: &str| format!("({sql}) >= {first} AND ({sql}) < {last}");
+    // What is rounded to a microsecond may lie beyond the second.
+    let (first, last) = (range.from.timestamp() - 1, range.to.timestamp() + 2);
+    let (first_day, last_day) = days_about(range);
+    let (first_day, last_day) = (quoted_text(&first_day), quoted_text(&last_day));
+    match time.form {
+        None => {
+            let mut numbers: Vec<String> = organisation(plan).into_iter().collect();
+            numbers.push(format!("({sql}) < ''"));
+            let relation = from_clause(&plan.dataset().relation);
+            let numbers = numbers.join(" AND ");
+            let first = format!(
+                "CASE WHEN EXISTS (SELECT 1 FROM {relation} WHERE {numbers}) THEN -9e999 ELSE {first_day} END"
+            );
+            between(&first, &last_day)
+        }
+        Some(InstantForm::Rfc3339) => between(&first_day, &last_day),
+        Some(InstantForm::EpochS) => between(&first.to_string(), &last.to_string()),
+        Some(InstantForm::EpochMs) => {
+            between(&(first * 1_000).to_string(), &(last * 1_000).to_string())
+        }
+        Some(InstantForm::Julian) => {
+            let day = |seconds: i64| (EPOCH + seconds.div_euclid(86_400)).to_string();
+            between(&day(first - 86_400), &day(last + 86_400))
+        }
+    }
+}
+
+/// Texts between which every instant of the range is written: within a day of it, for a stored offset may move
+/// it as far.
+fn days_about(range: TimeRange) -> (String, String) {
     let first = range.from.date_naive().checked_sub_days(Days::new(1));
     let last = range.to.date_naive().checked_add_days(Days::new(2));
     let day = |day: Option<NaiveDate>, fallback: &str| {
-        day.map_or_else(
-            || fallback.to_owned(),
-            |day| day.format("%Y-%m-%d").to_string(),
-        )
+        day.filter(|day| (1..=9999).contains(&chrono::Datelike::year(day)))
+            .map_or_else(
+                || fallback.to_owned(),
+                |day| day.format("%Y-%m-%d").to_string(),
+            )
     };
-    let mut numbers: Vec<String> = organisation(plan).into_iter().collect();
-    numbers.push(format!("({time}) < ''"));
-    format!(
-        "({time}) >= CASE WHEN EXISTS (SELECT 1 FROM {} WHERE {}) THEN -9e999 ELSE {} END AND ({time}) < {}",
-        from_clause(&plan.dataset().relation),
-        numbers.join(" AND "),
-        quoted_text(&day(first, "0000")),
-        quoted_text(&day(
-            last.filter(|day| chrono::Datelike::year(day) < 10_000),
-            ":"
-        )),
-    )
+    (day(first, "0000"), day(last, ":"))
 }
 
-fn within(time: &str, range: TimeRange) -> String {
+fn within(time: &Expression, range: TimeRange) -> String {
+    let sql = time.for_dialect(Dialect::Sqlite);
+    let form = form_argument(time.form);
     let bounds = range.comparisons().map(|(op, instant)| {
-        let (op, instant) = (operator(op), timestamp(instant));
-        format!("waybill_timestamp({time}) {op} {instant}")
+        let (op, micros) = (operator(op), instant.timestamp_micros());
+        format!("waybill_micros({sql}, '{TIME}', {form}) {op} {micros}")
     });
     bounds.join(" AND ")
 }
 
-fn condition(predicate: &Predicate) -> String {
+fn condition(predicate: &Predicate, field: &str, types: &StoredTypes) -> String {
     let sql = predicate.expression.for_dialect(Dialect::Sqlite);
-    let operand = comparable(sql, predicate.column_type);
+    let column_type = predicate.column_type;
+    let operand = operand(&predicate.expression, field, column_type, types);
     match &predicate.test {
         Test::IsNull => format!("({sql}) IS NULL"),
         Test::IsNotNull => format!("({sql}) IS NOT NULL"),
@@ -158,19 +283,43 @@ fn condition(predicate: &Predicate) -> String {
     }
 }
 
-/// The expression in the form in which values of its type compare as the type says.
-fn comparable(sql: &str, column_type: ColumnType) -> String {
+fn comparable(expression: &Expression, column: &Column, types: &StoredTypes) -> String {
+    operand(expression, &column.name, column.column_type, types)
+}
+
+/// An expression in the form in which values of its type compare as the type says. Of strings that is their
+/// text, for 7 and '7' are shown alike; a column of texts has nothing else. `name` is for errors.
+fn operand(
+    expression: &Expression,
+    name: &str,
+    column_type: ColumnType,
+    types: &StoredTypes,
+) -> String {
+    let sql = expression.for_dialect(Dialect::Sqlite);
+    let name = quoted_text(name);
     match column_type {
-        ColumnType::String | ColumnType::Json => format!("({sql}) COLLATE BINARY"),
+        ColumnType::String | ColumnType::Json if types.name_of(sql) == "TEXT" => {
+            format!("({sql}) COLLATE BINARY")
+        }
+        ColumnType::String | ColumnType::Json => {
+            format!("waybill_text({sql}, {name}) COLLATE BINARY")
+        }
         ColumnType::Integer | ColumnType::Float | ColumnType::Date if may_be_number(sql) => {
             format!("ifnull({sql}, NULL)")
         }
         ColumnType::Integer | ColumnType::Float | ColumnType::Date => format!("({sql})"),
-        ColumnType::Boolean => format!("waybill_boolean({sql})"),
-        ColumnType::Decimal => format!("waybill_decimal({sql}) COLLATE waybill_decimal"),
-        ColumnType::Timestamp => format!("waybill_timestamp({sql})"),
-        ColumnType::Uuid => format!("waybill_uuid({sql})"),
+        ColumnType::Boolean => format!("waybill_boolean({sql}, {name})"),
+        ColumnType::Decimal => format!("waybill_decimal({sql}, {name}) COLLATE waybill_decimal"),
+        ColumnType::Timestamp => {
+            let form = form_argument(expression.form);
+            format!("waybill_timestamp({sql}, {name}, {form})")
+        }
+        ColumnType::Uuid => format!("waybill_uuid({sql}, {name})"),
     }
+}
+
+fn form_argument(form: Option<InstantForm>) -> String {
+    form.map_or_else(|| "NULL".to_owned(), |form| quoted_text(form.name()))
 }
 
 /// Whether an expression may be a bare number, which GROUP BY and ORDER BY take for the place of a column, in

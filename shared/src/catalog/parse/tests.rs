@@ -239,6 +239,16 @@ fn every_mistake_has_its_line_and_its_setting() {
         ),
         (
             r#"time = "started_at""#,
+            r#"time = { sql = "a", form = "unix" }"#,
+            "line 6: datasets.sessions.time.form: unknown form \"unix\"; one of rfc3339, epoch_s, epoch_ms, julian",
+        ),
+        (
+            r#"type = "string""#,
+            r#"type = "string", form = "julian""#,
+            "line 9: datasets.sessions.dimensions.status.form: is for fields of type timestamp",
+        ),
+        (
+            r#"time = "started_at""#,
             r#"time = { sql = "a", sqllite = "b" }"#,
             "line 6: datasets.sessions.time.sqllite: unknown key; did you mean sqlite?",
         ),

@@ -136,7 +136,7 @@ impl ColumnBuilder {
             Self::Integer(builder) => builder.append_option(value::integer(stored)?),
             Self::Float(builder) => builder.append_option(value::float(stored)?),
             Self::Boolean(builder) => builder.append_option(value::boolean(stored)?),
-            Self::Timestamp(builder) => builder.append_option(value::micros(stored)?),
+            Self::Timestamp(builder) => builder.append_option(value::micros(stored, None)?),
             Self::Date(builder) => builder.append_option(value::day(stored)?),
             Self::Uuid(builder) => match value::uuid(stored)? {
                 None => builder.append_null(),
@@ -164,15 +164,7 @@ impl ColumnBuilder {
 }
 
 fn append_text(builder: &mut StringBuilder, stored: ValueRef<'_>) -> Result<(), &'static str> {
-    match stored {
-        ValueRef::Null => builder.append_null(),
-        ValueRef::Text(bytes) => {
-            builder.append_value(std::str::from_utf8(bytes).map_err(|_| "text that is no UTF-8")?);
-        }
-        ValueRef::Integer(number) => builder.append_value(itoa::Buffer::new().format(number)),
-        ValueRef::Real(number) => builder.append_value(number.to_string()),
-        ValueRef::Blob(_) => return Err("a BLOB where text is expected"),
-    }
+    builder.append_option(value::text(stored)?);
     Ok(())
 }
 

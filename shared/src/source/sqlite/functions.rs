@@ -1,27 +1,44 @@
 //! The functions and the collation that statements for SQLite use: each gives a value the one form
 //! in which values of its type compare.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use rusqlite::functions::{Context, FunctionFlags};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, ToSql};
 
 use super::{sizes, value};
+use crate::catalog::InstantForm;
 
+/// What the text of a refusal begins with. A name and a reason follow.
+const MARK: &str = "\u{1}waybill\u{1}";
+
+/// Registers them. The second argument of each is the name of the column, for the error.
 pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
-    scalar(connection, "waybill_timestamp", |context| {
-        let micros = value::micros(context.get_raw(0)).map_err(refused)?;
+    scalar(connection, "waybill_timestamp", 3, |context| {
+        let micros = micros(context).map_err(|reason| refused(context, reason))?;
         Ok(micros.and_then(value::comparable_instant))
     })?;
-    scalar(connection, "waybill_decimal", |context| {
-        value::decimal(context.get_raw(0)).map_err(refused)
+    scalar(connection, "waybill_micros", 3, |context| {
+        micros(context).map_err(|reason| refused(context, reason))
     })?;
-    scalar(connection, "waybill_uuid", |context| {
-        let uuid = value::uuid(context.get_raw(0)).map_err(refused)?;
+    scalar(connection, "waybill_is_instant", 3, |context| {
+        Ok(Some(micros(context).is_ok()))
+    })?;
+    scalar(connection, "waybill_decimal", 2, |context| {
+        value::decimal(context.get_raw(0)).map_err(|reason| refused(context, reason))
+    })?;
+    scalar(connection, "waybill_uuid", 2, |context| {
+        let uuid = value::uuid(context.get_raw(0)).map_err(|reason| refused(context, reason))?;
         Ok(uuid.map(|uuid| uuid.hyphenated().to_string()))
     })?;
-    scalar(connection, "waybill_boolean", |context| {
-        value::boolean(context.get_raw(0)).map_err(refused)
+    scalar(connection, "waybill_boolean", 2, |context| {
+        value::boolean(context.get_raw(0)).map_err(|reason| refused(context, reason))
+    })?;
+    scalar(connection, "waybill_text", 2, |context| {
+        let text = value::text(context.get_raw(0)).map_err(|reason| refused(context, reason))?;
+        Ok(text.map(Cow::into_owned))
     })?;
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_scalar_function("waybill_oversize", 2, flags, |context| {
@@ -34,16 +51,34 @@ pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
 fn scalar<T: ToSql + 'static>(
     connection: &Connection,
     name: &str,
+    arguments: i32,
     function: fn(&Context<'_>) -> rusqlite::Result<Option<T>>,
 ) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC
         | FunctionFlags::SQLITE_INNOCUOUS;
-    connection.create_scalar_function(name, 1, flags, function)
+    connection.create_scalar_function(name, arguments, flags, function)
 }
 
-fn refused(reason: &'static str) -> Error {
-    Error::UserFunctionError(reason.into())
+/// The instant of the first argument, in the form that the third one names.
+fn micros(context: &Context<'_>) -> Result<Option<i64>, &'static str> {
+    let form = match context.get_raw(2) {
+        ValueRef::Text(name) => InstantForm::ALL
+            .into_iter()
+            .find(|form| form.name().as_bytes() == name),
+        _ => None,
+    };
+    value::micros(context.get_raw(0), form)
+}
+
+fn refused(context: &Context<'_>, reason: &'static str) -> Error {
+    let column = context.get_raw(1).as_str().unwrap_or_default();
+    Error::UserFunctionError(format!("{MARK}{column}\u{1}{reason}").into())
+}
+
+/// The column and the reason of a refusal by one of the functions.
+pub(super) fn refusal(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix(MARK)?.split_once('\u{1}')
 }
 
 /// Compares plain decimals by value: `1.0` equals `1.00`, `-2` is less than `1.5`.

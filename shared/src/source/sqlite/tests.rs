@@ -1,15 +1,19 @@
 //! What SQLite alone can get wrong: a file has no column types, so one value is stored in many ways.
 
+mod files;
 mod properties;
 mod tables;
+mod times;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
+use crate::query::ReportPlan;
 use crate::source::conformance::{self, Backend, CATALOG, file, open, plan_of, sources};
 
 /// A file with the table of the suite, its columns untyped as SQLite allows.
@@ -158,7 +162,8 @@ async fn an_index_serves_the_range_in_one_search() {
     let query =
         json!({ "dataset": "things", "dimensions": ["i"], "order_by": [{ "dimension": "i" }] });
     let statement = Statement::new(&plan_of(CATALOG, "a", query), Dialect::Sqlite, 10);
-    let connection = connect(&things.path).expect("the file");
+    let file = DatabaseFile::new(things.path.clone(), false);
+    let connection = file.open().expect("the file");
     let mut plan = connection
         .prepare(&format!("EXPLAIN QUERY PLAN {}", statement.report()))
         .expect("a statement");

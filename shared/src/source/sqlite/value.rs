@@ -1,37 +1,51 @@
 //! What a stored value means. SQLite has five storage classes and no column types; every conversion
 //! here is exact or refused, never a guess.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use rusqlite::types::ValueRef;
 use uuid::Uuid;
 
+use crate::catalog::InstantForm;
 use crate::query::plain_decimal;
 
+const OUT_OF_RANGE: &str = "an instant outside the years 0001 to 9999";
 const MICROS_PER_SECOND: i64 = 1_000_000;
+const MICROS_PER_MILLI: i64 = 1_000;
 const MICROS_PER_DAY: f64 = 86_400e6;
 /// 1970-01-01T00:00:00Z as a Julian day number.
 const JULIAN_DAY_OF_EPOCH: f64 = 2_440_587.5;
 
-/// Microseconds since 1970 of an instant stored in one of SQLite's three ways: ISO 8601 text
-/// (without an offset it is UTC, a bare day is its midnight), Unix seconds as an INTEGER, a Julian
-/// day as a REAL. `None` for NULL.
-pub(super) fn micros(value: ValueRef<'_>) -> Result<Option<i64>, &'static str> {
-    const OUT_OF_RANGE: &str = "an instant outside the years 0001 to 9999";
-    let micros = match value {
-        ValueRef::Null => return Ok(None),
-        ValueRef::Integer(seconds) => seconds.checked_mul(MICROS_PER_SECOND).ok_or(OUT_OF_RANGE)?,
-        ValueRef::Real(day) => {
-            // A double holds a Julian day to about 40 µs: milliseconds are what SQLite means by it.
-            let millis = ((day - JULIAN_DAY_OF_EPOCH) * MICROS_PER_DAY / 1e3).round();
-            if !(-1e15..1e15).contains(&millis) {
-                return Err(OUT_OF_RANGE);
-            }
-            #[expect(clippy::cast_possible_truncation, reason = "checked just above")]
-            let millis = millis as i64;
-            millis * 1_000
+/// Microseconds since 1970 of an instant in its form or, where none is given, in one of SQLite's three
+/// ways: ISO 8601 text (without an offset it is UTC, a bare day is its midnight), Unix seconds as an
+/// INTEGER, a Julian day as a REAL. `None` for NULL.
+pub(super) fn micros(
+    value: ValueRef<'_>,
+    form: Option<InstantForm>,
+) -> Result<Option<i64>, &'static str> {
+    use InstantForm::{EpochMs, EpochS, Julian, Rfc3339};
+    let micros = match (value, form) {
+        (ValueRef::Null, _) => return Ok(None),
+        (ValueRef::Integer(seconds), None | Some(EpochS)) => {
+            seconds.checked_mul(MICROS_PER_SECOND).ok_or(OUT_OF_RANGE)?
         }
-        ValueRef::Text(text) => parse_micros(text).ok_or("text that is no ISO 8601 instant")?,
-        ValueRef::Blob(_) => return Err("a BLOB where an instant is expected"),
+        (ValueRef::Integer(millis), Some(EpochMs)) => {
+            millis.checked_mul(MICROS_PER_MILLI).ok_or(OUT_OF_RANGE)?
+        }
+        (ValueRef::Real(seconds), Some(EpochS)) => whole(seconds * 1e6)?,
+        (ValueRef::Real(millis), Some(EpochMs)) => whole(millis * 1e3)?,
+        (ValueRef::Real(day), None | Some(Julian)) => julian(day)?,
+        #[expect(clippy::cast_precision_loss, reason = "days in range are exact")]
+        (ValueRef::Integer(day), Some(Julian)) => julian(day as f64)?,
+        (ValueRef::Text(text), None | Some(Rfc3339)) => {
+            parse_micros(text).ok_or("text that is no ISO 8601 instant")?
+        }
+        (ValueRef::Text(_), Some(_)) => return Err("text where a number is expected"),
+        (ValueRef::Integer(_) | ValueRef::Real(_), Some(Rfc3339)) => {
+            return Err("a number where text is expected");
+        }
+        (ValueRef::Blob(_), _) => return Err("a BLOB where an instant is expected"),
     };
     match DateTime::from_timestamp_micros(micros) {
         Some(instant) if (1..=9999).contains(&instant.year()) => Ok(Some(micros)),
@@ -39,9 +53,40 @@ pub(super) fn micros(value: ValueRef<'_>) -> Result<Option<i64>, &'static str> {
     }
 }
 
-/// As [`micros`], as an instant.
+/// Microseconds since 1970 of a Julian day.
+fn julian(day: f64) -> Result<i64, &'static str> {
+    // A double holds a Julian day to about 40 µs: milliseconds are what SQLite means by it.
+    let millis = whole((day - JULIAN_DAY_OF_EPOCH) * MICROS_PER_DAY / 1e3)?;
+    millis.checked_mul(MICROS_PER_MILLI).ok_or(OUT_OF_RANGE)
+}
+
+/// The nearest whole number, of one that is no more than some thousand years in microseconds.
+fn whole(number: f64) -> Result<i64, &'static str> {
+    let number = number.round();
+    if !(-1e18..1e18).contains(&number) {
+        return Err(OUT_OF_RANGE);
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "checked just above")]
+    Ok(number as i64)
+}
+
+/// As [`micros`] without a form, as an instant.
 pub(super) fn instant(value: ValueRef<'_>) -> Result<Option<DateTime<Utc>>, &'static str> {
-    Ok(micros(value)?.and_then(DateTime::from_timestamp_micros))
+    Ok(micros(value, None)?.and_then(DateTime::from_timestamp_micros))
+}
+
+/// The text of a string: numbers as they are shown.
+pub(super) fn text(value: ValueRef<'_>) -> Result<Option<Cow<'_, str>>, &'static str> {
+    Ok(match value {
+        ValueRef::Null => None,
+        ValueRef::Text(bytes) => {
+            let text = std::str::from_utf8(bytes).map_err(|_| "text that is no UTF-8")?;
+            Some(text.into())
+        }
+        ValueRef::Integer(number) => Some(number.to_string().into()),
+        ValueRef::Real(number) => Some(number.to_string().into()),
+        ValueRef::Blob(_) => return Err("a BLOB where text is expected"),
+    })
 }
 
 fn parse_micros(text: &[u8]) -> Option<i64> {
@@ -268,18 +313,18 @@ mod tests {
         ] {
             assert_eq!(rfc3339(wrong), None, "{wrong}");
         }
-        let unix = micros(ValueRef::Integer(1_777_000_000)).expect("Unix seconds");
+        let unix = micros(ValueRef::Integer(1_777_000_000), None).expect("Unix seconds");
         assert_eq!(unix, Some(1_777_000_000_000_000));
-        let julian = micros(ValueRef::Real(2_461_154.75)).expect("a Julian day");
+        let julian = micros(ValueRef::Real(2_461_154.75), None).expect("a Julian day");
         assert_eq!(julian, parse_micros(b"2026-04-24 06:00:00"));
-        assert!(micros(ValueRef::Integer(i64::MAX)).is_err());
-        assert!(micros(ValueRef::Real(f64::INFINITY)).is_err());
+        assert!(micros(ValueRef::Integer(i64::MAX), None).is_err());
+        assert!(micros(ValueRef::Real(f64::INFINITY), None).is_err());
     }
 
     proptest::proptest! {
         #[test]
         fn any_text_is_an_instant_that_compares_or_none(text in "[0-9]{4}-[01][0-9]-[0-3][0-9][T ]?[0-2]?[0-9:.]{0,12}[Zz+ -]?[0-9:é]{0,6}") {
-            if let Ok(Some(micros)) = micros(ValueRef::Text(text.as_bytes())) {
+            if let Ok(Some(micros)) = micros(ValueRef::Text(text.as_bytes()), None) {
                 let comparable = comparable_instant(micros).expect("in range");
                 assert_eq!(parse_micros(comparable.as_bytes()), Some(micros));
             }
@@ -288,12 +333,44 @@ mod tests {
         #[test]
         fn any_bytes_are_a_value_or_none(bytes: Vec<u8>) {
             for value in [ValueRef::Text(&bytes), ValueRef::Blob(&bytes)] {
-                let _ = (micros(value), decimal(value), boolean(value), day(value));
+                let _ = (micros(value, None), decimal(value), boolean(value), day(value));
                 let uuid_again = uuid(value).map(|uuid| uuid.map(|uuid| uuid.to_string()));
                 if let Ok(Some(text)) = uuid_again {
                     assert_eq!(uuid(ValueRef::Text(text.as_bytes())).map(|uuid| uuid.is_some()), Ok(true));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn an_instant_of_another_form_is_refused() {
+        use InstantForm::{EpochMs, EpochS, Julian, Rfc3339};
+        let at = Ok(parse_micros(b"2026-04-24T06:00:00.5Z"));
+        for (form, value) in [
+            (Rfc3339, ValueRef::Text(b"2026-04-24 08:00:00.5+02:00")),
+            (EpochS, ValueRef::Real(1_777_010_400.5)),
+            (EpochMs, ValueRef::Integer(1_777_010_400_500)),
+            (EpochMs, ValueRef::Real(1_777_010_400_500.0)),
+        ] {
+            assert_eq!(micros(value, Some(form)), at, "{form:?}");
+            for other in InstantForm::ALL {
+                let read = micros(value, Some(other));
+                assert!(other == form || read != at, "{other:?}");
+            }
+            assert_eq!(micros(ValueRef::Null, Some(form)), Ok(None));
+        }
+        let noon = Ok(parse_micros(b"2026-04-24T12:00:00Z"));
+        assert_eq!(micros(ValueRef::Integer(2_461_155), Some(Julian)), noon);
+        assert_eq!(micros(ValueRef::Real(2_461_155.0), Some(Julian)), noon);
+        for (form, value) in [
+            (Rfc3339, ValueRef::Integer(1)),
+            (Rfc3339, ValueRef::Text(b"24.04.2026")),
+            (EpochS, ValueRef::Text(b"1777010400")),
+            (EpochS, ValueRef::Integer(1_777_010_400_500)),
+            (EpochMs, ValueRef::Real(f64::NAN)),
+            (Julian, ValueRef::Real(1_777_010_400.5)),
+        ] {
+            assert!(micros(value, Some(form)).is_err(), "{form:?}");
         }
     }
 

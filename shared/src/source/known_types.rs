@@ -1,15 +1,10 @@
-//! The types of the catalog's expressions, asked once in a while.
+//! What databases said of the types of the catalog's expressions, believed for a while.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::Row;
-use sqlx::postgres::PgRow;
-
-use super::failure::source_error;
 use crate::catalog::Relation;
-use crate::source::SourceError;
 use crate::statement::TypedUse;
 use crate::stored::{StoredType, StoredTypes};
 
@@ -24,7 +19,8 @@ pub(super) struct KnownTypes {
 
 #[derive(Clone, Debug)]
 struct Known {
-    stored: StoredType,
+    /// Absent where the database has nothing to say.
+    stored: Option<StoredType>,
     narrow_encoding: bool,
     since: Instant,
 }
@@ -48,24 +44,21 @@ impl KnownTypes {
         unknown
     }
 
-    /// Notes the rows of [`stored_types`](crate::statement::stored_types).
+    /// Notes an answer.
     pub(super) fn learn(
         &self,
         relation: &Relation,
-        expressions: &[TypedUse<'_>],
-        rows: &[PgRow],
-    ) -> Result<(), SourceError> {
-        let since = Instant::now();
-        for row in rows {
-            let (number, known) = read(row, since).map_err(|error| source_error(&error))?;
-            let (sql, _) = usize::try_from(number)
-                .ok()
-                .and_then(|number| expressions.get(number))
-                .ok_or_else(|| SourceError::Malformed("a type of nothing asked for".to_owned()))?;
-            let key = (relation.clone(), (*sql).to_owned());
-            self.lock().insert(key, known);
-        }
-        Ok(())
+        expression: &str,
+        stored: Option<StoredType>,
+        narrow_encoding: bool,
+    ) {
+        let known = Known {
+            stored,
+            narrow_encoding,
+            since: Instant::now(),
+        };
+        let key = (relation.clone(), expression.to_owned());
+        self.lock().insert(key, known);
     }
 
     /// What is known of expressions.
@@ -75,10 +68,17 @@ impl KnownTypes {
         for (sql, _) in expressions {
             if let Some(known) = known.get(&(relation.clone(), (*sql).to_owned())) {
                 types.narrow_encoding |= known.narrow_encoding;
-                types.insert(*sql, known.stored.clone());
+                if let Some(stored) = &known.stored {
+                    types.insert(*sql, stored.clone());
+                }
             }
         }
         types
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&self) {
+        self.lock().clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(Relation, String), Known>> {
@@ -86,18 +86,4 @@ impl KnownTypes {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn read(row: &PgRow, since: Instant) -> Result<(i32, Known), sqlx::Error> {
-    let encoding: String = row.try_get(3)?;
-    let known = Known {
-        stored: StoredType {
-            name: row.try_get(1)?,
-            is_bytewise: row.try_get(2)?,
-        },
-        // Nothing is converted for a database of no encoding.
-        narrow_encoding: !matches!(encoding.as_str(), "UTF8" | "SQL_ASCII"),
-        since,
-    };
-    Ok((row.try_get(0)?, known))
 }
