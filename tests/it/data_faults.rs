@@ -117,6 +117,42 @@ async fn a_fault_in_a_file_is_the_clients_and_names_no_data() {
 }
 
 #[tokio::test]
+async fn a_time_that_is_no_instant_names_its_row_and_is_nobody_elses() {
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("things.db");
+    let database = Connection::open(&file).expect("a file");
+    database
+        .execute_batch(
+            "CREATE TABLE things (id integer primary key, org_id text, at text, n, s);
+             CREATE INDEX by_time ON things (org_id, at);
+             INSERT INTO things (id, org_id, at) VALUES
+               (1, 'org_demo', '2026-05-01T00:00:00Z'), (2, 'org_other', '24.04.2026'), (3, 'org_other', 'N/A')",
+        )
+        .expect("rows");
+    let url = format!("sqlite://{}", file.display());
+    let server = launch(&url, folder.path()).start();
+    let http = server.http();
+    let query = query_of("things", &["id"], &[]);
+    let report = http.post(QUERY, &query).await.expect(200).json();
+    assert_eq!(report["rows"], json!([{ "id": 1 }]));
+    database
+        .execute_batch("INSERT INTO things (id, org_id, at) VALUES (77, 'org_demo', '24.04.2026')")
+        .expect("a row");
+    for (route, body) in [(QUERY, query.clone()), (EXPORT, export_of(&query))] {
+        let problem = http.post(route, &body).await.problem(400, "query_failed");
+        let detail = text(&problem["detail"]);
+        assert!(
+            detail.contains("column time") && detail.contains("the row with rowid 77"),
+            "{detail}"
+        );
+    }
+    database
+        .execute_batch("UPDATE things SET at = '2026-04-24' WHERE id = 77")
+        .expect("a row");
+    http.post(QUERY, &query).await.expect(200);
+}
+
+#[tokio::test]
 async fn a_fault_in_a_servers_table_is_the_clients_and_names_no_data() {
     let folder = TempDir::new().expect("a folder");
     let database = Cluster::shared().database();
@@ -128,7 +164,10 @@ async fn a_fault_in_a_servers_table_is_the_clients_and_names_no_data() {
         ),
         (query_of("things", &["member"], &[]), "class 22"),
         (query_of("things", &["number"], &[]), "class 22"),
-        (query_of("sums", &[], &["total"]), "out of its type's range"),
+        (
+            query_of("sums", &[], &["total"]),
+            "The column total has a value that is not of its type: a number beyond the integers",
+        ),
     ];
     each_is_the_clients(launch(&database.url(), folder.path()).start(), &queries).await;
 }

@@ -878,7 +878,10 @@ async fn a_fault_in_the_data_is_told_without_the_data(backend: &impl Backend) {
     ] {
         let error = file(&sources, &plan_of(&catalog, "a", query)).await;
         let error = error.expect_err("the data does not allow it");
-        assert!(matches!(error, SourceError::Query(_)), "{error}");
+        assert!(
+            matches!(error, SourceError::Query(_) | SourceError::Value { .. }),
+            "{error}"
+        );
         assert!(!error.may_pass(), "{error}");
         let failure = error.failure().expect("a client can act");
         for text in [format!("{error} {error:?}"), failure.detail] {
