@@ -8,7 +8,7 @@ use self::types::{TypeFinding, type_findings};
 use super::{Catalog, CatalogFault, CatalogFaults, Dataset, Relation};
 use crate::column::ColumnKind;
 use crate::source::{Index, Prepared, Source, SourceError, Sources};
-use crate::statement::{Probe, TypedUse, probes, tenant_expression};
+use crate::statement::{Dialect, Probe, TypedUse, probes, tenant_expression};
 use crate::stored::StoredTypes;
 
 /// Datasets that are looked at at a time: a far source takes long to answer, and one that waits for a
@@ -108,7 +108,12 @@ impl Catalog {
             return Ok(found);
         }
         let types = types_of(dataset, source).await?;
-        let findings = type_findings(dataset, &types).into_iter();
+        // SQLite types values, not columns.
+        let findings = match source.dialect() {
+            Dialect::Postgres => type_findings(dataset, &types),
+            Dialect::Sqlite => Vec::new(),
+        };
+        let findings = findings.into_iter();
         let (doubtful, amiss): (Vec<TypeFinding>, _) =
             findings.partition(|finding| finding.is_warning);
         for TypeFinding {

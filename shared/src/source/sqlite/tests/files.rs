@@ -169,6 +169,18 @@ async fn a_number_in_a_string_column_is_its_text() {
     }
 }
 
+#[tokio::test]
+async fn a_column_of_texts_may_be_declared_anything() {
+    let things = Things::new();
+    things.execute(
+        "DROP TABLE things;
+         CREATE TABLE things (org TEXT, at TEXT, s TEXT, i TEXT, f TEXT, d TEXT, b TEXT, day TEXT, u TEXT, j TEXT)",
+    );
+    let catalog = crate::catalog::Catalog::parse(CATALOG).expect("the test's catalog");
+    let findings = catalog.check(&sources(things.source())).await;
+    assert_eq!(findings.expect("an answer").faults, None);
+}
+
 /// A column of texts is compared as it is, so that its index serves.
 #[tokio::test]
 async fn an_index_serves_a_column_of_texts() {
