@@ -4,7 +4,6 @@
 //! the source checks every value it reads against the catalog's type, and where values of a type
 //! may be stored in several ways, they are compared, grouped and ordered in the one form that a
 //! `waybill_…` function gives them.
-
 //!
 //! A function may refuse a value, and SQLite evaluates conditions in an order of its own. So the functions stand
 //! in a CASE, behind the condition on the organisation: what another one has stored is nobody's error.

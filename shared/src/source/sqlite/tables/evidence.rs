@@ -66,7 +66,7 @@ impl Evidence {
     fn add_text(&mut self, value: ValueRef<'_>, text: &[u8]) {
         self.texts += 1;
         self.days += usize::from(matches!(value::day(value), Ok(Some(_))));
-        if matches!(value::micros(value), Ok(Some(_))) {
+        if matches!(value::micros(value, None), Ok(Some(_))) {
             self.instants += 1;
             let clock = text.get(10..).unwrap_or_default();
             let offset = clock.iter().any(|byte| matches!(byte, b'+' | b'-'));
