@@ -90,7 +90,7 @@ impl DatabaseUrl {
     /// Whether the URL of a SQLite file says `?immutable=1`: that nothing writes to it.
     #[must_use]
     pub fn is_immutable(&self) -> bool {
-        let parameters = self.0.split_once('?').map_or("", |(_, rest)| rest);
+        let parameters = self.text.split_once('?').map_or("", |(_, rest)| rest);
         self.sqlite_path().is_some() && parameters.split('&').any(|given| given == "immutable=1")
     }
 }
