@@ -130,6 +130,18 @@ impl Api {
         Ok(response.json().await?)
     }
 
+    /// Asks for an answer at once that is too large for one, which makes it a job.
+    pub(crate) async fn outgrown(&self, request: &Value) -> anyhow::Result<()> {
+        let response = self
+            .http
+            .post(format!("{}/v1/reports/query/export", self.url))
+            .header("cache-control", "no-cache")
+            .json(request)
+            .send()
+            .await?;
+        expect(response, StatusCode::ACCEPTED).await.map(drop)
+    }
+
     /// Waits until an export has completed, by long polls.
     pub(crate) async fn completed(&self, id: &str) -> anyhow::Result<Export> {
         let started = Instant::now();

@@ -47,6 +47,7 @@ impl<'c> Ground<'c> {
         let needs_waybill = parts.has_any(&[
             Part::Exports,
             Part::Memory,
+            Part::Cells,
             Part::Inline,
             Part::Enqueue,
             Part::Pickup,

@@ -98,7 +98,10 @@ impl Rounds {
 }
 
 /// The SELECT that the service runs for a request, as the server logs it.
-async fn sql_of(ground: &Ground<'_>, request: &serde_json::Value) -> anyhow::Result<String> {
+pub(crate) async fn sql_of(
+    ground: &Ground<'_>,
+    request: &serde_json::Value,
+) -> anyhow::Result<String> {
     let database = ground.source.name();
     ground.source.psql(&format!(
         "ALTER DATABASE {database} SET log_statement = 'all'"

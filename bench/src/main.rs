@@ -7,6 +7,7 @@ mod admission;
 mod api;
 mod arrivals;
 mod baselines;
+mod cells;
 mod claims;
 mod dataset;
 mod deployment;
@@ -105,6 +106,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
         report.add(endpoint::measure(&ground).await?);
         report.add(exports::measure(&ground).await?);
         report.add(memory::measure(&ground).await?);
+        report.add(cells::measure(&ground).await?);
         report.add(inline::measure(&ground).await?);
         report.add(enqueue::measure(&ground).await?);
         report.add(pickup::measure(&ground).await?);

@@ -17,6 +17,8 @@ pub(crate) enum Part {
     Exports,
     /// Peak memory of a worker
     Memory,
+    /// Peak memory with large cells, and the cost of the test for them
+    Cells,
     /// Answers at once, against pgbench
     Inline,
     /// 202s per second

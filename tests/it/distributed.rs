@@ -18,6 +18,7 @@ mod hostile;
 mod inline;
 mod jobs;
 mod keys;
+mod large_cells;
 mod lists;
 mod load;
 mod logs;

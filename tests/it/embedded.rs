@@ -17,6 +17,7 @@ mod harness;
 mod hostile;
 mod inline;
 mod jobs;
+mod large_cells;
 mod lists;
 mod load;
 mod metrics;

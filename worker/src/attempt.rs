@@ -16,6 +16,9 @@ use waybill_shared::source::{Snapshot, SourceError, Sources};
 use crate::lease::LiveProgress;
 use crate::metrics::WorkerMetrics;
 
+/// A row of more bytes is written into parts bit by bit.
+const LARGE_ROW_BYTES: usize = 1024 * 1024;
+
 /// What every attempt works with.
 pub(crate) struct Pipeline {
     pub(crate) catalog: Arc<Catalog>,
@@ -158,10 +161,18 @@ impl Pipeline {
             if rows > self.max_rows {
                 return Err(AttemptError::TooManyRows(self.max_rows));
             }
-            // What a part has too much is copied into the next one: a few rows, not a whole batch.
-            for few in slices(&batch) {
-                encoder.write(&few, upload.buffer())?;
-                upload.write().await?;
+            if batch.num_rows() == 1 && batch.get_array_memory_size() > LARGE_ROW_BYTES {
+                // Neither the row as it was read nor a part of twice its size waits for the store.
+                let mut row = Vec::new();
+                encoder.write(&batch, &mut row)?;
+                drop(batch);
+                upload.append(&row).await?;
+            } else {
+                // What a part has too much is copied into the next one: a few rows, not a whole batch.
+                for few in slices(&batch) {
+                    encoder.write(&few, upload.buffer())?;
+                    upload.write().await?;
+                }
             }
             progress.set(rows, upload.size_bytes());
         }

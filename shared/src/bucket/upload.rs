@@ -36,6 +36,7 @@ pub struct Upload {
     /// The part being filled; never longer than one part and what is appended at once.
     filling: Vec<u8>,
     in_flight: JoinSet<Result<SentPart, BucketError>>,
+    most_in_flight: usize,
     /// Buffers of sent parts, to be filled again.
     spare: Vec<Vec<u8>>,
     /// Parts that were given to a task.
@@ -83,6 +84,7 @@ impl Upload {
             id,
             filling: Vec::new(),
             in_flight: JoinSet::new(),
+            most_in_flight: PARTS_IN_FLIGHT,
             spare: Vec::new(),
             started: 0,
             started_bytes: 0,
@@ -112,6 +114,24 @@ impl Upload {
             self.filling.reserve_exact(PART_BYTES + OVERFLOW_BYTES);
         }
         &mut self.filling
+    }
+
+    /// Appends a piece that may be as large as a part or larger, and sends parts as they are full; from
+    /// now on one at a time is on its way, for such pieces take the memory of another.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub async fn append(&mut self, piece: &[u8]) -> Result<(), BucketError> {
+        self.most_in_flight = 1;
+        let mut left = piece;
+        while !left.is_empty() {
+            let room = PART_BYTES.saturating_sub(self.filling.len());
+            let (fits, rest) = left.split_at(room.min(left.len()));
+            self.buffer().extend_from_slice(fits);
+            left = rest;
+            self.write().await?;
+        }
+        Ok(())
     }
 
     /// Sends the parts that are full. Waits while too many are on the way: this is where a slow
@@ -173,7 +193,7 @@ impl Upload {
 
     /// Waits until another part may go.
     async fn make_room(&mut self) -> Result<(), BucketError> {
-        while self.in_flight.len() >= PARTS_IN_FLIGHT {
+        while self.in_flight.len() >= self.most_in_flight {
             self.await_part().await?;
         }
         Ok(())

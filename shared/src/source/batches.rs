@@ -1,20 +1,25 @@
 //! From the one who reads to the one who encodes: batches in their order, and no more of them at a
 //! time than a number of bytes.
 //!
-//! It knows how large a batch is and nothing of what is in it. What is larger than all the room goes
-//! alone: it is not even read on until that batch is done with.
+//! It knows how large a batch is and nothing of what is in it. What is much larger than a batch should be
+//! goes alone, of all that the process reads: it is not even read on until that batch is done with.
 
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, SemaphorePermit, mpsc};
 
 use super::SourceError;
 
 /// How many batches may be ahead of the encoder, and how many times a batch's bytes there is room for:
 /// these and the one that is being encoded.
 const BATCHES_AHEAD: usize = 2;
+/// A batch of more bytes goes alone: rows of several MiB. No answer at once has such rows.
+const LARGE_BYTES: usize = 4 * 1024 * 1024;
+/// Held while a large batch is encoded, and while the one after it is read: each of them is several times
+/// in memory until then.
+static ALONE: Semaphore = Semaphore::const_new(1);
 /// The room is counted in pieces of so many bytes.
 const PIECE: usize = 1_024;
 
@@ -33,6 +38,7 @@ pub(super) fn channel(batch_bytes: usize) -> (BatchSender, BatchReceiver) {
     let sender = BatchSender {
         batches: sender,
         room: Arc::clone(&room),
+        alone: Mutex::default(),
         pieces: u32::try_from(pieces).unwrap_or(u32::MAX),
     };
     let receiver = BatchReceiver {
@@ -49,23 +55,41 @@ pub(super) struct BatchSender {
     room: Arc<Semaphore>,
     /// Of the whole room.
     pieces: u32,
+    alone: Mutex<Option<SemaphorePermit<'static>>>,
 }
 
 impl BatchSender {
-    /// Hands over a batch of so many bytes once there is room for it. After one that takes all the
-    /// room it waits until that is done with.
+    /// Hands over a batch of so many bytes once there is room for it. After a large one it waits until
+    /// that is done with.
     pub(super) async fn send(&self, batch: RecordBatch, bytes: usize) -> Result<(), Abandoned> {
         let pieces = u32::try_from(bytes.div_ceil(PIECE)).unwrap_or(u32::MAX);
+        let is_large = bytes > LARGE_BYTES;
+        let mut alone = self.alone.lock().await;
+        if is_large && alone.is_none() {
+            *alone = Some(self.alone().await?);
+        }
         let pieces = pieces.clamp(1, self.pieces);
         let room = Arc::clone(&self.room);
         let permit = room.acquire_many_owned(pieces).await;
         let batch = (batch, permit.map_err(|_| Abandoned)?);
         self.batches.send(Ok(batch)).await.map_err(|_| Abandoned)?;
-        if pieces == self.pieces {
+        if is_large {
             let all = self.room.acquire_many(self.pieces).await;
             drop(all.map_err(|_| Abandoned)?);
+            // Others first, in their turn.
+            *alone = None;
+            *alone = Some(self.alone().await?);
+        } else {
+            *alone = None;
         }
         Ok(())
+    }
+
+    async fn alone(&self) -> Result<SemaphorePermit<'static>, Abandoned> {
+        tokio::select! {
+            permit = ALONE.acquire() => permit.map_err(|_| Abandoned),
+            () = self.batches.closed() => Err(Abandoned),
+        }
     }
 
     /// As [`send`](Self::send), from a thread that may block.
@@ -142,12 +166,12 @@ mod tests {
         for _ in 0..2 {
             receiver.next().await.expect("one").expect("a batch");
         }
-        let mut large = Box::pin(sender.send(batch(), 100 * BYTES));
+        let mut large = Box::pin(sender.send(batch(), LARGE_BYTES + 1));
         assert!(poll!(&mut large).is_pending(), "one is being encoded");
-        let mut next = Box::pin(receiver.next());
-        assert!(poll!(&mut next).is_pending());
-        assert!(poll!(&mut large).is_pending(), "it is on its way");
-        next.await.expect("one").expect("the large batch");
+        tokio::select! {
+            _ = &mut large => panic!("it is not done with"),
+            next = receiver.next() => drop(next.expect("one").expect("the large batch")),
+        }
         assert!(poll!(&mut large).is_pending(), "it is not done with");
         assert_eq!(poll!(Box::pin(receiver.next())).map(|_| ()), Poll::Pending);
         large.await.expect("it is done with");

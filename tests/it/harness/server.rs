@@ -283,6 +283,14 @@ impl Server {
         exporting.peak_memory_bytes()
     }
 
+    /// The most memory that the process has held so far which answers.
+    pub(crate) fn peak_memory_of_api(&self) -> u64 {
+        let mut running = self.processes.iter();
+        let answering = running.find(|running| running.api.is_some());
+        let answering = &answering.expect("an API runs").process;
+        answering.peak_memory_bytes()
+    }
+
     /// The demo's rows in SQLite: an embedded server's own database, or for another that of an
     /// embedded server with as many rows, because the demo is the same everywhere.
     pub(crate) fn demo_database(&self) -> Connection {
