@@ -29,7 +29,7 @@ use crate::inline::InlineError;
 use crate::retry_after;
 
 pub(crate) use code::ProblemCode;
-pub(crate) use page::page;
+pub(crate) use page::{list as list_page, page};
 
 /// The media type of problems.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";

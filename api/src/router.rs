@@ -39,7 +39,8 @@ pub(crate) fn router(state: ApiState) -> serde_json::Result<(Router, OpenApi)> {
         .routes(routes!(status::get_operations_status));
     let around = health_routes()
         .routes(routes!(operations::get_openapi))
-        .routes(routes!(operations::get_docs));
+        .routes(routes!(operations::get_docs))
+        .routes(routes!(operations::get_start_page));
 
     let (v1, mut document) = v1.split_for_parts();
     openapi::answer_to_keys(&mut document);
@@ -80,6 +81,7 @@ where
         .routes(routes!(operations::livez))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::get_metrics))
+        .routes(routes!(problems::list_problems))
         .routes(routes!(problems::explain_problem))
 }
 

@@ -53,6 +53,7 @@ async fn serve(args: &ApiArgs, config: Config) -> Result<(), StartFault> {
     roles.serve_api(listening.listener);
     tracing::info!(api = listening.url, "listening");
     roles.meanwhile(start::checks(&parts)).await?;
+    start::look_for_keys(&parts, "").await;
     roles
         .meanwhile(ready::announce(
             &parts,

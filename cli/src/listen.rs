@@ -1,5 +1,8 @@
 //! Addresses that a process listens at.
 
+mod holder;
+
+use std::io;
 use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
@@ -15,8 +18,25 @@ pub(crate) struct Listening {
 
 /// Binds an address; `setting` names it in the fault.
 pub(crate) async fn bind(setting: &str, address: SocketAddr) -> Result<Listening, StartFault> {
-    let fault = |error| StartFault::usage(format_args!("{setting}: {address}: {error}"));
+    let fault = |error: io::Error| {
+        let cause = cause(&error, address);
+        StartFault::usage(format_args!("{setting}: {address}: {cause}"))
+    };
     let listener = TcpListener::bind(address).await.map_err(fault)?;
     let url = format!("http://{}", listener.local_addr().map_err(fault)?);
     Ok(Listening { listener, url })
+}
+
+/// What is wrong with an address, and what else could be chosen.
+fn cause(error: &io::Error, address: SocketAddr) -> String {
+    if error.kind() != io::ErrorKind::AddrInUse {
+        return error.to_string();
+    }
+    let holders = holder::holders(address);
+    let by = if holders.is_empty() {
+        String::new()
+    } else {
+        format!(" by {}", holders.join(", "))
+    };
+    format!("is taken{by}; stop that, or choose another address (port 0 picks a free one)")
 }

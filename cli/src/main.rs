@@ -70,7 +70,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         // Help and version are no errors.
         Err(error) if !error.use_stderr() => error.exit(),
-        Err(error) => return StartFault::usage(first_line(&error.to_string())).report(),
+        Err(error) => return StartFault::usage(in_one_line(&error.to_string())).report(),
     };
     let outcome = run(cli.command.unwrap_or(Command::Up(cli.up)));
     telemetry::flush();
@@ -92,7 +92,14 @@ fn run(command: Command) -> Result<(), StartFault> {
     }
 }
 
-/// What is wrong; the usage that clap would print below it is a `--help` away.
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or(text)
+/// What is wrong, with what is possible and what was meant; the usage is a `--help` away.
+fn in_one_line(text: &str) -> String {
+    let told = text
+        .split("\n\n")
+        .filter(|part| !part.starts_with("Usage:") && !part.starts_with("For more information"));
+    let words = told.flat_map(str::split_whitespace);
+    format!(
+        "{} (see waybill --help)",
+        words.collect::<Vec<_>>().join(" ")
+    )
 }

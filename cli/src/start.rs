@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use waybill_shared::catalog::{Catalog, Findings};
+use waybill_shared::config::AuthMode;
 use waybill_shared::ledger::{Ledger, LedgerError};
 use waybill_shared::source::Sources;
 use waybill_shared::telemetry::chain;
@@ -53,6 +54,21 @@ pub(crate) fn tell(parts: &Parts, shortage: Option<Shortage>) {
     }
     transport::warn_of_plain(&parts.config);
     transport::warn_of_ignored(&parts.config);
+}
+
+/// Warns when keys are asked for and nobody has one. `database` is what `waybill keys` needs besides its
+/// flags, if anything.
+pub(crate) async fn look_for_keys(parts: &Parts, database: &str) {
+    if parts.config.auth.mode != AuthMode::Keys {
+        return;
+    }
+    let keys = parts.database.keys.list().await;
+    if keys.is_ok_and(|keys| keys.is_empty()) {
+        tracing::warn!(
+            "there is no API key yet, so every request is refused; make one: \
+             {database}waybill keys create --org ORG --role admin"
+        );
+    }
 }
 
 /// Waits until the database has the schema of this program.

@@ -6,6 +6,7 @@ mod front;
 mod gate;
 mod objects;
 mod range;
+mod sweep;
 
 use std::path::Path;
 use std::time::Duration;
@@ -93,6 +94,13 @@ impl Store {
 
 fn front(root: &Path, keys: &KeyPair) -> anyhow::Result<Front> {
     std::fs::create_dir_all(root).with_context(|| format!("{}", root.display()))?;
+    let swept = sweep::sweep(root).with_context(|| format!("{}", root.display()))?;
+    if swept > 0 {
+        tracing::info!(
+            files = swept,
+            "removed what uploads of the last process left"
+        );
+    }
     let files =
         FileSystem::new(root).map_err(|error| anyhow::anyhow!("{}: {error:?}", root.display()))?;
     let mut builder = S3ServiceBuilder::new(Objects::new(files));

@@ -117,6 +117,8 @@ async fn serve(args: &UpArgs, config: Config) -> Result<(), StartFault> {
     roles.serve_api(api.listener);
     tracing::info!(api = api.url, s3 = s3.url, "listening");
     roles.work();
+    let ledger = format!("WAYBILL__DATABASE__URL=sqlite:{} ", data.ledger().display());
+    start::look_for_keys(&parts, &ledger).await;
     roles.meanwhile(start::catalog(&parts)).await?;
     roles
         .meanwhile(async {

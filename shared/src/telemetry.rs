@@ -10,6 +10,7 @@ use std::error::Error;
 use std::io::{IsTerminal as _, stderr};
 use std::panic;
 
+use sqlx::postgres::PgDatabaseError;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
@@ -51,11 +52,15 @@ pub fn init(settings: &LogSettings) -> Result<(), ParseError> {
 }
 
 /// An error and what caused it, in one line. A cause that its error has told already is not told again.
+///
+/// What PostgreSQL says is told without the line of its own source, which its error ends with.
 #[must_use]
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
+    let mut places = without_place(error).into_iter().collect::<Vec<_>>();
     let mut source = error.source();
     while let Some(cause) = source {
+        places.extend(without_place(cause));
         let told = cause.to_string();
         if !text.contains(&told) {
             text.push_str(": ");
@@ -63,7 +68,19 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
         }
         source = cause.source();
     }
+    for (told, plain) in places {
+        text = text.replace(&told, &plain);
+    }
     text
+}
+
+/// What an error of PostgreSQL displays as, and the same without a line of PostgreSQL's source.
+fn without_place(error: &(dyn Error + 'static)) -> Option<(String, String)> {
+    let Some(sqlx::Error::Database(told)) = error.downcast_ref() else {
+        return None;
+    };
+    let server = told.try_downcast_ref::<PgDatabaseError>()?;
+    Some((server.to_string(), server.message().to_owned()))
 }
 
 #[cfg(test)]

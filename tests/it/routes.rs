@@ -39,11 +39,13 @@ enum Body {
     Export,
 }
 
-const ROUTES: [(&str, &str, Gives); 16] = [
+const ROUTES: [(&str, &str, Gives); 18] = [
+    ("get", "/", Gives::Everyone),
     ("get", "/docs", Gives::Everyone),
     ("get", "/livez", Gives::Everyone),
     ("get", "/metrics", Gives::Everyone),
     ("get", "/openapi.json", Gives::Everyone),
+    ("get", "/problems", Gives::Everyone),
     ("get", "/problems/{code}", Gives::Everyone),
     ("get", "/readyz", Gives::Everyone),
     ("get", "/v1/operations/status", Gives::Admins),

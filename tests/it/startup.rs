@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::harness::eventually;
 use crate::harness::executable;
-use crate::harness::launch::{Launch, command};
+use crate::harness::launch::{Exit, Launch, command};
 use crate::harness::process::Process;
 use crate::harness::reports::{by_status, export_of};
 use crate::harness::server::files_under;
@@ -71,6 +71,36 @@ fn a_setting_with_a_wrong_value_is_named() {
         exit.stderr
     );
     refused(source, &["SOURCES__DEFAULT__URL"]);
+}
+
+#[test]
+fn a_variable_that_is_nearly_one_is_named() {
+    let folder = TempDir::new().expect("a folder for the test");
+    for (given, meant) in [
+        ("WAYBILL_LOG_FORMAT", "WAYBILL__LOG__FORMAT"),
+        ("WAYBILL_INLINE_MAX_ROWS", "WAYBILL__INLINE__MAX_ROWS"),
+        ("WAYBILL__INLINE_MAX_ROWS", "WAYBILL__INLINE__MAX_ROWS"),
+        ("WAYBILL_SOURCES_SHOP_URL", "WAYBILL__SOURCES__SHOP__URL"),
+    ] {
+        let mut migrate = command("migrate", folder.path());
+        migrate.env(given, "5");
+        let exit = Exit::of(migrate, folder.path());
+        assert_eq!(exit.code, Some(2), "{exit:?}");
+        assert_eq!(exit.stderr.lines().count(), 1, "{exit:?}");
+        assert!(exit.stderr.contains(given), "{exit:?}");
+        assert!(
+            exit.stderr.contains(&format!("did you mean {meant}?")),
+            "{exit:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_nobody_can_use_says_so() {
+    let server = Launch::new().env("AUTH__MODE", "keys").start();
+    let log = server.logged();
+    assert!(log.contains("there is no API key yet"), "{log}");
+    assert!(log.contains("waybill keys create --org"), "{log}");
 }
 
 #[test]
@@ -151,8 +181,13 @@ fn a_mistake_in_the_catalog_is_named_with_its_line() {
 fn a_port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("an address").to_string();
-    refused(Launch::new().listen(&address), &[&address]);
-    refused(Launch::new().s3_listen(&address), &[&address]);
+    let holder = format!("({})", std::process::id());
+    for launch in [
+        Launch::new().listen(&address),
+        Launch::new().s3_listen(&address),
+    ] {
+        refused(launch, &[&address, "is taken by", &holder, "port 0"]);
+    }
 }
 
 #[test]
@@ -238,8 +273,20 @@ fn bad_usage_is_told_in_one_line() {
     };
     let output = run(&["up", "--demo-rows", "many"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
-    let output = run(&["frobnicate"]);
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    for (arguments, told) in [
+        (&["frobnicate"][..], "waybill --help"),
+        (
+            &["keys", "create", "--org", "org_demo", "--role", "boss"],
+            "viewer, admin",
+        ),
+        (&["keys", "creat"], "create"),
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains(told), "{told} in {text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
 }
 
 #[test]

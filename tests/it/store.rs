@@ -186,3 +186,22 @@ async fn a_link_that_nobody_signed_reads_no_body() {
     });
     answered.await.expect("no panic");
 }
+
+#[tokio::test]
+async fn what_uploads_left_that_nobody_knows_is_swept_at_the_start() {
+    const UPLOAD: &str = "7a0c1f3e-56a1-4d6e-9d6e-0123456789ab";
+    let mut server = Launch::new().start();
+    let http = server.http();
+    let (before, file) = http.exported(&export_of(&by_status())).await;
+    let left = server
+        .data_dir()
+        .join("s3")
+        .join(format!(".upload_id-{UPLOAD}.part-1"));
+    server.terminate();
+    std::fs::write(&left, "a part").expect("a file is written");
+    server.start_again();
+    assert!(!left.exists(), "it is swept");
+    let http = server.http();
+    let again = http.export(&text(&before["id"])).await;
+    assert_eq!(http.file_of(&again).await, file);
+}

@@ -1,4 +1,4 @@
-//! The page that a problem's `type` leads to.
+//! The page that a problem's `type` leads to, and the list of all of them.
 
 use std::fmt::Write as _;
 
@@ -32,15 +32,34 @@ pub(crate) fn page(code: ProblemCode, out: &mut String) {
             out,
         );
     }
-    out.push_str("<h2>Other problems</h2><table>");
-    for other in ProblemCode::ALL.into_iter().filter(|other| *other != code) {
-        let other = other.explanation();
+    out.push_str("<h2>Other problems</h2>");
+    let others = ProblemCode::ALL.into_iter().filter(|other| *other != code);
+    table(others, "", out);
+    out.push_str("</main></div>");
+}
+
+/// Writes the list of all problems.
+pub(crate) fn list(out: &mut String) {
+    out.push_str("<div class=\"frame narrow\"><main><h1>Problems</h1>");
+    prose(
+        "Whatever goes wrong is answered with a document that has one of these codes.",
+        out,
+    );
+    table(ProblemCode::ALL.into_iter(), "problems/", out);
+    out.push_str("</main></div>");
+}
+
+/// Writes a table of problems, whose pages lie under this path.
+fn table(codes: impl Iterator<Item = ProblemCode>, path: &str, out: &mut String) {
+    out.push_str("<table>");
+    for code in codes {
+        let explanation = code.explanation();
         let _ = write!(
             out,
-            "<tr><th><a href=\"{name}\"><code>{name}</code></a></th><td>{title}</td></tr>",
-            name = other.name,
-            title = escape(other.title),
+            "<tr><th><a href=\"{path}{name}\"><code>{name}</code></a></th><td>{title}</td></tr>",
+            name = explanation.name,
+            title = escape(explanation.title),
         );
     }
-    out.push_str("</table></main></div>");
+    out.push_str("</table>");
 }

@@ -112,3 +112,28 @@ pub(crate) async fn get_docs(
 ) -> Result<Response, Problem> {
     html::page("Waybill API", |out| published.page(links.base(), out)).map_err(Problem::internal)
 }
+
+/// Where a visitor begins
+///
+/// A page for people that leads to the documentation.
+#[utoipa::path(
+    get,
+    path = "/",
+    tag = "Operations",
+    responses((status = 200, description = "The page.", content_type = "text/html", body = String), DocumentProblems)
+)]
+pub(crate) async fn get_start_page() -> Result<Response, Problem> {
+    // Where the links lead is told in relation to this page, wherever a proxy put it.
+    let page = |out: &mut String| {
+        out.push_str(
+            "<div class=\"frame narrow\"><main><h1>Waybill</h1>\
+             <p>Exports as a service: small reports at once, large ones as a job with a link.</p><table>\
+             <tr><th><a href=\"docs\">docs</a></th><td>Every route, for people</td></tr>\
+             <tr><th><a href=\"openapi.json\">openapi.json</a></th><td>The same for programs</td></tr>\
+             <tr><th><a href=\"problems\">problems</a></th><td>What can go wrong, and what to do</td></tr>\
+             <tr><th><a href=\"readyz\">readyz</a></th><td>Whether the service can do its work now</td></tr>\
+             </table></main></div>",
+        );
+    };
+    html::page("Waybill", page).map_err(Problem::internal)
+}

@@ -8,6 +8,21 @@ use crate::html;
 use crate::openapi::problems;
 use crate::problem::{self, Problem, ProblemCode};
 
+problems!(ListProblems: Internal);
+
+/// All problems
+///
+/// A page for people that leads to the one about each code.
+#[utoipa::path(
+    get,
+    path = "/problems",
+    tag = "Operations",
+    responses((status = 200, description = "The page.", content_type = "text/html", body = String), ListProblems)
+)]
+pub(crate) async fn list_problems() -> Result<Response, Problem> {
+    html::page("Problems", problem::list_page).map_err(Problem::internal)
+}
+
 problems!(ExplainProblems: RouteNotFound, Internal);
 
 /// What a problem means

@@ -20,11 +20,13 @@ use crate::body::LARGEST_BODY;
 use crate::problem::ProblemCode;
 
 /// Every operation, by its name in the contract.
-const OPERATIONS: [(&str, &str, &str); 16] = [
+const OPERATIONS: [(&str, &str, &str); 18] = [
+    ("get", "/", "get_start_page"),
     ("get", "/docs", "get_docs"),
     ("get", "/livez", "livez"),
     ("get", "/metrics", "get_metrics"),
     ("get", "/openapi.json", "get_openapi"),
+    ("get", "/problems", "list_problems"),
     ("get", "/problems/{code}", "explain_problem"),
     ("get", "/readyz", "readyz"),
     ("get", "/v1/exports", "list_exports"),
@@ -148,6 +150,8 @@ async fn every_documented_status_occurs_and_no_other() {
         "/v1/operations/status",
         "/v1/reports/catalog",
         "/problems/internal",
+        "/problems",
+        "/",
     ] {
         assert_eq!(service.get(path).await.status, StatusCode::OK, "{path}");
     }
@@ -346,10 +350,26 @@ async fn it_is_served_and_rendered() {
 #[tokio::test]
 async fn every_code_has_a_page() {
     let service = Service::start().await;
+    let list = service.get("/problems").await;
+    assert_page(&list);
     for code in ProblemCode::ALL {
+        let link = format!("href=\"problems/{}\"", code.name());
+        assert!(list.text().contains(&link), "{link}");
         let page = service.get(&format!("/problems/{}", code.name())).await;
         assert_page(&page);
         assert!(page.text().contains(code.explanation().title));
+    }
+}
+
+#[tokio::test]
+async fn a_visitor_finds_the_documentation() {
+    let service = Service::start().await;
+    let page = service.get("/").await;
+    assert_page(&page);
+    for link in ["docs", "openapi.json", "problems", "readyz"] {
+        assert!(page.text().contains(&format!("href=\"{link}\"")), "{link}");
+        let followed = service.get(&format!("/{link}")).await;
+        assert!(followed.status != StatusCode::NOT_FOUND, "{link}");
     }
 }
 

@@ -6,6 +6,7 @@ use std::error::Error as StdError;
 use std::fmt::Debug;
 use std::time::Duration;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use chrono::{DateTime, Utc};
@@ -69,6 +70,10 @@ const SET_UP_WRONG_CODES: [&str; 10] = [
     "KMS.NotFoundException",
 ];
 
+/// Said where neither the settings nor the machine have keys.
+const NO_KEYS: &str = "there are no keys for it: set storage.access_key_id and storage.secret_access_key, or give this \
+    process AWS's own (environment, profile, role of the machine)";
+
 /// What a failed request means: only an answer can be a refusal.
 #[expect(
     clippy::needless_pass_by_value,
@@ -79,7 +84,10 @@ where
     E: StdError + ProvideErrorMetadata + Debug + Send + Sync + 'static,
 {
     let SdkError::ServiceError(answer) = &error else {
-        return BucketError::Unavailable(chain(&error));
+        return match has_no_keys(&error) {
+            true => BucketError::Misconfigured(NO_KEYS.to_owned()),
+            false => BucketError::Unavailable(chain(&error)),
+        };
     };
     let status = answer.raw().status().as_u16();
     let code = answer.err().code().unwrap_or("an error without a code");
@@ -100,6 +108,18 @@ where
         Some(pause) => BucketError::Busy(text, pause),
         None => BucketError::Unavailable(text),
     }
+}
+
+/// Whether a request could not even be signed.
+fn has_no_keys(error: &(dyn StdError + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(CredentialsError::CredentialsNotLoaded(_)) = error.downcast_ref() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// What a `Retry-After` (RFC 9110, section 10.2.3) asks for: seconds, or a date.

@@ -203,7 +203,9 @@ impl Rule {
             }
             Self::Database => "the URL of a database".to_owned(),
             Self::Bucket => "the name of a bucket".to_owned(),
-            Self::Prefix => "a folder of the bucket".to_owned(),
+            Self::Prefix => {
+                "a folder of the bucket, such as exports or team/exports, without spaces".to_owned()
+            }
         }
     }
 
