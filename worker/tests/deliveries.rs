@@ -41,7 +41,7 @@ impl Worker {
         let storage = serde_json::from_value(storage).expect("settings");
         let exports = json!({
             "max_rows": 10, "large_rows": 10, "max_active_per_org": 10, "max_queued": 10, "max_attempts": 1,
-            "give_up_after_hours": 1, "reuse_seconds": 0, "retention_days": 1, "record_retention_days": 1, "link_seconds": 60, "timeout_seconds": 60,
+            "give_up_after_hours": 1, "max_cell_bytes": 1024, "reuse_seconds": 0, "retention_days": 1, "record_retention_days": 1, "link_seconds": 60, "timeout_seconds": 60,
             "freshness_timeout_ms": 50,
         });
         let worker = json!({ "concurrency": 4, "small_slots": 0, "lease_seconds": 30 });

@@ -51,6 +51,7 @@ async fn every_family_has_a_sample_before_anything_happened() {
             "waybill_ledger_queued_exports",
             "waybill_ledger_running_exports",
             "waybill_ledger_up",
+            "waybill_log_lost_lines",
             "waybill_process_resident_memory_bytes",
             "waybill_process_start_time_seconds",
             "waybill_store_part_failures",
