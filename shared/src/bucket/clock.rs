@@ -242,14 +242,17 @@ impl Intercept for StoreClock {
 mod tests {
     use super::*;
 
-    /// A measurement of a store whose clock is ahead by so many seconds, by a request of half a second.
+    /// How long the request of a measurement took.
+    const TOOK: TimeDelta = TimeDelta::milliseconds(500);
+
+    /// A measurement of a store whose clock is ahead by so many seconds, in the middle of the request.
     fn measured(ahead: i64) -> Measured {
         let received = Moment::now();
         let sent = Moment {
             instant: received.instant,
-            wall: received.wall - TimeDelta::milliseconds(500),
+            wall: received.wall - TOOK,
         };
-        let date = received.wall + TimeDelta::seconds(ahead) - TimeDelta::milliseconds(250);
+        let date = received.wall + TimeDelta::seconds(ahead) - TOOK / 2;
         let date = DateTime::from_timestamp(date.timestamp(), 0).expect("a whole second");
         Measured::of(sent, received, date).expect("a quick request")
     }
@@ -271,7 +274,8 @@ mod tests {
                 "{ahead}: {off}"
             );
             let missed = measured.difference() - TimeDelta::seconds(ahead);
-            assert!(missed.abs() <= TimeDelta::seconds(2), "{ahead}: {missed}");
+            let most = DATE_PRECISION + TOOK;
+            assert!(missed.abs() <= most, "{ahead}: {missed}");
         }
     }
 
