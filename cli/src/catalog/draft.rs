@@ -9,6 +9,7 @@ use waybill_shared::config::Config;
 use waybill_shared::source::tables::Table;
 
 use crate::fault::StartFault;
+use crate::output;
 use crate::process;
 use crate::reports;
 use crate::settings::Settings;
@@ -32,7 +33,6 @@ pub(super) fn run(args: &DraftArgs) -> Result<(), StartFault> {
     process::run(&config.log, draft(args, &config))
 }
 
-#[expect(clippy::print_stdout, reason = "the catalog is what was asked for")]
 async fn draft(args: &DraftArgs, config: &Config) -> Result<(), StartFault> {
     let source = reports::source(&args.source, config, 1)?;
     let tables = source.tables().await;
@@ -41,7 +41,7 @@ async fn draft(args: &DraftArgs, config: &Config) -> Result<(), StartFault> {
         tables = only(tables, name, &args.source)?;
     }
     let draft = catalog::draft(&args.source, &tables);
-    print!("{}", draft.text);
+    output::file(&draft.text)?;
     summarise(draft.datasets, &draft.undecided);
     Ok(())
 }
@@ -66,13 +66,12 @@ fn only(tables: Vec<Table>, name: &str, source: &str) -> Result<Vec<Table>, Star
 }
 
 /// For the person who asked, whose catalog is on standard output.
-#[expect(clippy::print_stderr, reason = "it is for the person who asked")]
 fn summarise(datasets: usize, undecided: &[String]) {
-    eprintln!("drafted {datasets} datasets");
+    output::remark(format_args!("drafted {datasets} datasets"));
     if !undecided.is_empty() {
-        eprintln!(
+        output::remark(format_args!(
             "left out until you decide, each with the question in its comments: {}",
             undecided.join(", ")
-        );
+        ));
     }
 }

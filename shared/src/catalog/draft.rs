@@ -103,7 +103,7 @@ impl<'a> Sketch<'a> {
         text.gap();
         text.comment(&format!("---- {title}"));
         if self.values().next().is_none() {
-            text.comment("Left out: no column of it can be read.");
+            text.comment("Left out: no column of it can be had.");
             return true;
         }
         let open = self.tenant().is_none() || self.times.is_empty();
@@ -159,6 +159,17 @@ impl<'a> Sketch<'a> {
             None => text.comment(
                 "updated: no column says when a row changed last, so reports tell no freshness.",
             ),
+        }
+        let secrets: Vec<&str> = self
+            .table
+            .columns
+            .iter()
+            .filter(|column| choice::is_secret(column))
+            .map(|column| column.name.as_str())
+            .collect();
+        if !secrets.is_empty() {
+            let secrets = secrets.join(", ");
+            text.comment(&format!("Left out for secrets, by their names: {secrets}."));
         }
         for (remark, columns) in self.remarks() {
             text.comment(&format!("{}: {remark}.", columns.join(", ")));
@@ -267,10 +278,12 @@ impl<'a> Sketch<'a> {
         name
     }
 
-    /// The columns that a report can have.
+    /// The columns that a report can have, and may.
     fn values(&self) -> impl Iterator<Item = (&'a TableColumn, ColumnType)> {
         let columns = self.table.columns.iter();
-        columns.filter_map(|column| choice::type_of(column).map(|kind| (column, kind)))
+        columns
+            .filter(|column| !choice::is_secret(column))
+            .filter_map(|column| choice::type_of(column).map(|kind| (column, kind)))
     }
 
     fn aggregate(&self, text: &mut Text, name: &str) {

@@ -222,6 +222,25 @@ pub(super) fn is_key(column: &TableColumn) -> bool {
         || words.iter().any(|word| ANY_WORDS.contains(&word.as_str()))
 }
 
+/// Whether the name says that what is in it is nobody's to read.
+pub(super) fn is_secret(column: &TableColumn) -> bool {
+    const WORDS: [&str; 10] = [
+        "credential",
+        "credentials",
+        "hash",
+        "passphrase",
+        "passwd",
+        "password",
+        "salt",
+        "secret",
+        "token",
+        "totp",
+    ];
+    words_of(&column.name)
+        .iter()
+        .any(|word| WORDS.contains(&word.as_str()))
+}
+
 /// The catalog type of a column's values.
 pub(super) fn type_of(column: &TableColumn) -> Option<ColumnType> {
     column.content.value.as_ref().map(|value| value.column_type)

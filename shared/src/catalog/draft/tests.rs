@@ -164,3 +164,29 @@ fn time_and_updated_are_chosen_by_index_and_name() {
         }
     }
 }
+
+#[test]
+fn what_is_called_a_secret_is_in_no_draft() {
+    use ColumnType::{Integer, String, Timestamp};
+    let columns = [
+        ("org_id", String),
+        ("at", Timestamp),
+        ("password_hash", String),
+        ("apiToken", String),
+        ("input_tokens", Integer),
+    ];
+    let draft = draft("default", &[of(&columns, &[])]);
+    let catalog = Catalog::parse(&draft.text).expect("a catalog");
+    let rows = catalog.dataset("orders_rows").expect("the rows");
+    let names: Vec<&str> = rows
+        .dimensions
+        .iter()
+        .map(|field| field.name.as_str())
+        .collect();
+    assert_eq!(names, ["org_id", "at", "input_tokens"]);
+    assert!(
+        draft
+            .text
+            .contains("by their names: password_hash, apiToken.")
+    );
+}
