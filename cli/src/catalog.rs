@@ -33,6 +33,9 @@ pub(crate) struct CheckArgs {
     /// Settings, see config.default.toml
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Also count the rows that have no time and so are in no report; reads every table
+    #[arg(long)]
+    count_null_times: bool,
 }
 
 pub(crate) fn run(command: &CatalogCommand) -> Result<(), StartFault> {
@@ -46,10 +49,10 @@ fn run_check(args: &CheckArgs) -> Result<(), StartFault> {
     let config = Settings::of_file(args.config.as_ref())
         .flag("--catalog", "catalog", args.catalog.as_ref())
         .load()?;
-    process::run(&config.log, check(&config))
+    process::run(&config.log, check(&config, args.count_null_times))
 }
 
-async fn check(config: &Config) -> Result<(), StartFault> {
+async fn check(config: &Config, count_null_times: bool) -> Result<(), StartFault> {
     let file = config.catalog_path().map_err(StartFault::usage)?;
     let catalog = Catalog::read(file).map_err(|error| match error {
         CatalogError::Unreadable { .. } => StartFault::usage(error),
@@ -69,10 +72,16 @@ async fn check(config: &Config) -> Result<(), StartFault> {
             .iter()
             .map(|locked| unchecked(&locked.in_file(file))),
     );
-    match found.is_empty() {
-        true => Ok(()),
-        false => Err(StartFault::Found(found.join("\n"))),
+    if !found.is_empty() {
+        return Err(StartFault::Found(found.join("\n")));
     }
+    if count_null_times {
+        let found = reports.catalog.without_time(&reports.sources).await;
+        for rows in found.context("rows without a time cannot be counted")? {
+            output::remark(format_args!("warning: {}", rows.in_file(file)));
+        }
+    }
+    Ok(())
 }
 
 fn unchecked(finding: &str) -> String {

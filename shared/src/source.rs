@@ -89,6 +89,12 @@ pub trait Source: Send + Sync {
     /// [`SourceError`].
     async fn tables(&self) -> Result<Vec<Table>, SourceError>;
 
+    /// The number that a statement gives, which reads as much as a report may.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    async fn count(&self, sql: &str) -> Result<u64, SourceError>;
+
     /// What the database makes of each of these statements, which are about the same tables, in their
     /// order; none is run. Takes few round trips however many there are.
     ///

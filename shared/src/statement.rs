@@ -254,6 +254,16 @@ pub(crate) fn index_columns(table: &str) -> String {
     postgres::index_columns(table)
 }
 
+/// A `SELECT` of one number: how many rows of a dataset, of whatever organisation, have no time.
+#[must_use]
+pub fn rows_without_time(dataset: &Dataset, dialect: Dialect) -> String {
+    format!(
+        "SELECT count(*)\nFROM {}\nWHERE ({}) IS NULL",
+        from_clause(&dataset.relation),
+        dataset.time.for_dialect(dialect)
+    )
+}
+
 pub(crate) use self::sqlite::identifier as sqlite_identifier;
 
 /// Quotes a possibly qualified name, part by part.

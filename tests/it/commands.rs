@@ -121,6 +121,23 @@ fn a_catalog_is_held_against_its_source() {
 }
 
 #[test]
+fn a_check_counts_rows_without_a_time_when_it_is_asked_to() {
+    let folder = folder(CATALOG);
+    let database = Cluster::shared().database();
+    database.psql(TABLE);
+    database.psql("INSERT INTO things (id, at) VALUES (1, NULL), (2, NULL), (3, now())");
+    let unasked = run(&database, folder.path(), &["catalog", "check"]);
+    assert_eq!(unasked.code, Some(0), "{unasked:?}");
+    assert!(!unasked.stderr.contains("without a time"), "{unasked:?}");
+    let asked = ["catalog", "check", "--count-null-times"];
+    let asked = run(&database, folder.path(), &asked);
+    assert_eq!(asked.code, Some(0), "{asked:?}");
+    let line =
+        "catalog.toml:6: datasets.things.time: rows without a time, which are in no report: 2";
+    assert!(asked.stderr.contains(line), "{asked:?}");
+}
+
+#[test]
 fn without_a_key_no_api_listens_on_a_network() {
     let folder = folder(CATALOG);
     let database = Cluster::shared().database();

@@ -1,6 +1,9 @@
-//! Whether the catalog fits its sources: every use of a field is prepared, nothing is run.
+//! Whether the catalog fits its sources: every use of a field is prepared. Nothing is run, unless rows without a time
+//! are to be counted.
 
 mod types;
+
+use std::collections::HashMap;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -8,7 +11,7 @@ use self::types::{TypeFinding, type_findings};
 use super::{Catalog, CatalogFault, CatalogFaults, Dataset, Relation};
 use crate::column::ColumnKind;
 use crate::source::{Index, Prepared, Source, SourceError, Sources};
-use crate::statement::{Dialect, Probe, TypedUse, probes, tenant_expression};
+use crate::statement::{Dialect, Probe, TypedUse, probes, rows_without_time, tenant_expression};
 use crate::stored::StoredTypes;
 
 /// Datasets that are looked at at a time: a far source takes long to answer, and one that waits for a
@@ -209,6 +212,35 @@ impl Catalog {
             }
         }
         Ok(warnings)
+    }
+
+    /// Counts the rows that have no time and so are in no report, for each dataset that has any: in the
+    /// form of a fault each. It reads whole tables.
+    ///
+    /// # Errors
+    /// [`SourceError`], of the first dataset whose rows cannot be counted.
+    pub async fn without_time(&self, sources: &Sources) -> Result<Vec<CatalogFault>, SourceError> {
+        // Datasets of one table share one count.
+        let mut counts: HashMap<(&str, String), u64> = HashMap::new();
+        let mut found = Vec::new();
+        for dataset in self.datasets() {
+            let source = sources
+                .get(&dataset.source)
+                .ok_or_else(|| SourceError::NotConfigured(dataset.source.clone()))?;
+            let sql = rows_without_time(dataset, source.dialect());
+            let counted = (dataset.source.as_str(), sql);
+            let rows = match counts.get(&counted) {
+                Some(rows) => *rows,
+                None => source.count(&counted.1).await?,
+            };
+            counts.insert(counted, rows);
+            if rows > 0 {
+                let message = format!("rows without a time, which are in no report: {rows}");
+                found.push(self.fault(dataset, "time", message));
+            }
+        }
+        found.sort_by_key(|fault| fault.line);
+        Ok(found)
     }
 
     fn fault(&self, dataset: &Dataset, setting: &str, message: String) -> CatalogFault {

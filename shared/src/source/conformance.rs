@@ -58,6 +58,7 @@ pub(crate) async fn run<B: Backend>(fresh: impl AsyncFn() -> B) {
     a_catalog_is_held_against_its_source(&fresh().await).await;
     missing_indexes_are_warned_of(&fresh().await).await;
     a_drafted_catalog_fits_its_source(&fresh().await).await;
+    rows_without_a_time_are_counted(&fresh().await).await;
 }
 
 /// The catalog of these tests.
@@ -1042,5 +1043,21 @@ async fn a_drafted_catalog_fits_its_source(backend: &impl Backend) {
     assert_eq!(
         groups.expect("a report"),
         "select,odd_table_count,total_groesse_cm,avg_groesse_cm\nmine,1,3,3\n"
+    );
+}
+
+async fn rows_without_a_time_are_counted(backend: &impl Backend) {
+    let catalog = Catalog::parse(CATALOG).expect("the test's catalog");
+    let sources = sources(backend.source());
+    let count = async || catalog.without_time(&sources).await.expect("an answer");
+    backend.execute("INSERT INTO things (org, at) VALUES ('a', '2026-03-01T10:00:00Z')");
+    assert_eq!(count().await, []);
+    backend.execute("INSERT INTO things (org, at) VALUES ('a', NULL), ('b', NULL)");
+    let found = count().await;
+    let settings: Vec<&str> = found.iter().map(|fault| fault.setting.as_str()).collect();
+    assert_eq!(settings, ["datasets.things.time", "datasets.groups.time"]);
+    assert!(
+        found.iter().all(|fault| fault.message.ends_with(": 2")),
+        "{found:?}"
     );
 }

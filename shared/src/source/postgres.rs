@@ -66,14 +66,19 @@ impl PostgresSource {
 
     /// Asks for what is no report, in one round trip and in a transaction of its own.
     async fn ask(&self, sql: &str) -> Result<Vec<PgRow>, SourceError> {
-        let Answer { rows, error } = self.answer(sql).await?;
+        self.ask_within(sql, Duration::ZERO).await
+    }
+
+    /// The same of what may take as long before it answers.
+    async fn ask_within(&self, sql: &str, budget: Duration) -> Result<Vec<PgRow>, SourceError> {
+        let Answer { rows, error } = self.answer(sql, budget).await?;
         error.map_or(Ok(rows), |error| Err(source_error(&error)))
     }
 
     /// The same, with what came before an error of the server's.
-    async fn answer(&self, sql: &str) -> Result<Answer, SourceError> {
+    async fn answer(&self, sql: &str, budget: Duration) -> Result<Answer, SourceError> {
         let sql = format!("{READ_ONLY}{sql}");
-        let (lease, answer) = self.connections.ask(&sql, Duration::ZERO).await?;
+        let (lease, answer) = self.connections.ask(&sql, budget).await?;
         // Statements of one message are one transaction, which has ended, whatever came of it.
         lease.give_back();
         Ok(answer)
@@ -170,6 +175,16 @@ impl Source for PostgresSource {
         Ok(self.types.known(relation, expressions))
     }
 
+    async fn count(&self, sql: &str) -> Result<u64, SourceError> {
+        let sql = format!("{}{sql}", set_timeout(self.statement_timeout));
+        let rows = self.ask_within(&sql, self.statement_timeout).await?;
+        let count = rows.first().map(|row| row.try_get::<i64, _>(0));
+        let count = count.transpose().map_err(|error| source_error(&error))?;
+        count
+            .and_then(|count| u64::try_from(count).ok())
+            .ok_or_else(|| SourceError::Malformed("no number where one was asked for".to_owned()))
+    }
+
     async fn tables(&self) -> Result<Vec<Table>, SourceError> {
         tables::tables(self).await
     }
@@ -183,7 +198,7 @@ impl Source for PostgresSource {
             .filter(|rest| !rest.is_empty())
         {
             let batch = &rest[..rest.len().min(PREPARED_AT_ONCE)];
-            let Answer { rows, error } = self.answer(&explained(batch)).await?;
+            let Answer { rows, error } = self.answer(&explained(batch), Duration::ZERO).await?;
             // Every plan is one row, and there is none of what is refused.
             let most = batch.len() - usize::from(error.is_some());
             let accepted = rows.len().min(most);

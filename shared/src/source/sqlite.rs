@@ -189,6 +189,15 @@ impl Source for SqliteSource {
         Ok(self.types.known(relation, expressions))
     }
 
+    async fn count(&self, sql: &str) -> Result<u64, SourceError> {
+        let sql = sql.to_owned();
+        let count: i64 = self
+            .with_connection(move |connection| connection.query_row(&sql, [], |row| row.get(0)))
+            .await?;
+        u64::try_from(count)
+            .map_err(|_| SourceError::Malformed("no number where one was asked for".to_owned()))
+    }
+
     async fn prepare(&self, statements: &[String]) -> Result<Vec<Prepared>, SourceError> {
         let mut prepared = Vec::with_capacity(statements.len());
         for sql in statements {
