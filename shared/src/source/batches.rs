@@ -71,11 +71,14 @@ impl BatchSender {
         let pieces = pieces.clamp(1, self.pieces);
         let room = Arc::clone(&self.room);
         let permit = room.acquire_many_owned(pieces).await;
+        // What one thread allocates and another frees the allocator gives back much later.
+        let freed_here = is_large.then(|| batch.clone());
         let batch = (batch, permit.map_err(|_| Abandoned)?);
         self.batches.send(Ok(batch)).await.map_err(|_| Abandoned)?;
         if is_large {
             let all = self.room.acquire_many(self.pieces).await;
             drop(all.map_err(|_| Abandoned)?);
+            drop(freed_here);
             // Others first, in their turn.
             *alone = None;
             *alone = Some(self.alone().await?);
