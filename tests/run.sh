@@ -54,6 +54,9 @@ for tool in curl sqlite3; do
     command -v "$tool" >/dev/null || need "$tool" "$tool"
 done
 
+# Some tests put it between the service and a database.
+{ [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null; } || need "PgBouncer" pgbouncer
+
 # With the features of the whole workspace, so that the tests below find it built.
 stage 'building the executable' cargo build --workspace --locked
 target=$(cargo metadata --format-version 1 --no-deps --locked |

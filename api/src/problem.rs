@@ -181,7 +181,7 @@ impl Problem {
 
     /// Nobody can say in time whether a key is in force.
     pub(crate) fn keys_are_late() -> Self {
-        unavailable("The database of API keys does not answer.")
+        unavailable("The database of API keys cannot be used at the moment.")
     }
 
     /// Returns whether the caller has no key in force.
@@ -349,7 +349,8 @@ impl From<LedgerError> for Problem {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::Unavailable(_) | LedgerError::Queue(_) | LedgerError::SchemaOutdated => {
-                unavailable("The database of exports does not answer.").caused_by(error)
+                unavailable("The database of exports cannot be used at the moment.")
+                    .caused_by(error)
             }
             LedgerError::LeaseLost(_) | LedgerError::Corrupt(_) => Self::internal(error),
         }
@@ -382,7 +383,8 @@ impl From<InlineError> for Problem {
     fn from(error: InlineError) -> Self {
         match error {
             InlineError::Source(SourceError::Unavailable(_)) => {
-                unavailable("The database of this dataset does not answer.").caused_by(error)
+                unavailable("The database of this dataset cannot be used at the moment.")
+                    .caused_by(error)
             }
             InlineError::Source(SourceError::Cancelled(_)) => Self::new(
                 ProblemCode::QueryTimeout,

@@ -64,6 +64,12 @@ async fn check(config: &Config, count_null_times: bool) -> Result<(), StartFault
     for warning in &findings.warnings {
         output::remark(format_args!("warning: {}", warning.in_file(file)));
     }
+    for (name, source) in reports.sources.by_name() {
+        let advice = source.advice(config.exports.timeout()).await;
+        for advice in advice.with_context(|| format!("sources.{name} cannot be asked"))? {
+            output::remark(format_args!("warning: sources.{name}: {advice}"));
+        }
+    }
     let mut found: Vec<String> = Vec::new();
     found.extend(findings.faults.iter().flat_map(|faults| faults.lines(file)));
     found.extend(

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &MigrateArgs) -> Result<(), StartFault> {
 async fn migrate(url: &DatabaseUrl) -> Result<(), StartFault> {
     let applied = match Database::migrate(url).await {
         Ok(applied) => applied,
-        Err(error @ DatabaseError::InvalidUrl(_)) => {
+        Err(error @ (DatabaseError::InvalidUrl(_) | DatabaseError::SharedSessions)) => {
             return Err(StartFault::usage(format_args!("database.url: {error}")));
         }
         Err(error) => return Err(anyhow::Error::new(error).into()),

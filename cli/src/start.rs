@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use waybill_shared::catalog::{Catalog, Findings};
 use waybill_shared::config::AuthMode;
-use waybill_shared::ledger::{Ledger, LedgerError};
+use waybill_shared::database::{Database, DatabaseError};
+use waybill_shared::ledger::LedgerError;
 use waybill_shared::source::Sources;
 use waybill_shared::telemetry::chain;
 
@@ -39,8 +40,8 @@ enum Look {
 
 /// Looks at everything once, before anything is served: what is wrong ends the process here.
 pub(crate) async fn look(parts: &Parts) -> Result<(), StartFault> {
-    let ledger = parts.database.ledger.as_ref();
-    let looks = async { tokio::try_join!(look_at_schema(ledger), look_at_catalog(parts)) };
+    let database = &parts.database;
+    let looks = async { tokio::try_join!(look_at_schema(database), look_at_catalog(parts)) };
     match tokio::time::timeout(FIRST_LOOK, looks).await {
         Ok(Err(fault)) => Err(fault),
         Ok(Ok(_)) | Err(_) => Ok(()),
@@ -73,9 +74,9 @@ pub(crate) async fn look_for_keys(parts: &Parts, database: &str) {
 
 /// Waits until the database has the schema of this program.
 pub(crate) async fn schema(parts: &Parts) -> Result<(), StartFault> {
-    let ledger = parts.database.ledger.as_ref();
+    let database = &parts.database;
     let mut waiting = Waiting::default();
-    while let Look::Away(cause) = within(look_at_schema(ledger)).await? {
+    while let Look::Away(cause) = within(look_at_schema(database)).await? {
         waiting.pause("the database", cause).await;
     }
     Ok(())
@@ -107,8 +108,15 @@ pub(crate) fn outdated() -> StartFault {
     )
 }
 
-async fn look_at_schema(ledger: &dyn Ledger) -> Result<Look, StartFault> {
-    match ledger.check().await {
+async fn look_at_schema(database: &Database) -> Result<Look, StartFault> {
+    match database.check_sessions().await {
+        Ok(()) => {}
+        Err(error @ DatabaseError::SharedSessions) => {
+            return Err(StartFault::usage(format_args!("database.url: {error}")));
+        }
+        Err(error) => return Ok(Look::Away(chain(&error))),
+    }
+    match database.ledger.check().await {
         Ok(()) => Ok(Look::Well),
         Err(LedgerError::SchemaOutdated) => Err(outdated()),
         Err(error) => Ok(Look::Away(chain(&error))),

@@ -10,8 +10,10 @@ mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::migrate::MigrateError;
+use sqlx::postgres::PgConnectOptions;
 
 pub(crate) use self::instant::{StoredInstant, micros};
 pub(crate) use self::postgres::known_versions as known_postgres_versions;
@@ -34,6 +36,14 @@ pub struct Database {
     pub keys: Arc<dyn Keys>,
     /// What wakes workers.
     pub queue: Queue,
+    sessions: Option<Sessions>,
+}
+
+/// Sessions of a server, and whether they were found to be one's own.
+#[derive(Clone)]
+struct Sessions {
+    options: PgConnectOptions,
+    are_own: Arc<AtomicBool>,
 }
 
 impl Database {
@@ -51,11 +61,35 @@ impl Database {
         Ok(Self {
             ledger: Arc::new(PostgresLedger::new(
                 pool.clone(),
-                postgres::listening_pool(options),
+                postgres::listening_pool(options.clone()),
             )),
             keys: Arc::new(PostgresKeys::new(pool.clone())),
             queue: Queue::Postgres(pool),
+            sessions: Some(Sessions {
+                options,
+                are_own: Arc::default(),
+            }),
         })
+    }
+
+    /// Looks whether this process has sessions of its own on the server, which changes are heard by and
+    /// statements are prepared in. Once it has, there is nothing to look at.
+    ///
+    /// # Errors
+    /// [`DatabaseError::SharedSessions`] when not; [`DatabaseError::Unavailable`] when nobody can tell.
+    pub async fn check_sessions(&self) -> Result<(), DatabaseError> {
+        let Some(sessions) = &self.sessions else {
+            return Ok(());
+        };
+        if sessions.are_own.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let shares = postgres::shares_sessions(&sessions.options).await;
+        if shares.map_err(DatabaseError::Unavailable)? {
+            return Err(DatabaseError::SharedSessions);
+        }
+        sessions.are_own.store(true, Ordering::Release);
+        Ok(())
     }
 
     /// Applies the migrations that the database of this URL has not had, and returns their names.
@@ -87,6 +121,7 @@ impl Database {
             ledger: Arc::new(SqliteLedger::new(pools.clone())),
             keys: Arc::new(SqliteKeys::new(pools.clone())),
             queue: Queue::Sqlite(pools.writer),
+            sessions: None,
         }
     }
 }
@@ -97,9 +132,12 @@ pub enum DatabaseError {
     /// The URL cannot be read; the fault does not show it.
     #[error("{0}")]
     InvalidUrl(#[from] InvalidDatabaseUrl),
-    /// The database does not answer.
-    #[error("the database does not answer: {0}")]
+    /// The database does not answer, or answers that it cannot serve.
+    #[error("{}", unavailable(.0))]
     Unavailable(#[source] sqlx::Error),
+    /// A pooler gives each transaction another session.
+    #[error("a pooler in transaction mode; connect directly or use session mode")]
+    SharedSessions,
     /// The role may not make what the migrations make.
     #[error(
         "the role of the URL may not make the schemas and the extensions hstore and pgcrypto that \
@@ -124,6 +162,14 @@ impl From<MigrateError> for DatabaseError {
             }
             _ => Self::Migration(error),
         }
+    }
+}
+
+/// What is told of a server that cannot be used: its own words, if it has answered.
+fn unavailable(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(told) => format!("the database refuses: {}", told.message()),
+        error => format!("the database does not answer: {error}"),
     }
 }
 

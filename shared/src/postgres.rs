@@ -22,7 +22,8 @@ pub fn connect_options(url: &DatabaseUrl) -> Result<PgConnectOptions, InvalidDat
     if options.get_host().contains(',') {
         return Err(InvalidServerUrl::SeveralHosts.into());
     }
-    Ok(options)
+    // A pooler refuses a parameter that it cannot keep apart; floats come in binary form.
+    Ok(options.extra_float_digits(None))
 }
 
 /// The URL as a list of parameters, all of them escaped: sqlx takes brackets of an address for a part of

@@ -102,6 +102,16 @@ pub trait Source: Send + Sync {
     /// [`SourceError`] when it cannot be asked.
     async fn prepare(&self, statements: &[String]) -> Result<Vec<Prepared>, SourceError>;
 
+    /// What the settings of the database mean for a reading that takes so long: a sentence for each that
+    /// stands in its way.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    async fn advice(&self, longest: Duration) -> Result<Vec<String>, SourceError> {
+        let _ = longest;
+        Ok(Vec::new())
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors

@@ -54,6 +54,7 @@ pub struct Statement {
     report: String,
     newest: Option<String>,
     estimate: Option<String>,
+    table: Option<String>,
     most_rows: u64,
     sends_numeric: Vec<bool>,
     time_check: Option<TimeCheck>,
@@ -106,6 +107,7 @@ impl Statement {
                 report: sqlite::report(plan, rows, guard, Look::Near),
                 newest: sqlite::newest(plan),
                 estimate: None,
+                table: None,
                 most_rows: rows,
                 sends_numeric: Vec::new(),
                 time_check: Some(sqlite::time_check(
@@ -117,6 +119,7 @@ impl Statement {
                 report: postgres::report(plan, rows, guard),
                 newest: postgres::newest(plan),
                 estimate: Some(postgres::estimate(plan)),
+                table: only_table(plan, dialect),
                 most_rows: rows,
                 sends_numeric: postgres::sends_numeric(plan),
                 time_check: None,
@@ -155,6 +158,13 @@ impl Statement {
     #[must_use]
     pub fn time_check(&self) -> Option<&TimeCheck> {
         self.time_check.as_ref()
+    }
+
+    /// The only relation that is read, as it stands in the SQL; `None` where there may be others, or where
+    /// nobody asks.
+    #[must_use]
+    pub(crate) fn table(&self) -> Option<&str> {
+        self.table.as_deref()
     }
 
     /// The most rows that [`report`](Self::report) gives.
@@ -265,6 +275,24 @@ pub fn rows_without_time(dataset: &Dataset, dialect: Dialect) -> String {
 }
 
 pub(crate) use self::sqlite::identifier as sqlite_identifier;
+
+/// The table of a dataset, quoted, if nothing in its SQL can name another: no SELECT within.
+fn only_table(plan: &ReportPlan, dialect: Dialect) -> Option<String> {
+    let dataset = plan.dataset();
+    let Relation::Table(table) = &dataset.relation else {
+        return None;
+    };
+    let predicates = plan.predicates().iter();
+    let mut expressions = (plan.expressions().iter())
+        .chain(predicates.map(|predicate| &predicate.expression))
+        .chain([&dataset.time])
+        .chain(&dataset.updated);
+    let selects = expressions.any(|expression| {
+        let sql = expression.for_dialect(dialect).to_ascii_lowercase();
+        sql.contains("select") || sql.contains("table")
+    });
+    (!selects).then(|| quoted_name(table))
+}
 
 /// Quotes a possibly qualified name, part by part.
 fn quoted_name(name: &str) -> String {

@@ -28,6 +28,7 @@ mod openapi;
 mod operations;
 mod outages;
 mod own_data;
+mod poolers;
 mod problems;
 mod reach;
 mod readme_own;

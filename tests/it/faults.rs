@@ -4,6 +4,7 @@
 mod endings;
 mod kills;
 mod outages;
+mod replica;
 mod restarts;
 mod setup;
 mod soak;

@@ -315,7 +315,7 @@ impl ProblemCode {
                 name: "database_unavailable",
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 title: "Database unavailable",
-                meaning: "A database that this request or export needs does not answer at the moment.",
+                meaning: "A database that this request or export needs does not answer, or cannot serve it at the moment: it starts, has no connection left, or somebody has locked the table.",
                 remedy: "Send the same request after `retry_after_seconds`. Exports that were accepted are not lost: they go on when the database is back.",
             },
             Self::StorageUnavailable => Explanation {

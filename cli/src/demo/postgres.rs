@@ -61,7 +61,7 @@ pub(super) async fn write(url: &DatabaseUrl, rows: u64) -> anyhow::Result<()> {
     let mut connection = connect_options(url)?
         .connect()
         .await
-        .with_context(|| format!("{url} does not answer"))?;
+        .with_context(|| format!("{url} cannot be used"))?;
     let mut transaction = connection.begin().await?;
     transaction.execute(LOCK).await?;
     let (table, marked): (bool, bool) = sqlx::query_as(FIND).fetch_one(&mut *transaction).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::migrate::Migrate as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool, Row as _};
 
 use super::DatabaseError;
 use super::migrations::Migrations;
@@ -23,7 +23,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// need not be: that would cost every statement another round trip.
 const TRIED_AFTER: Duration = Duration::from_secs(1);
 /// What ends a statement that hangs, on the server. All of ours take milliseconds.
-const STATEMENT_TIMEOUT: &str = "10s";
+const SET_TIMEOUT: &str = "SET statement_timeout = '10s'";
+/// How often it is looked whether sessions are shared.
+const TRIES: usize = 5;
 /// Leaves no transaction open, and warns of none. A transaction whose beginning was given up, by a
 /// client that went away or a stop, may be open on the server without sqlx's knowledge; what the next
 /// user of the connection writes would then be undone at its end.
@@ -56,7 +58,34 @@ pub(super) fn pool(options: PgConnectOptions) -> PgPool {
                 Ok(true)
             })
         })
-        .connect_lazy_with(options.options([("statement_timeout", STATEMENT_TIMEOUT)]))
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                sqlx::raw_sql(SET_TIMEOUT).execute(connection).await?;
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options)
+}
+
+/// Whether two sessions use one connection of the server by turns, as behind a pooler in transaction
+/// mode. What one has used last is what the other is given first; somebody else may come in between, so
+/// it is tried more than once. Sessions of their own never share a process.
+pub(super) async fn shares_sessions(options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
+    let (mut one, mut other) = (options.connect().await?, options.connect().await?);
+    let mut shares = false;
+    for _ in 0..TRIES {
+        let used = process(&mut one).await?;
+        // What `one` has is free only where sessions are shared: `other` is given it now.
+        shares |= process(&mut other).await? == used;
+    }
+    drop(one.close().await);
+    drop(other.close().await);
+    Ok(shares)
+}
+
+async fn process(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
+    let row = sqlx::raw_sql("SELECT pg_backend_pid()");
+    row.fetch_one(connection).await?.try_get(0)
 }
 
 /// The one connection that hears notifications. It is kept for ever and knows no idleness.
@@ -86,6 +115,11 @@ pub(crate) fn known_versions() -> (Option<i64>, Option<i64>) {
 
 /// Applies what is missing.
 pub(super) async fn migrate(options: PgConnectOptions) -> Result<Vec<String>, DatabaseError> {
+    // Its lock and its statements belong to a session.
+    let shares = shares_sessions(&options).await;
+    if shares.map_err(DatabaseError::Unavailable)? {
+        return Err(DatabaseError::SharedSessions);
+    }
     let mut connection = options
         .connect()
         .await

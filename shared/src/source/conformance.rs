@@ -10,6 +10,7 @@ use super::{Snapshot, Source, SourceError, Sources};
 use crate::caller::{Caller, OrgId, Role};
 use crate::catalog::{self, Catalog};
 use crate::encode::{Format, Trailer, encoder};
+use crate::export::FailureCode;
 use crate::query::{MAX_IN_VALUES, MAX_ITEMS, ReportPlan, ReportRequest};
 use crate::size::{Oversize, SizeLimits};
 
@@ -885,6 +886,7 @@ async fn a_fault_in_the_data_is_told_without_the_data(backend: &impl Backend) {
         );
         assert!(!error.may_pass(), "{error}");
         let failure = error.failure().expect("a client can act");
+        assert_eq!(failure.code, FailureCode::QueryFailed, "{error}");
         for text in [format!("{error} {error:?}"), failure.detail] {
             assert!(!text.contains("hunter2"), "{text}");
         }

@@ -1,14 +1,16 @@
 //! A server that speaks PostgreSQL's protocol as a source.
 //!
-//! A report is one REPEATABLE READ, READ ONLY transaction of two round trips: the first opens it and
-//! reads the clock and the newest row, the second is a binary COPY that is decoded straight into
-//! Arrow arrays. sqlx brings the connection with its authentication and TLS; its pool does not fit,
+//! A report is one REPEATABLE READ, READ ONLY transaction of two round trips: the first opens it, locks
+//! the tables and reads the clock and the newest row, the second is a binary COPY that is decoded
+//! straight into Arrow arrays. sqlx brings the connection with its authentication and TLS; its pool does not fit,
 //! because a connection whose COPY was not read to its end must never be used again.
 
+mod advice;
 mod columns;
 mod connections;
 mod copy;
 mod failure;
+mod locks;
 mod numeric;
 mod reader;
 mod tables;
@@ -25,8 +27,9 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use tokio_util::sync::CancellationToken;
 
-use self::connections::{Answer, Connections, Lease};
+use self::connections::{Answer, Connections, Lease, Transaction};
 use self::failure::{is_lock_timeout, source_error};
+use self::locks::Locks;
 use self::reader::Reader;
 use super::known_types::KnownTypes;
 use super::tables::Table;
@@ -46,6 +49,7 @@ pub struct PostgresSource {
     connections: Arc<Connections>,
     statement_timeout: Duration,
     types: KnownTypes,
+    locks: Locks,
 }
 
 impl PostgresSource {
@@ -61,6 +65,7 @@ impl PostgresSource {
             connections: Arc::new(Connections::new(options, limits.connections)),
             statement_timeout: limits.statement_timeout,
             types: KnownTypes::default(),
+            locks: Locks::default(),
         })
     }
 
@@ -77,9 +82,9 @@ impl PostgresSource {
 
     /// The same, with what came before an error of the server's.
     async fn answer(&self, sql: &str, budget: Duration) -> Result<Answer, SourceError> {
-        let sql = format!("{READ_ONLY}{sql}");
-        let (lease, answer) = self.connections.ask(&sql, budget).await?;
-        // Statements of one message are one transaction, which has ended, whatever came of it.
+        let asked = self.connections.ask(sql, Transaction::Message, budget);
+        let (lease, answer) = asked.await?;
+        // Its transaction has ended, whatever came of it.
         lease.give_back();
         Ok(answer)
     }
@@ -88,8 +93,8 @@ impl PostgresSource {
     async fn begin(&self, reading: &Reading) -> Result<(Lease, Start), SourceError> {
         let budget = reading.freshness_budget;
         let newest = reading.statement.newest().filter(|_| !budget.is_zero());
-        let sql = opening(newest, budget, self.statement_timeout);
-        let (mut lease, answer) = self.connections.ask(&sql, budget).await?;
+        let rest = opening(newest, budget, self.statement_timeout);
+        let (mut lease, answer) = self.locked(&reading.statement, &rest, budget).await?;
         let mut start = Start::of(&answer)?;
         if let Some(error) = answer.error {
             // The newest row alone can have failed: what comes before cannot.
@@ -224,6 +229,13 @@ impl Source for PostgresSource {
         Ok(prepared)
     }
 
+    async fn advice(&self, longest: Duration) -> Result<Vec<String>, SourceError> {
+        let rows = self.ask(advice::SETTINGS).await?;
+        let advice = rows.first().map(|row| advice::advice(row, longest));
+        let advice = advice.transpose().map_err(|error| source_error(&error))?;
+        Ok(advice.unwrap_or_default())
+    }
+
     async fn check(&self) -> Result<(), SourceError> {
         // A source that is read as much as it may be is there; who reads hears of it when it goes.
         if self.connections.are_all_in_use() {
@@ -275,29 +287,23 @@ impl Start {
     }
 }
 
-/// Before statements of the same message, makes of them a transaction like that of a report, whatever
-/// the role's defaults are: a standby takes none that is serializable, not even to read.
-const READ_ONLY: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;\n";
-
 /// The most statements that are prepared in one round trip.
 const PREPARED_AT_ONCE: usize = 100;
-/// How long a statement that is prepared may wait for a lock on one of its tables.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Plans each of these statements. None of them has a `;`: the catalog allows none.
 fn explained(statements: &[String]) -> String {
-    let mut sql = format!("SET LOCAL lock_timeout = {};\n", LOCK_TIMEOUT.as_millis());
+    let mut sql = String::new();
     for statement in statements {
         sql.push_str(&format!("EXPLAIN (FORMAT JSON)\n{statement};\n"));
     }
     sql
 }
 
-/// Opens the snapshot. `now()` is when the server got this text, which is just before it takes the
-/// snapshot for the first SELECT. What a role has set of how values are written is put back to what
+/// Opens the snapshot. `now()` is when the server got this text, which is before it takes the snapshot for
+/// this SELECT: just before, unless a lock had to be waited for, and then for no longer than that may
+/// take. What a role has set of how values are written is put back to what
 /// PostgreSQL comes with, for this transaction alone.
-const BEGIN: &str = "\
-BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+const CLOCK: &str = "\
 SET LOCAL synchronize_seqscans = off;
 SELECT (extract(epoch FROM now()) * 1000000)::int8, pg_backend_pid(),
   set_config('DateStyle', 'ISO, MDY', true), set_config('IntervalStyle', 'postgres', true),
@@ -308,9 +314,9 @@ SELECT (extract(epoch FROM now()) * 1000000)::int8, pg_backend_pid(),
 fn opening(newest: Option<&str>, budget: Duration, statement_timeout: Duration) -> String {
     let timeout = set_timeout(statement_timeout);
     match newest {
-        None => format!("{BEGIN}{timeout}"),
+        None => format!("{CLOCK}{timeout}"),
         Some(newest) => format!(
-            "{BEGIN}SAVEPOINT newest;\n{}{newest};\n{timeout}",
+            "{CLOCK}SAVEPOINT newest;\n{}{newest};\n{timeout}",
             set_timeout(budget)
         ),
     }

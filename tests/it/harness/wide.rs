@@ -34,7 +34,12 @@ pub(crate) struct WideSource {
 
 impl WideSource {
     pub(crate) fn new() -> Self {
-        let database = Cluster::shared().database();
+        Self::on(Cluster::shared())
+    }
+
+    /// On a server of the test's own.
+    pub(crate) fn on(cluster: &'static Cluster) -> Self {
+        let database = cluster.database();
         database.psql(&format!(
             "CREATE TABLE wide AS
              SELECT id, 'org_demo' AS org_id, timestamptz '2026-05-01T00:00:00Z' AS at,

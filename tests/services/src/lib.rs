@@ -8,6 +8,7 @@
 
 pub mod exposition;
 pub mod memory;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod proxy;
 pub mod s3;

@@ -214,6 +214,10 @@ impl Cluster {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
+    pub(crate) fn owner(&self) -> Owner {
+        self.owner
+    }
+
     /// The folder of PostgreSQL's programs.
     #[must_use]
     pub fn programs(&self) -> &Path {
@@ -377,7 +381,7 @@ impl Database<'_> {
 
 /// Who runs the servers: PostgreSQL refuses to run as root, so then it is the user `postgres`.
 #[derive(Clone, Copy, Debug)]
-struct Owner {
+pub(crate) struct Owner {
     ids: Option<(u32, u32)>,
 }
 
@@ -400,7 +404,7 @@ impl Owner {
         Self { ids }
     }
 
-    fn command(self, program: &Path) -> Command {
+    pub(crate) fn command(self, program: &Path) -> Command {
         let mut command = Command::new(program);
         if let Some((user, group)) = self.ids {
             command.uid(user).gid(group);
@@ -410,13 +414,13 @@ impl Owner {
         command
     }
 
-    fn take(self, path: &Path) {
+    pub(crate) fn take(self, path: &Path) {
         if let Some((user, group)) = self.ids {
             chown(path, Some(user), Some(group)).expect("root may give a file away");
         }
     }
 
-    fn write(self, path: &Path, content: &[u8]) {
+    pub(crate) fn write(self, path: &Path, content: &[u8]) {
         use std::os::unix::fs::PermissionsExt as _;
         fs::write(path, content).expect("a file of the cluster can be written");
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("it is ours");
@@ -448,7 +452,7 @@ fn programs() -> PathBuf {
         .unwrap_or_else(|| panic!("these tests need PostgreSQL's server; {INSTALL}"))
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener.local_addr().expect("it has an address").port()
 }

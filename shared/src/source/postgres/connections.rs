@@ -1,6 +1,9 @@
 //! The connections to one server: how many, which are idle, and when one must not be used again.
 //!
-//! It knows how a session is set up and how an exchange begins; what is asked is not its business.
+//! It knows how a transaction is set up and how an exchange begins; what is asked is not its business.
+//!
+//! A pooler may stand in between, and then a connection of the server is somebody else's from one
+//! transaction to the next: everything is asked in a transaction, and nothing is set beyond it.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +15,6 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::READ_ONLY;
 use super::failure::{is_lost, source_error};
 use crate::source::SourceError;
 
@@ -23,6 +25,9 @@ const ANSWER: Duration = Duration::from_secs(5);
 const TURN: Duration = Duration::from_secs(10);
 /// A connection that was idle for longer is closed.
 const IDLE: Duration = Duration::from_secs(300);
+/// How long a statement waits for a lock. Whoever holds one for longer, as a rewrite of a table does, is
+/// not waited for.
+const LOCK: Duration = Duration::from_secs(1);
 /// `client_connection_check_interval` exists from here on.
 const CHECKS_ITS_CLIENT: u32 = 140_000;
 
@@ -40,6 +45,15 @@ struct Idle {
     since: Instant,
 }
 
+/// How long the transaction lasts in which something is asked. It can only read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transaction {
+    /// For the one message.
+    Message,
+    /// Until who asked ends it.
+    Open,
+}
+
 /// Rows until the end or until an error that the server told.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
@@ -51,7 +65,6 @@ impl Connections {
     pub(super) fn new(options: PgConnectOptions, most: usize) -> Self {
         let options = options
             .application_name("waybill")
-            .extra_float_digits(1)
             .statement_cache_capacity(0)
             .disable_statement_logging();
         let most = most.max(1);
@@ -73,6 +86,7 @@ impl Connections {
     pub(super) async fn ask(
         self: &Arc<Self>,
         sql: &str,
+        transaction: Transaction,
         budget: Duration,
     ) -> Result<(Lease, Answer), SourceError> {
         let permit = timeout(TURN, Arc::clone(&self.permits).acquire_owned()).await;
@@ -86,7 +100,7 @@ impl Connections {
             permit,
         };
         if let Some(mut connection) = self.take_idle() {
-            let answer = exchange(&mut connection, sql, budget).await;
+            let answer = asked(&mut connection, sql, transaction, budget).await;
             if let Ok(answer) = answer {
                 lease.connection = Some(connection);
                 return Ok((lease, answer));
@@ -95,7 +109,7 @@ impl Connections {
             self.idle().clear();
         }
         let mut connection = self.connect().await?;
-        let answer = exchange(&mut connection, sql, budget).await?;
+        let answer = asked(&mut connection, sql, transaction, budget).await?;
         lease.connection = Some(connection);
         Ok((lease, answer))
     }
@@ -103,16 +117,17 @@ impl Connections {
     /// Ends what a process of the server is running for us, over another connection. It takes no
     /// turn: what waits for one may be waiting for this.
     pub(super) async fn cancel(&self, process: i32) -> Result<(), SourceError> {
-        let sql = format!("{READ_ONLY}SELECT pg_cancel_backend({process})");
+        let sql = format!("SELECT pg_cancel_backend({process})");
+        let (within, budget) = (Transaction::Message, Duration::ZERO);
         if let Some(mut connection) = self.take_idle() {
-            let answer = exchange(&mut connection, &sql, Duration::ZERO).await;
+            let answer = asked(&mut connection, &sql, within, budget).await;
             if let Ok(Answer { error: None, .. }) = answer {
                 self.keep(connection);
                 return Ok(());
             }
         }
         let mut connection = self.connect().await?;
-        let answer = exchange(&mut connection, &sql, Duration::ZERO).await?;
+        let answer = asked(&mut connection, &sql, within, budget).await?;
         if let Some(error) = answer.error {
             return Err(source_error(&error));
         }
@@ -121,18 +136,11 @@ impl Connections {
     }
 
     async fn connect(&self) -> Result<PgConnection, SourceError> {
-        // Whatever the reason, nobody can say that the source would refuse a statement.
-        let unavailable = |error: sqlx::Error| SourceError::Unavailable(error.to_string());
         let connection = timeout(ANSWER, self.options.connect()).await;
-        let mut connection = connection
+        connection
             .map_err(|_| silent(ANSWER))?
-            .map_err(unavailable)?;
-        let settings = settings(connection.server_version_num());
-        let answer = exchange(&mut connection, &settings, Duration::ZERO).await?;
-        match answer.error {
-            None => Ok(connection),
-            Some(error) => Err(unavailable(error)),
-        }
+            // Whatever the reason, nobody can say that the source would refuse a statement.
+            .map_err(|error| SourceError::Unavailable(error.to_string()))
     }
 
     fn take_idle(&self) -> Option<PgConnection> {
@@ -197,6 +205,31 @@ impl Lease {
     }
 }
 
+/// Asks within a transaction, which is begun in the same message where that can be.
+async fn asked(
+    connection: &mut PgConnection,
+    sql: &str,
+    transaction: Transaction,
+    budget: Duration,
+) -> Result<Answer, SourceError> {
+    let version = connection.server_version_num();
+    // A message is read as a whole before its settings are made, and what a backslash means is one.
+    if !sql.contains('\\') {
+        let sql = beginning(transaction, version) + sql;
+        return exchange(connection, &sql, budget).await;
+    }
+    let begin = beginning(Transaction::Open, version);
+    let begun = exchange(connection, &begin, Duration::ZERO).await?;
+    if let Some(error) = begun.error {
+        return Err(source_error(&error));
+    }
+    let answer = exchange(connection, sql, budget).await?;
+    if transaction == Transaction::Message {
+        exchange(connection, "ROLLBACK", Duration::ZERO).await?;
+    }
+    Ok(answer)
+}
+
 /// Sends statements in one message and collects what comes back, for as long as rows keep coming. An
 /// error of the connection itself is the error; one that the server told about a statement is part of
 /// the answer.
@@ -226,16 +259,21 @@ fn silent(patience: Duration) -> SourceError {
     SourceError::Unavailable(format!("no answer within {patience:?}"))
 }
 
-/// What every session has, whatever its role's own settings are; sqlx sets `DateStyle` and `TimeZone`.
-fn settings(server_version: Option<u32>) -> String {
-    let mut settings = "\
-SET standard_conforming_strings = on;
-SET default_transaction_read_only = on;
-"
-    .to_owned();
+/// What every transaction begins with, whatever the role's own settings are: a standby takes none that is
+/// serializable, not even to read. Nothing here takes the snapshot. Statements of one message are a
+/// transaction of their own.
+fn beginning(transaction: Transaction, server_version: Option<u32>) -> String {
+    let begin = match transaction {
+        Transaction::Open => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        Transaction::Message => "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+    };
+    let lock = LOCK.as_millis();
+    let mut beginning = format!(
+        "{begin};\nSET LOCAL standard_conforming_strings = on;\nSET LOCAL lock_timeout = {lock};\n"
+    );
     if server_version.is_some_and(|version| version >= CHECKS_ITS_CLIENT) {
         // A query whose client is gone ends by itself.
-        settings.push_str("SET client_connection_check_interval = '1s';\n");
+        beginning.push_str("SET LOCAL client_connection_check_interval = '1s';\n");
     }
-    settings
+    beginning
 }

@@ -2,8 +2,11 @@
 
 mod connections;
 mod literals;
+mod locks;
 mod numerics;
+mod poolers;
 mod properties;
+mod replica;
 mod tables;
 mod tls;
 mod types;
