@@ -28,7 +28,7 @@ use sqlx::postgres::PgRow;
 use tokio_util::sync::CancellationToken;
 
 use self::connections::{Answer, Connections, Lease, Transaction};
-use self::failure::{is_lock_timeout, source_error};
+use self::failure::{is_lock_timeout, is_syntax_error, source_error};
 use self::locks::Locks;
 use self::reader::Reader;
 use super::known_types::KnownTypes;
@@ -198,11 +198,12 @@ impl Source for PostgresSource {
     /// trip takes as many as are accepted one after the other.
     async fn prepare(&self, statements: &[String]) -> Result<Vec<Prepared>, SourceError> {
         let mut prepared = Vec::with_capacity(statements.len());
+        let mut at_once = PREPARED_AT_ONCE;
         while let Some(rest) = statements
             .get(prepared.len()..)
             .filter(|rest| !rest.is_empty())
         {
-            let batch = &rest[..rest.len().min(PREPARED_AT_ONCE)];
+            let batch = &rest[..rest.len().min(at_once)];
             let Answer { rows, error } = self.answer(&explained(batch), Duration::ZERO).await?;
             // Every plan is one row, and there is none of what is refused.
             let most = batch.len() - usize::from(error.is_some());
@@ -216,6 +217,12 @@ impl Source for PostgresSource {
                 }
                 continue;
             };
+            if is_syntax_error(&error) && batch.len() > 1 {
+                // The whole message was read before anything of it ran, so it is not known whose it is.
+                prepared.truncate(prepared.len() - accepted);
+                at_once = 1;
+                continue;
+            }
             if is_lock_timeout(&error) {
                 // The others of this caller are about the same tables.
                 prepared.resize(statements.len(), Prepared::Locked);

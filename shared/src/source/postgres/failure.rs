@@ -93,6 +93,13 @@ fn fault(told: &dyn DatabaseError, class: &str) -> QueryFault {
     }
 }
 
+/// Whether a server could not read what it was sent, all of it.
+pub(super) fn is_syntax_error(error: &Error) -> bool {
+    const SYNTAX_ERROR: &str = "42601";
+    let told = error.as_database_error();
+    told.is_some_and(|told| told.code().as_deref() == Some(SYNTAX_ERROR))
+}
+
 /// Whether a statement waited for a lock for as long as it may.
 pub(super) fn is_lock_timeout(error: &Error) -> bool {
     matches!(error, Error::Database(told) if told.code().as_deref() == Some(LOCK_NOT_AVAILABLE))
