@@ -33,7 +33,7 @@ use waybill_shared::caller::OrgId;
 use waybill_shared::config::InlineSettings;
 use waybill_shared::ledger::{Backlog, Ledger, LedgerError};
 use waybill_shared::query::ReportPlan;
-use waybill_shared::source::{SourceError, Sources};
+use waybill_shared::source::{RowEstimate, SourceError, Sources};
 
 use self::fair_slots::FairSlots;
 pub(crate) use self::fair_slots::Permit;
@@ -111,7 +111,7 @@ impl Admission {
         sources: &Sources,
         plan: &ReportPlan,
         respond_async: bool,
-    ) -> Result<Option<u64>, SourceError> {
+    ) -> Result<Option<RowEstimate>, SourceError> {
         let open_above = if respond_async {
             self.large_rows
         } else {
@@ -120,9 +120,10 @@ impl Admission {
         if plan.limit().is_some_and(|limit| limit <= open_above) {
             return Ok(None);
         }
-        match tokio::time::timeout(self.timeout, sources.estimate(plan, u64::MAX)).await {
+        let estimate = sources.estimate(plan, u64::MAX, Some(open_above));
+        match tokio::time::timeout(self.timeout, estimate).await {
             Ok(Err(error @ SourceError::Unavailable(_))) if !respond_async => Err(error),
-            Ok(Ok(rows)) => Ok(rows),
+            Ok(Ok(estimate)) => Ok(estimate),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "a source could not estimate a report");
                 Ok(None)
@@ -139,9 +140,9 @@ impl Admission {
         &self,
         org: &OrgId,
         respond_async: bool,
-        estimated_rows: Option<u64>,
+        estimate: Option<RowEstimate>,
     ) -> Result<Admitted, Busy> {
-        if respond_async || estimated_rows.is_some_and(|rows| rows > self.max_rows) {
+        if respond_async || estimate.is_some_and(|estimate| estimate.exceeds(self.max_rows)) {
             return Ok(Admitted::Enqueue);
         }
         self.slot(org).await.map(Admitted::Inline)
@@ -283,13 +284,18 @@ mod tests {
         let slot = admission.slot(&org).await.expect("the first slot");
         let busy = admission.slot(&org).await.expect_err("there is no second");
         assert!((1..=3).contains(&busy.retry_after_seconds));
-        for (respond_async, estimated_rows) in [(true, None), (false, Some(11))] {
-            let admitted = admission.admit(&org, respond_async, estimated_rows).await;
+        let (about, at_least) = (RowEstimate::About, RowEstimate::AtLeast);
+        for (respond_async, estimate) in [
+            (true, None),
+            (false, Some(about(11))),
+            (false, Some(at_least(11))),
+        ] {
+            let admitted = admission.admit(&org, respond_async, estimate).await;
             assert!(matches!(admitted, Ok(Admitted::Enqueue)));
         }
         drop(slot);
-        for estimated_rows in [None, Some(10)] {
-            let admitted = admission.admit(&org, false, estimated_rows).await;
+        for estimate in [None, Some(about(10)), Some(at_least(10))] {
+            let admitted = admission.admit(&org, false, estimate).await;
             assert!(matches!(admitted, Ok(Admitted::Inline(_))));
         }
     }

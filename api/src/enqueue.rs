@@ -11,6 +11,7 @@ use waybill_shared::caller::Caller;
 use waybill_shared::export::Export;
 use waybill_shared::ledger::{Enqueued, Lane, NewExport, Sharing, Terms};
 use waybill_shared::query::ReportPlan;
+use waybill_shared::source::RowEstimate;
 
 use crate::boundary;
 use crate::links::Links;
@@ -74,12 +75,14 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Has it recorded; `estimated_rows` as the planner expects them, `limit` as the query bounds them.
+    /// Has it recorded; `estimate` as the source expects the rows, `limit` as the query bounds them. A
+    /// count that did not come to its end says nothing of how many there are.
     pub(crate) async fn enqueue(
         mut self,
-        estimated_rows: Option<u64>,
+        estimate: Option<RowEstimate>,
         limit: Option<u64>,
     ) -> Result<Response, Problem> {
+        let estimated_rows = estimate.and_then(RowEstimate::about);
         let expected = [estimated_rows, limit].into_iter().flatten().min();
         self.new.estimated_rows = estimated_rows;
         self.new.lane = Lane::of(expected, self.state.exports.large_rows);

@@ -56,12 +56,17 @@ pub trait Source: Send + Sync {
     /// [`Snapshot::next`].
     async fn open(&self, reading: Reading) -> Result<Snapshot, SourceError>;
 
-    /// How many rows the database expects of a statement, by its statistics; never more than the
-    /// statement can give. `None` where it has no estimate.
+    /// How many rows a statement is expected to give, by statistics or by a count, at a cost that is
+    /// small against reading them; never more than the statement can give. A count ends once it has found
+    /// more than `enough`, if that is all that matters. `None` where nothing tells so cheaply.
     ///
     /// # Errors
     /// [`SourceError`].
-    async fn estimate(&self, statement: &Statement) -> Result<Option<u64>, SourceError>;
+    async fn estimate(
+        &self,
+        statement: &Statement,
+        enough: Option<u64>,
+    ) -> Result<Option<RowEstimate>, SourceError>;
 
     /// The indexes of a table, possibly qualified by its schema. `None` when it is no table.
     ///
@@ -128,6 +133,34 @@ pub enum Prepared {
     Refused(String),
     /// Nobody knows while somebody holds a lock on one of its tables.
     Locked,
+}
+
+/// How many rows a report is expected to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowEstimate {
+    /// About as many: a planner's expectation, or a count to the end.
+    About(u64),
+    /// As many were found before the count ended; nobody knows how many follow.
+    AtLeast(u64),
+}
+
+impl RowEstimate {
+    /// Whether more rows than these are expected.
+    #[must_use]
+    pub fn exceeds(self, rows: u64) -> bool {
+        match self {
+            Self::About(expected) | Self::AtLeast(expected) => expected > rows,
+        }
+    }
+
+    /// The number, where it is one of all rows.
+    #[must_use]
+    pub fn about(self) -> Option<u64> {
+        match self {
+            Self::About(expected) => Some(expected),
+            Self::AtLeast(_) => None,
+        }
+    }
 }
 
 /// The columns of an index over all rows of a table, in its order. An expression has no name, so
@@ -326,7 +359,8 @@ impl Sources {
         source.open(reading).await
     }
 
-    /// How many rows a plan is expected to give, `most_rows` at most; see [`Source::estimate`].
+    /// How many rows a plan is expected to give, `most_rows` at most; see [`Source::estimate`] for
+    /// `enough`.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -334,11 +368,12 @@ impl Sources {
         &self,
         plan: &ReportPlan,
         most_rows: u64,
-    ) -> Result<Option<u64>, SourceError> {
+        enough: Option<u64>,
+    ) -> Result<Option<RowEstimate>, SourceError> {
         let source = self.of_plan(plan)?;
         let plan = &*typed(source.as_ref(), plan).await?;
         let statement = Statement::new(plan, source.dialect(), most_rows);
-        source.estimate(&statement).await
+        source.estimate(&statement, enough).await
     }
 
     fn of_plan(&self, plan: &ReportPlan) -> Result<&Arc<dyn Source>, SourceError> {

@@ -106,7 +106,7 @@ impl Statement {
             Dialect::Sqlite => Self {
                 report: sqlite::report(plan, rows, guard, Look::Near),
                 newest: sqlite::newest(plan),
-                estimate: None,
+                estimate: sqlite::estimate(plan),
                 table: None,
                 most_rows: rows,
                 sends_numeric: Vec::new(),
@@ -140,8 +140,9 @@ impl Statement {
         self.newest.as_deref()
     }
 
-    /// An `EXPLAIN` whose one value is the plan as JSON, of the report without its order and limit.
-    /// `None` where the database does not estimate.
+    /// What tells how many rows there are without the order and limit: on PostgreSQL an `EXPLAIN` whose
+    /// one value is the plan as JSON, on SQLite a `SELECT` with a row for each of the report's. `None`
+    /// where the database has nothing of the kind.
     #[must_use]
     pub fn estimate(&self) -> Option<&str> {
         self.estimate.as_deref()

@@ -8,6 +8,7 @@ mod data_faults;
 mod downloads;
 mod drafts;
 mod endings;
+mod estimates;
 mod expiry;
 mod faults;
 mod filters;

@@ -10,6 +10,7 @@ mod crash;
 mod data_faults;
 mod downloads;
 mod endings;
+mod estimates;
 mod filters;
 mod following;
 #[expect(dead_code, reason = "some of it serves the other deployment only")]

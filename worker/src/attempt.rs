@@ -11,7 +11,7 @@ use waybill_shared::export::{Export, Lease, Receipt, freshness_lag};
 use waybill_shared::ledger::{Ledger, LedgerError, SnapshotRecord};
 use waybill_shared::query::{Rejection, ReportPlan};
 use waybill_shared::size::SizeLimits;
-use waybill_shared::source::{Snapshot, SourceError, Sources};
+use waybill_shared::source::{RowEstimate, Snapshot, SourceError, Sources};
 
 use crate::lease::LiveProgress;
 use crate::metrics::WorkerMetrics;
@@ -102,11 +102,12 @@ impl Pipeline {
     /// For progress alone: without it an export runs as well, and what ails the source shows when it
     /// is opened.
     async fn estimate(&self, plan: &ReportPlan) -> Option<u64> {
-        let estimate = self.sources.estimate(plan, self.max_rows).await;
+        let estimate = self.sources.estimate(plan, self.max_rows, None).await;
         estimate
             .inspect_err(|error| tracing::debug!(%error, "the rows could not be estimated"))
             .ok()
             .flatten()
+            .and_then(RowEstimate::about)
     }
 
     /// Begins an upload and records it. In a task of its own: if the attempt ends meanwhile, nobody

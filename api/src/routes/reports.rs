@@ -250,14 +250,14 @@ async fn export(
         return Ok(answer);
     }
 
-    let estimated_rows = state
+    let estimate = state
         .admission
         .estimate(&state.sources, &plan, preferences.respond_async)
         .await
         .map_err(InlineError::from)?;
     let admitted = state
         .admission
-        .admit(&caller.org, preferences.respond_async, estimated_rows)
+        .admit(&caller.org, preferences.respond_async, estimate)
         .await;
     if let Admitted::Inline(slot) = admitted.map_err(overloaded)? {
         let bounds = Bounds::of_export(&state.inline, &state.exports);
@@ -273,7 +273,7 @@ async fn export(
             }
         }
     }
-    job.enqueue(estimated_rows, plan.limit()).await
+    job.enqueue(estimate, plan.limit()).await
 }
 
 /// Reading may have taken its time. What was read is told to whoever may ask for it now.

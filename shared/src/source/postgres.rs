@@ -33,7 +33,9 @@ use self::locks::Locks;
 use self::reader::Reader;
 use super::known_types::KnownTypes;
 use super::tables::Table;
-use super::{Index, Prepared, Reading, Snapshot, Source, SourceError, SourceLimits, batches};
+use super::{
+    Index, Prepared, Reading, RowEstimate, Snapshot, Source, SourceError, SourceLimits, batches,
+};
 use crate::catalog::Relation;
 use crate::config::DatabaseUrl;
 use crate::postgres::connect_options;
@@ -134,7 +136,11 @@ impl Source for PostgresSource {
         })
     }
 
-    async fn estimate(&self, statement: &Statement) -> Result<Option<u64>, SourceError> {
+    async fn estimate(
+        &self,
+        statement: &Statement,
+        _enough: Option<u64>,
+    ) -> Result<Option<RowEstimate>, SourceError> {
         let Some(sql) = statement.estimate() else {
             return Ok(None);
         };
@@ -144,7 +150,7 @@ impl Source for PostgresSource {
             .as_deref()
             .and_then(planned_rows)
             .ok_or_else(|| SourceError::Malformed("a plan without a number of rows".to_owned()))?;
-        Ok(Some(rows.min(statement.most_rows())))
+        Ok(Some(RowEstimate::About(rows.min(statement.most_rows()))))
     }
 
     async fn indexes(&self, table: &str) -> Result<Option<Vec<Index>>, SourceError> {

@@ -13,7 +13,7 @@ use crate::query::{Literal, ReportRequest, Test};
 use crate::size::SizeLimits;
 
 /// The words of statements in both dialects.
-const WORDS: [&str; 55] = [
+const WORDS: [&str; 56] = [
     "SELECT",
     "FROM",
     "WHERE",
@@ -44,6 +44,7 @@ const WORDS: [&str; 55] = [
     "true",
     "false",
     "FALSE",
+    "OR",
     "text",
     "int8",
     "float8",

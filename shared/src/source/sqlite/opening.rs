@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::functions;
 
 /// How long a statement waits for a writer that locks the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a file is opened again that was replaced meanwhile.
 const TRIES: usize = 3;
 

@@ -1,5 +1,6 @@
 //! What SQLite alone can get wrong: a file has no column types, so one value is stored in many ways.
 
+mod estimates;
 mod files;
 mod properties;
 mod tables;
@@ -193,10 +194,8 @@ async fn text_that_is_no_document_is_unfit() {
     }
 }
 
-/// An interrupt is for the statement that runs; the one that is about to begin has to hear of it, too.
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_query_whose_snapshot_is_dropped_before_it_begins_ends() {
-    const ENDLESS: &str = r#"
+/// Rows without end, none of which is found.
+const ENDLESS: &str = r#"
 [datasets.endless]
 sql = """
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
@@ -208,6 +207,10 @@ time = "at"
 [datasets.endless.dimensions]
 i = { sql = "i", type = "integer" }
 "#;
+
+/// An interrupt is for the statement that runs; the one that is about to begin has to hear of it, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_query_whose_snapshot_is_dropped_before_it_begins_ends() {
     let things = Things::new();
     let source = Arc::new(SqliteSource::new(&things.path));
     let idle = Arc::clone(&source.idle);

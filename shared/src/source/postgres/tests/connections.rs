@@ -133,7 +133,10 @@ async fn a_whole_report_leaves_its_connection_for_the_next() {
             matches!(prepared[..], [Prepared::Refused(_)]),
             "{prepared:?}"
         );
-        sources.estimate(&plan(), 10).await.expect("an answer");
+        sources
+            .estimate(&plan(), 10, None)
+            .await
+            .expect("an answer");
     }
     assert_eq!(process(), first, "one connection served all");
     until("the snapshot is closed", || {
@@ -371,7 +374,10 @@ async fn a_standby_is_read_whatever_its_roles_default_to() {
     standby.catch_up_with(&primary);
     let sources = sources(source(standby.url("strict", name)));
     whole(&sources).await.expect("a report");
-    sources.estimate(&plan(), 10).await.expect("an answer");
+    sources
+        .estimate(&plan(), 10, None)
+        .await
+        .expect("an answer");
     let source = sources.get("default").expect("the source");
     source.check().await.expect("an answer");
     let catalog = crate::catalog::Catalog::parse(CATALOG).expect("the test's catalog");

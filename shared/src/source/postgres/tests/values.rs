@@ -177,8 +177,9 @@ async fn rows_are_estimated_without_order_and_limit() {
     );
     let sources = sources(things.source());
     let estimate = async |query: serde_json::Value, most: u64| {
-        let rows = sources.estimate(&plan(query), most).await;
-        rows.expect("an answer").expect("an estimate")
+        let rows = sources.estimate(&plan(query), most, None).await;
+        let rows = rows.expect("an answer").expect("an estimate");
+        rows.about().expect("it is of all rows")
     };
     let all = json!({ "dataset": "things", "dimensions": ["i"] });
     assert!((45_000..=55_000).contains(&estimate(all.clone(), u64::MAX).await));
