@@ -48,7 +48,7 @@ impl Reports {
             }
         }
         Ok(Self {
-            catalog: Arc::new(catalog),
+            catalog: Arc::new(catalog.with_max_columns(config.limits.max_columns)),
             sources,
             file: Some(file.to_owned()),
         })
@@ -59,8 +59,9 @@ impl Reports {
         let url = DatabaseUrl::try_from(format!("sqlite://{}", file.display()))?;
         let mut sources = Sources::default();
         sources.add("default", connect(&url, config, 1)?);
+        let catalog = Catalog::parse(demo::CATALOG).context("the demo's catalog")?;
         Ok(Self {
-            catalog: Arc::new(Catalog::parse(demo::CATALOG).context("the demo's catalog")?),
+            catalog: Arc::new(catalog.with_max_columns(config.limits.max_columns)),
             sources,
             file: None,
         })

@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 
 use crate::caller::Caller;
 use crate::column::ColumnType;
+use crate::query::MAX_COLUMNS;
 
 pub use check::Findings;
 pub use draft::{Draft, draft};
@@ -26,6 +27,8 @@ pub use fault::{CatalogError, CatalogFault, CatalogFaults};
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     datasets: BTreeMap<String, Arc<Dataset>>,
+    /// `None` for [`MAX_COLUMNS`].
+    max_columns: Option<usize>,
     /// Where each setting stands in the file.
     lines: BTreeMap<String, usize>,
 }
@@ -35,6 +38,19 @@ impl Catalog {
     #[must_use]
     pub fn dataset(&self, name: &str) -> Option<&Arc<Dataset>> {
         self.datasets.get(name)
+    }
+
+    /// Returns the catalog with another bound of the columns that one query may select.
+    #[must_use]
+    pub fn with_max_columns(mut self, max_columns: usize) -> Self {
+        self.max_columns = Some(max_columns);
+        self
+    }
+
+    /// Returns the most columns of one query: dimensions and measures together, and entries of `order_by`.
+    #[must_use]
+    pub fn max_columns(&self) -> usize {
+        self.max_columns.unwrap_or(MAX_COLUMNS)
     }
 
     /// Every dataset, sorted by name.

@@ -320,6 +320,8 @@ pub struct LimitSettings {
     pub max_connections: usize,
     /// Requests that are held until an export changes, 0 to 1,000,000.
     pub max_waiting: usize,
+    /// Columns of one query, 1 to 1,600.
+    pub max_columns: usize,
     /// Seconds, 1 to 3,600; see [`LimitSettings::read_timeout`].
     pub read_timeout_seconds: u64,
     /// Seconds, 1 to 3,600; see [`LimitSettings::idle_timeout`].

@@ -39,8 +39,11 @@ pub(crate) use literal::plain_decimal;
 pub const DEFAULT_LIMIT: u64 = 100;
 /// The most values of one `in` filter.
 pub const MAX_IN_VALUES: usize = 1_000;
-/// The most entries of `dimensions`, `measures`, `filters` and `order_by` each.
-pub const MAX_ITEMS: usize = 100;
+/// The most filters of one query.
+pub const MAX_FILTERS: usize = 100;
+/// The most columns of one query where [`Catalog::with_max_columns`](crate::catalog::Catalog::with_max_columns)
+/// says nothing else: dimensions and measures together. `PostgreSQL` selects 1,664 at most.
+pub const MAX_COLUMNS: usize = 1_600;
 /// The most faults that are told of one request; one more says that there are more.
 pub const MAX_FAULTS: usize = 1_000;
 

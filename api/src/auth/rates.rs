@@ -76,6 +76,7 @@ mod tests {
             burst: number(3),
             max_connections: 1,
             max_waiting: 0,
+            max_columns: 1,
             read_timeout_seconds: 1,
             idle_timeout_seconds: 1,
         };

@@ -611,7 +611,7 @@ impl Answer {
 fn generous() -> LimitSettings {
     let limits = json!({
         "requests_per_second": 1_000_000, "burst": 1_000_000,
-        "max_connections": 1_000, "max_waiting": 1_000,
+        "max_connections": 1_000, "max_waiting": 1_000, "max_columns": 1_600,
         "read_timeout_seconds": 60, "idle_timeout_seconds": 60,
     });
     serde_json::from_value(limits).expect("settings")

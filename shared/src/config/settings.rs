@@ -90,6 +90,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("limits.burst", Rule::Integer(1, 1_000_000)),
     setting("limits.max_connections", Rule::Integer(1, 1_000_000)),
     setting("limits.max_waiting", Rule::Integer(0, 1_000_000)),
+    setting("limits.max_columns", Rule::Integer(1, 1_600)),
     setting("limits.read_timeout_seconds", Rule::Integer(1, 3_600)),
     setting("limits.idle_timeout_seconds", Rule::Integer(1, 3_600)),
     setting("auth.mode", Rule::Word(&["none", "keys"])),

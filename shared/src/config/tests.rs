@@ -5,6 +5,7 @@ use std::fs;
 
 use super::settings::{Rule, SETTINGS};
 use super::*;
+use crate::query::MAX_COLUMNS;
 
 #[derive(Default)]
 struct Given<'a> {
@@ -82,6 +83,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(config.limits.burst.get(), 100);
     assert_eq!(config.limits.max_connections, 10_000);
     assert_eq!(config.limits.max_waiting, 5_000);
+    assert_eq!(config.limits.max_columns, MAX_COLUMNS);
     assert_eq!(config.limits.read_timeout_seconds, 10);
     assert_eq!(config.limits.idle_timeout_seconds, 75);
     assert_eq!(config.auth.mode, AuthMode::Keys);

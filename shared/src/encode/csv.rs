@@ -15,7 +15,7 @@ use crate::column::Column;
 /// | value | cell |
 /// |---|---|
 /// | NULL | empty; in a one-column file `""`, because readers skip blank lines |
-/// | string, decimal, JSON | its text, quoted only if it holds a comma, a double quote, CR or LF; the empty text is `""` |
+/// | string, decimal, JSON | its text, quoted only if it holds a comma, a double quote, CR or LF; the empty text is `""`; in a one-column file `\.` is quoted too, because `PostgreSQL`'s `COPY FROM` would end there |
 /// | integer | every digit |
 /// | float | the shortest digits that read back the same, as `PostgreSQL` lays them out (`5000`, `1e-05`, `1e+15`); `NaN`, `Infinity`, `-Infinity` |
 /// | boolean | `true`, `false` |
@@ -75,8 +75,12 @@ impl Encoder for CsvEncoder {
                 .map(|cells| cells.text_size() + batch.num_rows())
                 .sum(),
         );
-        let columns: Vec<_> = columns.into_iter().map(CsvCells::new).collect();
-        let null: &[u8] = if columns.len() == 1 { b"\"\"" } else { b"" };
+        let alone = columns.len() == 1;
+        let columns: Vec<_> = columns
+            .into_iter()
+            .map(|cells| CsvCells::new(cells, alone))
+            .collect();
+        let null: &[u8] = if alone { b"\"\"" } else { b"" };
         for row in 0..batch.num_rows() {
             for (index, column) in columns.iter().enumerate() {
                 if index > 0 {
@@ -137,10 +141,12 @@ struct CsvCells<'a> {
     /// No text of the column needs quotes for what it holds. So it is with most columns, and one look at all
     /// the bytes is far cheaper than one at each cell's.
     plain: bool,
+    /// It is the only column: its cell is the whole line.
+    alone: bool,
 }
 
 impl<'a> CsvCells<'a> {
-    fn new(cells: Cells<'a>) -> Self {
+    fn new(cells: Cells<'a>, alone: bool) -> Self {
         let plain = match cells.values {
             Values::String(texts) | Values::Decimal(texts) | Values::Json(texts) => {
                 let offsets = texts.value_offsets();
@@ -150,13 +156,18 @@ impl<'a> CsvCells<'a> {
             }
             _ => true,
         };
-        Self { cells, plain }
+        Self {
+            cells,
+            plain,
+            alone,
+        }
     }
 
     #[inline]
     fn write_text(&self, guard: bool, texts: &StringArray, row: usize, out: &mut Vec<u8>) {
         let text = texts.value(row).as_bytes();
-        if text.is_empty() || !self.plain && needs_quotes(text) {
+        let ends_copy = self.alone && text == END_OF_COPY;
+        if text.is_empty() || ends_copy || !self.plain && needs_quotes(text) {
             write_quoted(guard, text, out);
             return;
         }
@@ -176,6 +187,9 @@ impl<'a> CsvCells<'a> {
         }
     }
 }
+
+/// A line that `COPY FROM` of PostgreSQL up to 16 takes for the end of the data, unless it is quoted.
+const END_OF_COPY: &[u8] = b"\\.";
 
 /// Texts of up to this many bytes are copied as one block.
 const SHORT: usize = 32;

@@ -1,5 +1,6 @@
 //! The validation that makes a plan of a request. It never stops at the first fault.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -9,7 +10,7 @@ use super::instant::parse_instant;
 use super::literal::{EXPECTED_INSTANT, Literal};
 use super::pointer::Pointer;
 use super::{
-    DEFAULT_LIMIT, Direction, Filter, FilterOp, MAX_FAULTS, MAX_IN_VALUES, MAX_ITEMS, OrderBy,
+    DEFAULT_LIMIT, Direction, Filter, FilterOp, MAX_FAULTS, MAX_FILTERS, MAX_IN_VALUES, OrderBy,
     Predicate, ReportPlan, ReportQuery, ReportRequest, Shape, SortKey, Test, TimeRange,
 };
 use crate::caller::{Caller, OrgId};
@@ -121,18 +122,29 @@ impl Validation<'_> {
 
         let time_range = time_range(members, at, dataset.map(AsRef::as_ref), faults);
         let sound_so_far = faults.0.len();
-        let dimensions = names(members, "dimensions", at, faults);
-        let measures = names(members, "measures", at, faults);
+        let most = self.catalog.max_columns();
+        let dimensions = names(members, "dimensions", at, most, faults);
+        let measures = names(members, "measures", at, most, faults);
+        if dimensions.len() + measures.len() > most {
+            let detail = format!("at most {most} columns, dimensions and measures together");
+            faults.add(&at.member("measures"), FaultCode::TooManyItems, detail);
+        }
         let mut selection_is_sound = faults.0.len() == sound_so_far;
         let limit = self.limit(members, at, faults);
         let mut selection = Selection::default();
         if let Some(dataset) = dataset {
+            if dimensions.is_empty() && selection_is_sound && dataset.grain == Grain::Row {
+                let detail =
+                    "a dataset of grain row needs at least one dimension, the columns of its rows";
+                let at = at.member("dimensions");
+                faults.add(&at, FaultCode::UnknownDimension, detail);
+            }
             let sound_so_far = faults.0.len();
-            selection = select(dataset, &dimensions, &measures, at, faults);
+            selection = select(dataset, &dimensions, &measures, faults);
             selection_is_sound &= faults.0.len() == sound_so_far;
         }
         let (filters, predicates) = filters(members, at, dataset.map(AsRef::as_ref), faults);
-        let order_by = order_by(members, at, faults);
+        let order_by = order_by(members, at, most, faults);
         let order = dataset.map(|dataset| {
             let order = sort_keys(&order_by, &selection.columns, selection_is_sound, faults);
             total_order(order, dataset.grain, &selection.columns)
@@ -253,15 +265,17 @@ fn names(
     members: &Map<String, Value>,
     member: &str,
     at: &Pointer,
+    most: usize,
     faults: &mut Faults,
 ) -> Vec<(Pointer, String)> {
     let mut names: Vec<(Pointer, String)> = Vec::new();
-    for (at, value) in faults.list(members, member, at, MAX_ITEMS) {
+    let mut selected = HashSet::new();
+    for (at, value) in faults.list(members, member, at, most) {
         match value.as_str() {
             None => faults
                 .wrong(&at, "expected the name of a column")
                 .unwrap_or_default(),
-            Some(name) if names.iter().any(|(_, earlier)| earlier == name) => {
+            Some(name) if !selected.insert(name) => {
                 let detail = format!("{} is selected twice", quoted(name));
                 faults.add(&at, FaultCode::DuplicateColumn, detail);
             }
@@ -292,7 +306,6 @@ fn select(
     dataset: &Dataset,
     dimensions: &[(Pointer, String)],
     measures: &[(Pointer, String)],
-    at: &Pointer,
     faults: &mut Faults,
 ) -> Selection {
     let mut selection = Selection::default();
@@ -314,25 +327,13 @@ fn select(
             }
         }
     }
-    match dataset.grain {
-        Grain::Row if dimensions.is_empty() => {
-            let detail =
-                "a dataset of grain row needs at least one dimension, the columns of its rows";
-            faults.add(
-                &at.member("dimensions"),
-                FaultCode::UnknownDimension,
-                detail,
-            );
-        }
-        Grain::Aggregate if measures.is_empty() => {
-            selection.columns.push(Column {
-                name: ROW_COUNT.to_owned(),
-                kind: ColumnKind::Measure,
-                column_type: ColumnType::Integer,
-            });
-            selection.expressions.push(Expression::plain("count(*)"));
-        }
-        Grain::Row | Grain::Aggregate => {}
+    if dataset.grain == Grain::Aggregate && measures.is_empty() {
+        selection.columns.push(Column {
+            name: ROW_COUNT.to_owned(),
+            kind: ColumnKind::Measure,
+            column_type: ColumnType::Integer,
+        });
+        selection.expressions.push(Expression::plain("count(*)"));
     }
     selection
 }
@@ -344,7 +345,7 @@ fn filters(
     faults: &mut Faults,
 ) -> (Vec<Filter>, Vec<Predicate>) {
     let (mut filters, mut predicates) = (Vec::new(), Vec::new());
-    for (at, value) in faults.list(members, "filters", at, MAX_ITEMS) {
+    for (at, value) in faults.list(members, "filters", at, MAX_FILTERS) {
         let Some(entry) = faults.object(value, &at, &["field", "op", "value"]) else {
             continue;
         };
@@ -477,10 +478,11 @@ fn test(
 fn order_by(
     members: &Map<String, Value>,
     at: &Pointer,
+    most: usize,
     faults: &mut Faults,
 ) -> Vec<(Pointer, OrderBy)> {
     let mut order = Vec::new();
-    for (at, value) in faults.list(members, "order_by", at, MAX_ITEMS) {
+    for (at, value) in faults.list(members, "order_by", at, most) {
         let Some(entry) = faults.object(value, &at, &["dimension", "measure", "direction"]) else {
             continue;
         };

@@ -210,7 +210,7 @@ fn large_bodies_are_judged() {
     let filter = |value: &str| {
         let values = vec![value; MAX_IN_VALUES].join(",");
         let filter = format!("{{\"field\":\"s\",\"op\":\"in\",\"value\":[{values}]}}");
-        vec![filter; MAX_ITEMS].join(",")
+        vec![filter; MAX_FILTERS].join(",")
     };
     for body in [
         format!("{{{}}}", numbered("")),

@@ -42,14 +42,18 @@ roles = ["admin"]
 status = { sql = "status", type = "string" }
 "#;
 
-fn plan_as(role: Role, body: &Value) -> Result<ReportPlan, Rejection> {
-    let catalog = Catalog::parse(CATALOG).expect("the test's catalog");
-    let caller = Caller {
+fn caller(role: Role) -> Caller {
+    Caller {
         org: OrgId::new("org_a"),
         role,
         key: None,
         datasets: None,
-    };
+    }
+}
+
+fn plan_as(role: Role, body: &Value) -> Result<ReportPlan, Rejection> {
+    let catalog = Catalog::parse(CATALOG).expect("the test's catalog");
+    let caller = caller(role);
     let request = ReportRequest::export(body.to_string().as_bytes())?;
     catalog.plan(&request, &caller)
 }
@@ -177,6 +181,49 @@ fn every_fault_is_reported_at_once() {
         .map(|(pointer, code)| (pointer.to_owned(), code))
         .collect();
     assert_eq!(faults(&body), expected);
+}
+
+#[test]
+fn columns_are_as_many_as_there_may_be_and_no_other_fault_follows_from_more() {
+    let names = |count: usize| (0..count).map(|number| format!("c{number}"));
+    let dimensions: String = names(MAX_COLUMNS)
+        .map(|name| format!("{name} = {{ sql = \"status\", type = \"string\" }}\n"))
+        .collect();
+    let wide = Catalog::parse(&format!("{CATALOG}{dimensions}")).expect("a wide dataset");
+    let ask = |catalog: &Catalog, columns: usize| {
+        let body = query(json!({
+            "dataset": "rows", "dimensions": names(columns).collect::<Vec<_>>(),
+            "order_by": [{ "dimension": "c0" }],
+        }));
+        let request = ReportRequest::export(body.to_string().as_bytes()).expect("JSON");
+        catalog.plan(&request, &caller(Role::Admin))
+    };
+    let plan = ask(&wide, MAX_COLUMNS).expect("as many as there may be");
+    assert_eq!(plan.columns().len(), MAX_COLUMNS);
+    let Err(Rejection::Invalid(faults)) = ask(&wide, MAX_COLUMNS + 1) else {
+        panic!("one too many");
+    };
+    let told: Vec<_> = faults
+        .iter()
+        .map(|fault| (fault.pointer.as_str(), fault.code))
+        .collect();
+    assert_eq!(told, [("/query/dimensions", FaultCode::TooManyItems)]);
+    assert_eq!(faults[0].detail, "at most 1600 entries");
+
+    let narrow = wide.with_max_columns(2);
+    assert!(ask(&narrow, 2).is_ok());
+    assert!(ask(&narrow, 3).is_err());
+    let both = query(json!({ "dimensions": ["status", "day"], "measures": ["cost"] }));
+    let request = ReportRequest::export(both.to_string().as_bytes()).expect("JSON");
+    let Err(Rejection::Invalid(faults)) = narrow.plan(&request, &caller(Role::Admin)) else {
+        panic!("three columns");
+    };
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert_eq!(faults[0].pointer, "/query/measures");
+    assert_eq!(
+        faults[0].detail,
+        "at most 2 columns, dimensions and measures together"
+    );
 }
 
 #[test]

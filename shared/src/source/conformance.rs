@@ -11,7 +11,7 @@ use crate::caller::{Caller, OrgId, Role};
 use crate::catalog::{self, Catalog};
 use crate::encode::{Format, Trailer, encoder};
 use crate::export::FailureCode;
-use crate::query::{MAX_IN_VALUES, MAX_ITEMS, ReportPlan, ReportRequest};
+use crate::query::{MAX_COLUMNS, MAX_FILTERS, MAX_IN_VALUES, ReportPlan, ReportRequest};
 use crate::size::{Oversize, SizeLimits};
 
 /// An empty database with the table `things`, whose columns are `org at s i f d b day u j`.
@@ -41,6 +41,7 @@ pub(crate) async fn run<B: Backend>(fresh: impl AsyncFn() -> B) {
     as_many_filters_as_there_can_be_are_answered(&fresh().await).await;
     every_type_has_one_order(&fresh().await).await;
     a_constant_is_a_value_and_no_place(&fresh().await).await;
+    as_many_columns_as_there_can_be_are_read(&fresh().await).await;
     groups_are_counted(&fresh().await).await;
     limits_meet(&fresh().await).await;
     many_rows_come_in_batches(&fresh().await).await;
@@ -427,7 +428,7 @@ async fn as_many_filters_as_there_can_be_are_answered(backend: &impl Backend) {
     );
     let values: Vec<usize> = (0..MAX_IN_VALUES).collect();
     let filter = json!({ "field": "i", "op": "in", "value": values });
-    let filters = vec![filter; MAX_ITEMS];
+    let filters = vec![filter; MAX_FILTERS];
     assert_eq!(integers(backend, json!({ "filters": filters })).await, [5]);
 }
 
@@ -859,6 +860,45 @@ async fn an_unfit_value_fails_and_names_its_column<B: Backend>(backend: &B) {
     );
     let other = self::plan(json!({ "dataset": "things", "dimensions": ["s"] }));
     file(&sources, &other).await.expect("another column");
+}
+
+/// Ordered by as many as they are, too.
+async fn as_many_columns_as_there_can_be_are_read(backend: &impl Backend) {
+    backend.execute("INSERT INTO things (org, at, s, i) VALUES ('a', '2026-01-05', 'x', 7)");
+    let kinds = [
+        ("s", "string"),
+        ("i", "integer"),
+        ("d", "decimal"),
+        ("at", "timestamp"),
+    ];
+    let names: Vec<String> = (0..MAX_COLUMNS)
+        .map(|number| format!("c{number}"))
+        .collect();
+    let columns: String = names
+        .iter()
+        .zip(kinds.iter().cycle())
+        .map(|(name, (sql, kind))| format!("{name} = {{ sql = \"{sql}\", type = \"{kind}\" }}\n"))
+        .collect();
+    let catalog = CATALOG.replacen(
+        "[datasets.things.dimensions]\n",
+        &format!("[datasets.things.dimensions]\n{columns}"),
+        1,
+    );
+    let order: Vec<Value> = names
+        .iter()
+        .map(|name| json!({ "dimension": name }))
+        .collect();
+    let query = json!({ "dataset": "things", "dimensions": names, "order_by": order });
+    let plan = plan_of(&catalog, "a", query);
+    let read = file(&sources(backend.source()), &plan)
+        .await
+        .expect("a wide row");
+    let cells = ["x", "7", "", "2026-01-05T00:00:00Z"];
+    let expected: Vec<&str> = cells.into_iter().cycle().take(MAX_COLUMNS).collect();
+    assert_eq!(
+        read,
+        format!("{}\n{}\n", names.join(","), expected.join(","))
+    );
 }
 
 /// A document that is none, a text that is no number, a sum that is too large.

@@ -181,6 +181,24 @@ fn null_is_nothing_and_the_empty_string_is_quoted() {
 }
 
 #[test]
+fn no_line_is_the_end_of_a_copy() {
+    let table = one_column(
+        ColumnType::String,
+        ["\\.".into(), "a\\.".into(), "\\.b".into(), "\\".into()],
+    );
+    assert_eq!(file(&table), "c\n\"\\.\"\na\\.\n\\.b\n\\\n");
+    let beside = Table {
+        columns: vec![
+            column("a", ColumnType::String),
+            column("b", ColumnType::Integer),
+        ],
+        rows: vec![vec!["\\.".into(), Value::Null]],
+        batch_rows: 8,
+    };
+    assert_eq!(file(&beside), "a,b\n\\.,\n");
+}
+
+#[test]
 fn one_column_has_no_blank_lines() {
     assert_eq!(
         cells_of(ColumnType::String, [Value::Null, "".into(), "x".into()]),
