@@ -536,8 +536,10 @@ impl Answer {
 
     /// Status and code of a problem.
     pub(super) fn problem(&self) -> (u16, String) {
-        let code = self.json()["code"].as_str().expect("a code").to_owned();
-        (self.status.as_u16(), code)
+        let document = self.json();
+        let code = document["code"].as_str();
+        let code = code.unwrap_or_else(|| panic!("no problem: {document:#}"));
+        (self.status.as_u16(), code.to_owned())
     }
 
     /// Whether it is about the request's head, which operations do not document one by one.

@@ -16,7 +16,6 @@ fn code(answer: &Answer) -> String {
 async fn unknown_paths_and_methods() {
     let service = Service::start().await;
     for path in [
-        "/",
         "/v1",
         "/v1/",
         "/v1/exports/",

@@ -940,6 +940,17 @@ async fn a_refused_statement_is_told(backend: &impl Backend) {
     let sources = sources(backend.source());
     let plan = plan(json!({ "dataset": "things", "dimensions": ["i"] }));
     file(&sources, &plan).await.expect("a report");
+
+    let wrong = CATALOG.replace("i = { sql = \"i\"", "i = { sql = \"no_such_function(i)\"");
+    let wrong = plan_of(
+        &wrong,
+        "a",
+        json!({ "dataset": "things", "dimensions": ["i"] }),
+    );
+    let error = sources.estimate(&wrong, u64::MAX, Some(1)).await;
+    let error = error.expect_err("no rows are expected of what cannot run");
+    assert!(matches!(error, SourceError::Refused(_)), "{error}");
+
     backend.execute("DROP TABLE things");
     let error = file(&sources, &plan).await.expect_err("no such table");
     assert!(matches!(error, SourceError::Refused(_)), "{error}");

@@ -164,8 +164,10 @@ impl Source for SqliteSource {
         let Ok(turn) = Arc::clone(&self.counts).try_acquire_owned() else {
             return Ok(None);
         };
-        let most_rows = statement.most_rows();
+        let (report, most_rows) = (statement.report().to_owned(), statement.most_rows());
         self.with_connection(move |connection| {
+            // What the database refuses has no rows, however many it would read.
+            connection.prepare(&report)?;
             let counted = count::count(connection, &sql, most_rows, enough);
             drop(turn);
             counted
