@@ -125,7 +125,9 @@ async fn query(
         }
         Attempt::Outgrew(Outgrown::Time) => Err(query_timeout(state, links)),
         Attempt::Outgrew(Outgrown::Cell(oversize))
-            if oversize.size > Some(state.exports.max_cell_bytes as u64) =>
+            // Where the size is unknown, it is more than the limit.
+            if oversize.size.unwrap_or(oversize.limit as u64)
+                > state.exports.max_cell_bytes as u64 =>
         {
             let oversize = Oversize {
                 limit: state.exports.max_cell_bytes,
