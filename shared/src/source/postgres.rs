@@ -102,7 +102,7 @@ impl PostgresSource {
             // The newest row alone can have failed: what comes before cannot.
             tracing::debug!(%error, "the newest row was not found in time; no freshness");
             let timeout = set_timeout(self.statement_timeout);
-            let undo = format!("ROLLBACK TO SAVEPOINT newest;\n{timeout}");
+            let undo = format!("ROLLBACK TO SAVEPOINT newest;\n{END_NEWEST}{timeout}");
             lease.run(&undo).await?;
             start.source_updated_at = None;
         }
@@ -324,12 +324,16 @@ SELECT (extract(epoch FROM now()) * 1000000)::int8, pg_backend_pid(),
   set_config('xmlbinary', 'base64', true), set_config('TimeZone', 'UTC', true);
 ";
 
+/// A replica that has to end a reading for the changes of its primary tells it so, but within a
+/// subtransaction it ends the session instead, without a word where that is sending rows.
+const END_NEWEST: &str = "RELEASE SAVEPOINT newest;\n";
+
 fn opening(newest: Option<&str>, budget: Duration, statement_timeout: Duration) -> String {
     let timeout = set_timeout(statement_timeout);
     match newest {
         None => format!("{CLOCK}{timeout}"),
         Some(newest) => format!(
-            "{CLOCK}SAVEPOINT newest;\n{}{newest};\n{timeout}",
+            "{CLOCK}SAVEPOINT newest;\n{}{newest};\n{END_NEWEST}{timeout}",
             set_timeout(budget)
         ),
     }
