@@ -13,11 +13,12 @@ use crate::harness::reports::{all_sessions, by_status, export_of};
 use crate::harness::services::Services;
 
 /// What sessions have that neither the server nor the pooler gave them. The pooler itself sets what a
-/// client says when it connects.
+/// client says when it connects, and what is a transaction's is told as if it were the session's.
 const LEFT_BEHIND: &str = "
 SELECT coalesce(string_agg(name || '=' || setting, ' '), '') FROM pg_settings
 WHERE source = 'session'
-  AND lower(name) NOT IN ('client_encoding', 'datestyle', 'timezone', 'standard_conforming_strings', 'application_name')";
+  AND lower(name) NOT IN ('client_encoding', 'datestyle', 'timezone', 'standard_conforming_strings', 'application_name')
+  AND name NOT IN ('transaction_isolation', 'transaction_read_only')";
 
 /// Runs SQL as another application does that shares the pooler.
 fn as_another(pooler: &PgBouncer, database: &str, sql: &str) -> String {
