@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use waybill_shared::bucket::Link;
 use waybill_shared::encode::Format;
-use waybill_shared::export::{Export, ExportStatus, Receipt};
+use waybill_shared::export::{Export, ExportStatus, FailureCode, Receipt};
 use waybill_shared::query::ReportQuery;
 
 use crate::actions::AllowedAction;
@@ -164,6 +164,12 @@ pub(crate) fn actions(export: &Export, now: DateTime<Utc>, links: &Links) -> Vec
     actions
 }
 
+/// How to ask again for what has no file: not at all where nothing but other data can mend it.
+pub(crate) fn retry(export: &Export, links: &Links) -> Option<AllowedAction> {
+    let code = export.failure.as_ref().map(|failure| failure.code);
+    (code != Some(FailureCode::ValueUnrepresentable)).then(|| links.export_again())
+}
+
 impl ExportView {
     /// The view of an export now. Without a `link` the download is the route that makes one.
     pub(crate) fn new(
@@ -185,7 +191,7 @@ impl ExportView {
             },
         });
         let error = export.failure.as_ref().map(|failure| {
-            ErrorResponse::of_failure(failure, format!("/v1/exports/{id}"), links.export_again())
+            ErrorResponse::of_failure(failure, format!("/v1/exports/{id}"), retry(&export, links))
         });
         let receipt = export.receipt.as_ref();
         Self {

@@ -282,7 +282,11 @@ impl Problem {
 
 impl ErrorResponse {
     /// Why an export ended without a file; `instance` is its path.
-    pub(crate) fn of_failure(failure: &Failure, instance: String, retry: AllowedAction) -> Self {
+    pub(crate) fn of_failure(
+        failure: &Failure,
+        instance: String,
+        retry: Option<AllowedAction>,
+    ) -> Self {
         let code = ProblemCode::from(failure.code);
         let explanation = code.explanation();
         Self {
@@ -293,7 +297,7 @@ impl ErrorResponse {
             problem_type: problem_type(code),
             instance: Some(instance),
             retry_after_seconds: None,
-            allowed_actions: vec![retry],
+            allowed_actions: retry.into_iter().collect(),
             errors: Vec::new(),
             missing: Vec::new(),
             request_id: None,
@@ -404,7 +408,13 @@ impl From<InlineError> for Problem {
                 }
                 None => Self::internal(error),
             },
-            InlineError::Encode(_) | InlineError::NotText(_) => Self::internal(error),
+            InlineError::Encode(ref encode) => match encode.failure() {
+                Some(failure) => {
+                    Self::new(ProblemCode::from(failure.code), failure.detail).caused_by(error)
+                }
+                None => Self::internal(error),
+            },
+            InlineError::NotText(_) => Self::internal(error),
         }
     }
 }

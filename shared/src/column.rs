@@ -25,10 +25,10 @@ pub enum ColumnType {
     Decimal,
     /// `true` or `false`. Arrow `Boolean`.
     Boolean,
-    /// An instant in microseconds since 1970-01-01T00:00:00Z, years 0001 to 9999.
+    /// An instant in microseconds since 1970-01-01T00:00:00Z; the greatest and the least number are infinity.
     /// Arrow `Timestamp(Microsecond, "UTC")`.
     Timestamp,
-    /// A calendar day, years 0001 to 9999, as days since 1970-01-01. Arrow `Date32`.
+    /// A calendar day as days since 1970-01-01; the greatest and the least number are infinity. Arrow `Date32`.
     Date,
     /// A UUID (RFC 9562). Arrow `FixedSizeBinary(16)`.
     Uuid,

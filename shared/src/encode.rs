@@ -85,11 +85,13 @@ pub enum EncodeError {
         /// What the batch holds.
         actual: String,
     },
-    /// A value has no representation in the file format, for example a timestamp past year 9999.
-    #[error("column {column}: {reason}")]
+    /// A value has no representation in the file format, for example a decimal that is no number.
+    #[error("column {column}, row {row}: {reason}")]
     Unrepresentable {
         /// The column's name.
         column: String,
+        /// The row of the file, from 1.
+        row: u64,
         /// What is wrong with the value, without the value.
         reason: &'static str,
     },

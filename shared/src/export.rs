@@ -235,6 +235,8 @@ pub enum FailureCode {
     UnavailableTooLong,
     /// The data made the query fail.
     QueryFailed,
+    /// A value that is not of its column's type, or that the file's format cannot hold.
+    ValueUnrepresentable,
     /// The source gave the reading up for other work of its own.
     SourceConflict,
     /// The source came to a limit of its own.
@@ -245,7 +247,7 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// Every code.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::InvalidQuery,
         Self::TooManyRows,
         Self::TooLarge,
@@ -256,6 +258,7 @@ impl FailureCode {
         Self::WorkerLost,
         Self::UnavailableTooLong,
         Self::QueryFailed,
+        Self::ValueUnrepresentable,
         Self::SourceConflict,
         Self::SourceLimit,
         Self::Internal,
@@ -275,6 +278,7 @@ impl FailureCode {
             Self::WorkerLost => "worker_lost",
             Self::UnavailableTooLong => "unavailable_too_long",
             Self::QueryFailed => "query_failed",
+            Self::ValueUnrepresentable => "value_unrepresentable",
             Self::SourceConflict => "source_conflict",
             Self::SourceLimit => "source_limit",
             Self::Internal => "internal",

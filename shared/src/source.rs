@@ -277,10 +277,12 @@ pub enum SourceError {
     #[error("the source refused the statement: {0}")]
     Refused(String),
     /// A value is not of its column's catalog type.
-    #[error("column {column}: {reason}")]
+    #[error("column {column}{}: {reason}", row.map_or_else(String::new, |row| format!(", row {row}")))]
     Value {
         /// The column's name.
         column: String,
+        /// The row of the file, from 1, where it is known: not of what is only grouped or ordered by.
+        row: Option<u64>,
         /// What was found instead.
         reason: String,
     },

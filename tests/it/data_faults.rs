@@ -64,20 +64,19 @@ fn launch(url: &str, folder: &Path) -> Launch {
     Launch::new().own_source(url, &catalog)
 }
 
-/// Each query fails in both ways of asking, and says so without the data; the others go on.
-async fn each_is_the_clients(server: Server, queries: &[(Value, &str)]) {
+/// Each query fails in every way of asking, and says so without the data.
+async fn each_fails_as(server: &Server, code: &str, queries: &[(Value, &str)]) {
     let http = server.http();
     for (query, word) in queries {
-        let problem = http.post(QUERY, query).await.problem(400, "query_failed");
+        let problem = http.post(QUERY, query).await.problem(400, code);
         let export = export_of(query);
-        let at_once = http
-            .post(EXPORT, &export)
-            .await
-            .problem(400, "query_failed");
+        let at_once = http.post(EXPORT, &export).await.problem(400, code);
         let accepted = http.post_with(EXPORT, &[RESPOND_ASYNC], &export).await;
         let id = text(&accepted.accepted()["id"]);
         let failed = http.export_once(&id, "failed").await;
-        assert_eq!(failed["error"]["code"], "query_failed", "{failed:#}");
+        assert_eq!(failed["error"]["code"], code, "{failed:#}");
+        let offers_retry = failed["error"].to_string().contains("\"retry\"");
+        assert_eq!(offers_retry, code == "query_failed", "{failed:#}");
         assert_eq!(
             failed["attempt"], 2,
             "one failure: the same data would fail again"
@@ -88,6 +87,12 @@ async fn each_is_the_clients(server: Server, queries: &[(Value, &str)]) {
             assert!(!problem.to_string().contains("hunter2"), "{problem:#}");
         }
     }
+}
+
+/// The others go on, and nothing of it is in the log.
+async fn each_is_the_clients(server: Server, queries: &[(Value, &str)]) {
+    each_fails_as(&server, "query_failed", queries).await;
+    let http = server.http();
     let good = query_of("things", &["id"], &[]);
     http.post(QUERY, &good).await.expect(200);
     let logged = server.logged();
@@ -117,6 +122,36 @@ async fn a_fault_in_a_file_is_the_clients_and_names_no_data() {
 }
 
 #[tokio::test]
+async fn a_value_that_no_file_can_hold_names_its_column_and_row() {
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("things.db");
+    let database = Connection::open(&file).expect("a file");
+    database
+        .execute_batch(
+            "CREATE TABLE things (id, org_id text, at text, n, s);
+             INSERT INTO things VALUES (1, 'org_demo', '2026-05-01T00:00:00Z', 1, '[7]'),
+               ('hunter2', 'org_demo', '2026-05-01T00:00:00Z', 1, '[\"hunter2\"]')",
+        )
+        .expect("rows");
+    let url = format!("sqlite://{}", file.display());
+    let server = launch(&url, folder.path()).start();
+    let queries = [
+        (
+            query_of("things", &["id"], &[]),
+            "The column id has, in row 2 of the file, a value",
+        ),
+        (
+            query_of("things", &["number"], &[]),
+            "The column number has, in row 2 of the file, a value",
+        ),
+    ];
+    each_fails_as(&server, "value_unrepresentable", &queries).await;
+    let logged = server.logged();
+    assert!(!logged.contains("hunter2"), "{logged}");
+    assert!(!logged.contains("request failed"), "none is its own");
+}
+
+#[tokio::test]
 async fn a_time_that_is_no_instant_names_its_row_and_is_nobody_elses() {
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("things.db");
@@ -139,7 +174,10 @@ async fn a_time_that_is_no_instant_names_its_row_and_is_nobody_elses() {
         .execute_batch("INSERT INTO things (id, org_id, at) VALUES (77, 'org_demo', '24.04.2026')")
         .expect("a row");
     for (route, body) in [(QUERY, query.clone()), (EXPORT, export_of(&query))] {
-        let problem = http.post(route, &body).await.problem(400, "query_failed");
+        let problem = http
+            .post(route, &body)
+            .await
+            .problem(400, "value_unrepresentable");
         let detail = text(&problem["detail"]);
         assert!(
             detail.contains("column time") && detail.contains("the row with rowid 77"),
@@ -164,10 +202,10 @@ async fn a_fault_in_a_servers_table_is_the_clients_and_names_no_data() {
         ),
         (query_of("things", &["member"], &[]), "class 22"),
         (query_of("things", &["number"], &[]), "class 22"),
-        (
-            query_of("sums", &[], &["total"]),
-            "The column total has a value that is not of its type: a number beyond the integers",
-        ),
     ];
     each_is_the_clients(launch(&database.url(), folder.path()).start(), &queries).await;
+    let total = query_of("sums", &[], &["total"]);
+    let server = launch(&database.url(), folder.path()).start();
+    let word = "The column total has, in row 1 of the file, a value that is not of its type: a number beyond the integers";
+    each_fails_as(&server, "value_unrepresentable", &[(total, word)]).await;
 }

@@ -528,7 +528,7 @@ async fn an_export_that_cannot_be_read_fails_with_a_reason_and_no_internals() {
         }
         // A value of the wrong type is the data's fault, a table that is gone the installation's.
         let (status, code) = match dataset {
-            "wrong" => (400, "query_failed"),
+            "wrong" => (400, "value_unrepresentable"),
             _ => (500, "internal"),
         };
         let problem = http.post(EXPORT, &body).await.problem(status, code);

@@ -92,13 +92,16 @@ pub(crate) fn judge(error: &AttemptError, failures: u32) -> Verdict {
             Some(failure) => Verdict::Final(failure),
             None => finally(FailureCode::Internal, INTERNAL),
         },
+        AttemptError::Encode(error) => match error.failure() {
+            Some(failure) => Verdict::Final(failure),
+            None => finally(FailureCode::Internal, INTERNAL),
+        },
         AttemptError::Source(SourceError::Stopped | SourceError::Malformed(_))
         | AttemptError::Store(BucketError::Refused(_))
         | AttemptError::Panic(_) => again(FailureCode::Internal, INTERNAL),
         AttemptError::Source(
             SourceError::Refused(_) | SourceError::NotConfigured(_) | SourceError::Url(_),
         )
-        | AttemptError::Encode(_)
         | AttemptError::Ledger(LedgerError::SchemaOutdated | LedgerError::Corrupt(_)) => {
             finally(FailureCode::Internal, INTERNAL)
         }

@@ -43,6 +43,7 @@ pub(crate) enum ProblemCode {
     WorkerLost,
     UnavailableTooLong,
     QueryFailed,
+    ValueUnrepresentable,
     SourceConflict,
     SourceLimit,
 }
@@ -61,7 +62,7 @@ pub(crate) struct Explanation {
 }
 
 impl ProblemCode {
-    pub(crate) const ALL: [Self; 37] = [
+    pub(crate) const ALL: [Self; 38] = [
         Self::InvalidRequest,
         Self::InvalidQuery,
         Self::Unauthorized,
@@ -97,6 +98,7 @@ impl ProblemCode {
         Self::WorkerLost,
         Self::UnavailableTooLong,
         Self::QueryFailed,
+        Self::ValueUnrepresentable,
         Self::SourceConflict,
         Self::SourceLimit,
     ];
@@ -381,6 +383,13 @@ impl ProblemCode {
                 meaning: "The query is valid, but the data does not allow it: a division by zero, a text that is no number, a document that is no JSON. `detail` says what kind of fault it is, with the class of its SQLSTATE and the column where the database tells.",
                 remedy: "Leave out the column that it is about, or the rows, by a filter or another time range. If every report of the dataset fails, tell its operator, whose log has more.",
             },
+            Self::ValueUnrepresentable => Explanation {
+                name: "value_unrepresentable",
+                status: StatusCode::BAD_REQUEST,
+                title: "Value cannot be represented",
+                meaning: "A value is not of its column's type, or the file's format cannot hold it: text in an integer column, a BLOB or text that is no UTF-8 in a string column, a number out of range. `detail` names the column and, where it is known, the row.",
+                remedy: "Leave the column out, or the row, by a filter or another time range, or have the operator correct the data or the catalog. The same request ends in the same way, however often it is sent.",
+            },
             Self::SourceConflict => Explanation {
                 name: "source_conflict",
                 status: StatusCode::SERVICE_UNAVAILABLE,
@@ -412,6 +421,7 @@ impl From<FailureCode> for ProblemCode {
             FailureCode::WorkerLost => Self::WorkerLost,
             FailureCode::UnavailableTooLong => Self::UnavailableTooLong,
             FailureCode::QueryFailed => Self::QueryFailed,
+            FailureCode::ValueUnrepresentable => Self::ValueUnrepresentable,
             FailureCode::SourceConflict => Self::SourceConflict,
             FailureCode::SourceLimit => Self::SourceLimit,
             FailureCode::Internal => Self::Internal,

@@ -9,7 +9,7 @@ use waybill_shared::ledger::Cancel;
 
 use crate::actions::operation;
 use crate::auth::Authenticated;
-use crate::export_view::{ExportView, actions, downloadable, shown_status};
+use crate::export_view::{ExportView, actions, downloadable, retry, shown_status};
 use crate::links::Links;
 use crate::openapi::problems;
 use crate::problem::{Problem, ProblemCode};
@@ -62,7 +62,9 @@ fn finished(export: &Export, links: &Links) -> Problem {
     if downloadable(export, now).is_some() {
         problem
     } else {
-        problem.allow(links.export_again())
+        retry(export, links)
+            .into_iter()
+            .fold(problem, Problem::allow)
     }
 }
 

@@ -14,7 +14,7 @@ use waybill_shared::ledger::Page;
 use crate::actions::{Action, operation};
 use crate::auth::Authenticated;
 use crate::etag;
-use crate::export_view::{ExportList, ExportView, downloadable, shown_status};
+use crate::export_view::{ExportList, ExportView, downloadable, retry, shown_status};
 use crate::links::Links;
 use crate::negotiate::Preferences;
 use crate::openapi::problems;
@@ -298,9 +298,9 @@ fn without_file(export: &Export, links: &Links) -> Problem {
             "The file was kept as long as it should be, and is gone.",
         ),
     };
-    problem
-        .allow(links.self_action(export.id))
-        .allow(links.export_again())
+    retry(export, links)
+        .into_iter()
+        .fold(problem.allow(links.self_action(export.id)), Problem::allow)
 }
 
 /// An export with a link of its own. Where no link can be made now, it is the route that makes one later.

@@ -57,7 +57,7 @@ pub(crate) async fn get_report_catalog(
 
 problems!(QueryProblems:
     InvalidRequest, InvalidQuery, CellTooLarge, Forbidden, NotAcceptable, RequestTimeout, PayloadTooLarge,
-    UnsupportedMediaType, Overloaded, QueryTimeout, QueryFailed, SourceConflict, SourceLimit,
+    UnsupportedMediaType, Overloaded, QueryTimeout, QueryFailed, ValueUnrepresentable, SourceConflict, SourceLimit,
     DatabaseUnavailable, Internal);
 
 /// Answer a query at once
@@ -152,7 +152,7 @@ async fn query(
 problems!(ExportQueryProblems:
     InvalidRequest, InvalidQuery, Forbidden, NotAcceptable, RequestTimeout, PayloadTooLarge,
     UnsupportedMediaType, IdempotencyKeyReused, TooManyActiveExports, QueueFull, Overloaded,
-    QueryTimeout, QueryFailed, SourceConflict, SourceLimit,
+    QueryTimeout, QueryFailed, ValueUnrepresentable, SourceConflict, SourceLimit,
     DatabaseUnavailable, Internal);
 
 /// Export a query

@@ -6,7 +6,7 @@
 use arrow_array::{Array, RecordBatch, StringArray};
 
 use super::cells::{Cells, Values, cells, write_uuid};
-use super::temporal::{OutOfRange, write_date, write_timestamp};
+use super::temporal::{write_date, write_timestamp};
 use super::{EncodeError, Encoder, Trailer, float};
 use crate::column::Column;
 
@@ -19,8 +19,8 @@ use crate::column::Column;
 /// | integer | every digit |
 /// | float | the shortest digits that read back the same, as `PostgreSQL` lays them out (`5000`, `1e-05`, `1e+15`); `NaN`, `Infinity`, `-Infinity` |
 /// | boolean | `true`, `false` |
-/// | timestamp | RFC 3339 in UTC, only the fractional digits that are needed (`2026-04-24T00:00:00.5Z`) |
-/// | date | `YYYY-MM-DD` |
+/// | timestamp | RFC 3339 in UTC, only the fractional digits that are needed (`2026-04-24T00:00:00.5Z`); outside the years 0001 to 9999 as `PostgreSQL` writes it in UTC (`15000-01-01 00:00:00+00`, `0044-03-15 00:00:00+00 BC`, `infinity`, `-infinity`) |
+/// | date | `YYYY-MM-DD`; outside the years 0001 to 9999 as `PostgreSQL` writes it (`15000-01-01`, `0044-03-15 BC`, `infinity`, `-infinity`) |
 /// | UUID | hyphenated, lower case |
 ///
 /// The formula guard puts a `'` before a **string** that a spreadsheet may run instead of showing it: one that
@@ -89,12 +89,7 @@ impl Encoder for CsvEncoder {
                 if column.cells.is_null(row) {
                     out.extend_from_slice(null);
                 } else {
-                    self.write_value(column, row, out).map_err(|OutOfRange| {
-                        EncodeError::Unrepresentable {
-                            column: self.columns[index].name.clone(),
-                            reason: OutOfRange::REASON,
-                        }
-                    })?;
+                    self.write_value(column, row, out);
                 }
             }
             out.push(b'\n');
@@ -107,12 +102,7 @@ impl Encoder for CsvEncoder {
 
 impl CsvEncoder {
     #[inline]
-    fn write_value(
-        &self,
-        column: &CsvCells<'_>,
-        row: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<(), OutOfRange> {
+    fn write_value(&self, column: &CsvCells<'_>, row: usize, out: &mut Vec<u8>) {
         match column.cells.values {
             Values::String(texts) => {
                 let guard = self.formula_guard && starts_formula(texts.value(row));
@@ -127,11 +117,10 @@ impl CsvEncoder {
             Values::Float(values) => write_float(values[row], out),
             Values::Boolean(values) if values.value(row) => out.extend_from_slice(b"true"),
             Values::Boolean(_) => out.extend_from_slice(b"false"),
-            Values::Timestamp(values) => write_timestamp(values[row], out)?,
-            Values::Date(values) => write_date(values[row], out)?,
+            Values::Timestamp(values) => write_timestamp(values[row], out),
+            Values::Date(values) => write_date(values[row], out),
             Values::Uuid(values) => write_uuid(values.value(row), out),
         }
-        Ok(())
     }
 }
 

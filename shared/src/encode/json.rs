@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use chrono::{DateTime, Utc};
 
 use super::cells::{Cells, Values, cells, write_uuid};
-use super::temporal::{OutOfRange, write_date, write_timestamp};
+use super::temporal::{write_date, write_timestamp};
 use super::{EncodeError, Encoder, Trailer, float};
 use crate::column::Column;
 
@@ -35,7 +35,8 @@ pub struct JsonEncoder {
     /// What stands before each value of a row: `{"first":`, then `,"second":` …
     keys: Vec<Vec<u8>>,
     as_of: DateTime<Utc>,
-    has_rows: bool,
+    /// So many were begun.
+    rows: u64,
 }
 
 impl JsonEncoder {
@@ -52,7 +53,7 @@ impl JsonEncoder {
             keys: keys.collect(),
             columns: columns.to_vec(),
             as_of,
-            has_rows: false,
+            rows: 0,
         }
     }
 }
@@ -60,10 +61,7 @@ impl JsonEncoder {
 impl Encoder for JsonEncoder {
     fn begin(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"as_of\":\"");
-        if write_timestamp(self.as_of.timestamp_micros(), out).is_err() {
-            // No clock shows such a year; chrono has an extended notation for it.
-            out.extend_from_slice(self.as_of.to_rfc3339().as_bytes());
-        }
+        write_timestamp(self.as_of.timestamp_micros(), out);
         out.extend_from_slice(b"\",\"columns\":");
         serde_json::to_writer(&mut *out, &self.columns)
             .expect("names of columns are valid JSON strings");
@@ -77,10 +75,10 @@ impl Encoder for JsonEncoder {
             columns.iter().map(Cells::text_size).sum::<usize>() + row_size * batch.num_rows(),
         );
         for row in 0..batch.num_rows() {
-            if self.has_rows {
+            if self.rows > 0 {
                 out.push(b',');
             }
-            self.has_rows = true;
+            self.rows += 1;
             for (index, column) in columns.iter().enumerate() {
                 out.extend_from_slice(&self.keys[index]);
                 if column.is_null(row) {
@@ -89,6 +87,7 @@ impl Encoder for JsonEncoder {
                     write_value(&column.values, row, out).map_err(|reason| {
                         EncodeError::Unrepresentable {
                             column: self.columns[index].name.clone(),
+                            row: self.rows,
                             reason,
                         }
                     })?;
@@ -125,12 +124,12 @@ fn write_value(values: &Values<'_>, row: usize, out: &mut Vec<u8>) -> Result<(),
         Values::Boolean(_) => out.extend_from_slice(b"false"),
         Values::Timestamp(values) => {
             out.push(b'"');
-            write_timestamp(values[row], out).map_err(|OutOfRange| OutOfRange::REASON)?;
+            write_timestamp(values[row], out);
             out.push(b'"');
         }
         Values::Date(values) => {
             out.push(b'"');
-            write_date(values[row], out).map_err(|OutOfRange| OutOfRange::REASON)?;
+            write_date(values[row], out);
             out.push(b'"');
         }
         Values::Uuid(values) => {

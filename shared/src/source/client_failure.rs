@@ -1,6 +1,7 @@
 //! What a client reads of an error that lies in its query, in the data or in a limit of the database.
 
 use super::{QueryFault, SourceError};
+use crate::encode::EncodeError;
 use crate::export::{Failure, FailureCode};
 
 impl SourceError {
@@ -20,11 +21,13 @@ impl SourceError {
                 ),
             ),
             Self::Query(fault) => (FailureCode::QueryFailed, fault.detail()),
-            Self::Value { column, reason } => (
-                FailureCode::QueryFailed,
-                format!(
-                    "The column {column} has a value that is not of its type: {reason}. Leave the column or the row out, or ask the operator to correct the data or the catalog."
-                ),
+            Self::Value {
+                column,
+                row,
+                reason,
+            } => (
+                FailureCode::ValueUnrepresentable,
+                unrepresentable(column, *row, reason),
             ),
             Self::TooLarge(oversize) => (FailureCode::CellTooLarge, oversize.advice()),
             _ => return None,
@@ -50,6 +53,31 @@ impl SourceError {
             | Self::TooLarge(_) => false,
         }
     }
+}
+
+impl EncodeError {
+    /// The same of a file that cannot be written. `None` where the encoder is to blame.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        match self {
+            Self::Unrepresentable {
+                column,
+                row,
+                reason,
+            } => Some(Failure {
+                code: FailureCode::ValueUnrepresentable,
+                detail: unrepresentable(column, Some(*row), reason),
+            }),
+            Self::SchemaMismatch { .. } => None,
+        }
+    }
+}
+
+fn unrepresentable(column: &str, row: Option<u64>, reason: &str) -> String {
+    let place = row.map_or_else(String::new, |row| format!(", in row {row} of the file,"));
+    format!(
+        "The column {column} has{place} a value that is not of its type: {reason}. Leave the column or the row out, or ask the operator to correct the data or the catalog."
+    )
 }
 
 impl QueryFault {

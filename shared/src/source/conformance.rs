@@ -855,9 +855,14 @@ async fn an_unfit_value_fails_and_names_its_column<B: Backend>(backend: &B) {
     let sources = sources(backend.source());
     let error = file(&sources, &plan).await.expect_err("an unfit value");
     assert!(
-        matches!(&error, SourceError::Value { column: named, .. } if named == column),
+        matches!(&error, SourceError::Value { column: named, row: Some(1), .. } if named == column),
         "{error}"
     );
+    assert!(!error.may_pass(), "{error}");
+    let failure = error.failure().expect("a client can act");
+    assert_eq!(failure.code, FailureCode::ValueUnrepresentable, "{error}");
+    let place = format!("The column {column} has, in row 1 of the file, a value");
+    assert!(failure.detail.starts_with(&place), "{failure:?}");
     let other = self::plan(json!({ "dataset": "things", "dimensions": ["s"] }));
     file(&sources, &other).await.expect("another column");
 }
@@ -921,13 +926,14 @@ async fn a_fault_in_the_data_is_told_without_the_data(backend: &impl Backend) {
     ] {
         let error = file(&sources, &plan_of(&catalog, "a", query)).await;
         let error = error.expect_err("the data does not allow it");
-        assert!(
-            matches!(error, SourceError::Query(_) | SourceError::Value { .. }),
-            "{error}"
-        );
+        let expected = match &error {
+            SourceError::Query(_) => FailureCode::QueryFailed,
+            SourceError::Value { .. } => FailureCode::ValueUnrepresentable,
+            error => panic!("{error}"),
+        };
         assert!(!error.may_pass(), "{error}");
         let failure = error.failure().expect("a client can act");
-        assert_eq!(failure.code, FailureCode::QueryFailed, "{error}");
+        assert_eq!(failure.code, expected, "{error}");
         for text in [format!("{error} {error:?}"), failure.detail] {
             assert!(!text.contains("hunter2"), "{text}");
         }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use tokio_util::sync::CancellationToken;
@@ -294,7 +294,9 @@ impl Start {
         Ok(Self {
             materialized_at: DateTime::from_timestamp_micros(micros)
                 .ok_or_else(|| SourceError::Malformed("a clock beyond all years".to_owned()))?,
-            source_updated_at: newest.and_then(DateTime::from_timestamp_micros),
+            source_updated_at: newest
+                .and_then(DateTime::from_timestamp_micros)
+                .filter(|newest| (1..=9999).contains(&newest.year())),
             process: clock.try_get(1).map_err(failed)?,
         })
     }

@@ -378,6 +378,7 @@ impl Reader {
                 Found::Stray(reason) => {
                     return Err(SourceError::Value {
                         column: TimeCheck::COLUMN.to_owned(),
+                        row: None,
                         reason: reason.to_owned(),
                     });
                 }
@@ -396,11 +397,19 @@ impl Reader {
     /// Says of a time that is no instant in which row it is, where rows have a number.
     fn with_row(&self, connection: &Connection, error: SourceError) -> SourceError {
         match (error, self.reading.statement.time_check()) {
-            (SourceError::Value { column, reason }, Some(check)) if column == TimeCheck::COLUMN => {
+            (
+                SourceError::Value {
+                    column,
+                    row: None,
+                    reason,
+                },
+                Some(check),
+            ) if column == TimeCheck::COLUMN => {
                 let place = strays::row(connection, check)
                     .map_or_else(String::new, |row| format!(", in the row with rowid {row}"));
                 SourceError::Value {
                     column,
+                    row: None,
                     reason: reason + &place,
                 }
             }
@@ -597,6 +606,7 @@ fn source_error(error: rusqlite::Error) -> SourceError {
     {
         return SourceError::Value {
             column: column.to_owned(),
+            row: None,
             reason: reason.to_owned(),
         };
     }

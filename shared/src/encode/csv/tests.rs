@@ -363,21 +363,35 @@ fn what_stands_in_the_buffer_stays() {
 }
 
 #[test]
-fn a_year_without_notation_is_an_error_that_names_the_column() {
-    for (column_type, value) in [
-        (ColumnType::Timestamp, Value::Timestamp(i64::MAX)),
-        (ColumnType::Date, Value::Date(i32::MIN)),
+fn infinite_and_remote_times_are_written_as_postgresql_does() {
+    for (column_type, value, text) in [
+        (
+            ColumnType::Timestamp,
+            Value::Timestamp(i64::MAX),
+            "infinity",
+        ),
+        (
+            ColumnType::Timestamp,
+            Value::Timestamp(i64::MIN),
+            "-infinity",
+        ),
+        (
+            ColumnType::Timestamp,
+            Value::Timestamp(253_402_300_800_500_000),
+            "10000-01-01 00:00:00.5+00",
+        ),
+        (ColumnType::Date, Value::Date(i32::MIN), "-infinity"),
+        (ColumnType::Date, Value::Date(-719_163), "0001-12-31 BC"),
     ] {
         let columns = vec![
             column("n", ColumnType::Integer),
             column("moment", column_type),
         ];
         let batch = batch(&columns, &[vec![Value::Integer(1), value]]);
-        let error = CsvEncoder::new(&columns).write(&batch, &mut Vec::new());
-        assert_eq!(
-            error.expect_err("no such year").to_string(),
-            "column moment: the year is outside 0001 to 9999"
-        );
+        let mut out = Vec::new();
+        let written = CsvEncoder::new(&columns).write(&batch, &mut out);
+        written.expect("every instant has a notation");
+        assert_eq!(String::from_utf8(out), Ok(format!("1,{text}\n")));
     }
 }
 

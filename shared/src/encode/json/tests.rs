@@ -128,23 +128,35 @@ fn text_that_is_no_decimal_is_an_error() {
         let error = JsonEncoder::new(&columns, as_of()).write(&batch, &mut Vec::new());
         assert_eq!(
             error.expect_err(text).to_string(),
-            "column cost: the text is not a decimal number"
+            "column cost, row 1: the text is not a decimal number"
         );
     }
 }
 
 #[test]
-fn a_year_without_notation_is_an_error() {
-    for (column_type, value) in [
-        (ColumnType::Timestamp, Value::Timestamp(i64::MIN)),
-        (ColumnType::Date, Value::Date(i32::MAX)),
+fn infinite_and_remote_times_are_strings() {
+    for (column_type, value, text) in [
+        (
+            ColumnType::Timestamp,
+            Value::Timestamp(i64::MIN),
+            "-infinity",
+        ),
+        (
+            ColumnType::Timestamp,
+            Value::Timestamp(-62_135_596_800_000_001),
+            "0001-12-31 23:59:59.999999+00 BC",
+        ),
+        (ColumnType::Date, Value::Date(i32::MAX), "infinity"),
+        (ColumnType::Date, Value::Date(2_932_897), "10000-01-01"),
     ] {
         let columns = vec![column("moment", column_type)];
         let batch = batch(&columns, &[vec![value]]);
-        let error = JsonEncoder::new(&columns, as_of()).write(&batch, &mut Vec::new());
+        let mut out = Vec::new();
+        let written = JsonEncoder::new(&columns, as_of()).write(&batch, &mut out);
+        written.expect("every instant has a notation");
         assert_eq!(
-            error.expect_err("no such year").to_string(),
-            "column moment: the year is outside 0001 to 9999"
+            String::from_utf8(out),
+            Ok(format!("{{\"moment\":\"{text}\"}}"))
         );
     }
 }

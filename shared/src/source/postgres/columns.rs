@@ -19,17 +19,14 @@ use crate::source::{BATCH_ROWS, json};
 const EPOCH_DAYS: i32 = 10_957;
 const EPOCH_MICROS: i64 = EPOCH_DAYS as i64 * MICROS_PER_DAY;
 const MICROS_PER_DAY: i64 = 86_400_000_000;
-/// 0001-01-01 and 9999-12-31 in days since 1970.
-const FIRST_DAY: i32 = -719_162;
-const LAST_DAY: i32 = 2_932_896;
-const FIRST_MICRO: i64 = FIRST_DAY as i64 * MICROS_PER_DAY;
-const LAST_MICRO: i64 = (LAST_DAY as i64 + 1) * MICROS_PER_DAY - 1;
 
 /// Why a field cannot stand in its column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unfit {
     /// The server has a value that a report has no place for.
     Value(&'static str),
+    /// The text of this row of the batch, from 0, is no UTF-8.
+    Text(usize),
     /// The bytes are no value of the type.
     Form,
 }
@@ -180,8 +177,15 @@ impl Texts {
         let next = Self::new(self.bytes.len());
         let Self { bytes, offsets } = mem::replace(self, next);
         let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-        StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls)
-            .map_err(|_| Unfit::Value("text that is no UTF-8"))
+        let bytes = Buffer::from_vec(bytes);
+        StringArray::try_new(offsets.clone(), bytes.clone(), nulls).map_err(|_| {
+            let mut texts = offsets.windows(2).map(|ends| {
+                let (start, end) = (ends[0] as usize, ends[1] as usize);
+                bytes.get(start..end).map(std::str::from_utf8)
+            });
+            let broken = texts.position(|text| !matches!(text, Some(Ok(_))));
+            broken.map_or(Unfit::Form, Unfit::Text)
+        })
     }
 }
 
@@ -214,22 +218,23 @@ fn whole(field: &[u8]) -> Result<i64, Unfit> {
         .map_err(|_| Unfit::Value("a number beyond the integers of 64 bits"))
 }
 
+/// The greatest and the least number are the infinities, here and there.
 #[inline]
 fn instant(micros: i64) -> Result<i64, Unfit> {
-    match micros.checked_add(EPOCH_MICROS) {
-        Some(since_1970) if (FIRST_MICRO..=LAST_MICRO).contains(&since_1970) => Ok(since_1970),
-        _ if matches!(micros, i64::MIN | i64::MAX) => {
-            Err(Unfit::Value("infinity, which is no instant"))
-        }
-        _ => Err(Unfit::Value("an instant outside the years 0001 to 9999")),
+    match micros {
+        i64::MIN | i64::MAX => Ok(micros),
+        micros => micros
+            .checked_add(EPOCH_MICROS)
+            .filter(|since_1970| *since_1970 != i64::MAX)
+            .ok_or(Unfit::Value("an instant after the year 294246")),
     }
 }
 
+/// The same of a day; all that the server has are days since 1970, too.
 #[inline]
 fn day(days: i32) -> Result<i32, Unfit> {
-    match days.checked_add(EPOCH_DAYS) {
-        Some(since_1970) if (FIRST_DAY..=LAST_DAY).contains(&since_1970) => Ok(since_1970),
-        _ if matches!(days, i32::MIN | i32::MAX) => Err(Unfit::Value("infinity, which is no day")),
-        _ => Err(Unfit::Value("a day outside the years 0001 to 9999")),
+    match days {
+        i32::MIN | i32::MAX => Ok(days),
+        days => days.checked_add(EPOCH_DAYS).ok_or(Unfit::Form),
     }
 }

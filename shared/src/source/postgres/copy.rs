@@ -34,6 +34,8 @@ pub(super) struct CopyDecoder {
     state: State,
     limits: SizeLimits,
     rows: usize,
+    /// In the batches before.
+    rows_before: u64,
     /// Of the messages, which is about what the rows take.
     bytes: usize,
 }
@@ -65,6 +67,7 @@ impl CopyDecoder {
             state: State::Signature,
             limits,
             rows: 0,
+            rows_before: 0,
             bytes: 0,
         }
     }
@@ -117,7 +120,8 @@ impl CopyDecoder {
                         return Err(self.oversize(index, length, row_bytes));
                     }
                     if let Err(unfit) = column.append(field) {
-                        return Err(unfit.of_column(self.schema.field(index).name()));
+                        let row = self.rows_before + self.rows as u64 + 1;
+                        return Err(unfit.of_column(self.schema.field(index).name(), row));
                     }
                     after
                 }
@@ -141,6 +145,11 @@ impl CopyDecoder {
         })
     }
 
+    /// The row that comes next, from 1.
+    pub(super) fn next_row(&self) -> u64 {
+        self.rows_before + self.rows as u64 + 1
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.rows >= BATCH_ROWS || self.bytes >= self.limits.batch
     }
@@ -152,12 +161,14 @@ impl CopyDecoder {
 
     /// The rows so far, as a batch; the decoder goes on with the next.
     pub(super) fn take(&mut self) -> Result<RecordBatch, SourceError> {
+        let before = self.rows_before;
+        self.rows_before += self.rows as u64;
         (self.rows, self.bytes) = (0, 0);
         let mut arrays = Vec::with_capacity(self.columns.len());
         for (index, column) in self.columns.iter_mut().enumerate() {
             let array = column.finish();
             let name = self.schema.field(index).name();
-            arrays.push(array.map_err(|unfit| unfit.of_column(name))?);
+            arrays.push(array.map_err(|unfit| unfit.of_column(name, before + 1))?);
         }
         RecordBatch::try_new(Arc::clone(&self.schema), arrays)
             .map_err(|error| SourceError::Malformed(error.to_string()))
@@ -200,13 +211,20 @@ fn malformed(text: &str) -> SourceError {
     SourceError::Malformed(text.to_owned())
 }
 
+/// What is wrong with a text, whoever finds it.
+pub(super) const NO_UTF_8: &str = "text that is no UTF-8";
+
 impl Unfit {
-    fn of_column(self, name: &str) -> SourceError {
+    /// `row` is the one that was read, or the first of the batch.
+    fn of_column(self, name: &str, row: u64) -> SourceError {
+        let value = |reason: &str, row| SourceError::Value {
+            column: name.to_owned(),
+            row: Some(row),
+            reason: reason.to_owned(),
+        };
         match self {
-            Self::Value(reason) => SourceError::Value {
-                column: name.to_owned(),
-                reason: reason.to_owned(),
-            },
+            Self::Value(reason) => value(reason, row),
+            Self::Text(index) => value(NO_UTF_8, row + index as u64),
             Self::Form => SourceError::Malformed(format!(
                 "a field of column {name} that is not of its type's form"
             )),

@@ -11,8 +11,9 @@ use sqlx::error::DatabaseError;
 use tokio_util::sync::CancellationToken;
 
 use super::connections::{Connections, Lease};
-use super::copy::CopyDecoder;
+use super::copy::{CopyDecoder, NO_UTF_8};
 use super::failure::{Phase, reading_error};
+use crate::column::{Column, ColumnType};
 use crate::source::batches::{Abandoned, BatchSender};
 use crate::source::{Reading, SourceError};
 
@@ -93,7 +94,10 @@ async fn read(lease: &mut Lease, reading: &Reading, batches: &BatchSender) -> En
     while let Some(message) = messages.next().await {
         let message = match message {
             Ok(message) => message,
-            Err(error) => return End::Failed(read_error(&error, Phase::Runs, reading)),
+            Err(error) => {
+                let error = read_error(&error, Phase::Runs, reading);
+                return End::Failed(of_text(error, &reading.columns, decoder.next_row()));
+            }
         };
         if let Err(error) = decoder.push(&message) {
             return End::Abandoned(Some(error));
@@ -119,6 +123,26 @@ async fn read(lease: &mut Lease, reading: &Reading, batches: &BatchSender) -> En
             End::Whole
         }
         Err(error) => End::Failed(error),
+    }
+}
+
+/// A text that the server cannot send in UTF-8. It names no column: those of texts.
+fn of_text(error: SourceError, columns: &[Column], row: u64) -> SourceError {
+    let SourceError::Query(fault) = &error else {
+        return error;
+    };
+    let has_text =
+        |column: &&Column| matches!(column.column_type, ColumnType::String | ColumnType::Json);
+    let texts: Vec<&str> = (columns.iter().filter(has_text))
+        .map(|column| column.name.as_str())
+        .collect();
+    match fault.sqlstate.as_deref() {
+        Some("22021" | "22P05") if !texts.is_empty() => SourceError::Value {
+            column: texts.join(" or "),
+            row: Some(row),
+            reason: NO_UTF_8.to_owned(),
+        },
+        _ => error,
     }
 }
 

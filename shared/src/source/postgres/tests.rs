@@ -67,8 +67,9 @@ impl Backend for Things {
     }
 
     const UNFIT: (&'static str, &'static str) = (
-        "INSERT INTO things (org, at, day) VALUES ('a', '2026-01-05', 'infinity')",
-        "day",
+        "ALTER TABLE things ALTER i TYPE numeric;
+         INSERT INTO things (org, at, i) VALUES ('a', '2026-01-05', 1.5)",
+        "i",
     );
 }
 

@@ -26,6 +26,8 @@ pub(super) struct BatchBuilder {
     columns: Vec<ColumnBuilder>,
     limits: SizeLimits,
     rows: usize,
+    /// In the batches before.
+    rows_before: u64,
     bytes: usize,
 }
 
@@ -39,6 +41,7 @@ impl BatchBuilder {
                 .collect(),
             limits,
             rows: 0,
+            rows_before: 0,
             bytes: 0,
         }
     }
@@ -55,6 +58,7 @@ impl BatchBuilder {
             }
             column.append(stored).map_err(|reason| SourceError::Value {
                 column: self.schema.field(index).name().clone(),
+                row: Some(self.rows_before + self.rows as u64 + 1),
                 reason: reason.to_owned(),
             })?;
         }
@@ -92,6 +96,7 @@ impl BatchBuilder {
 
     /// The rows so far, as a batch; the builder starts anew.
     pub(super) fn take(&mut self) -> Result<RecordBatch, SourceError> {
+        self.rows_before += self.rows as u64;
         (self.rows, self.bytes) = (0, 0);
         let arrays: Vec<ArrayRef> = self.columns.iter_mut().map(ColumnBuilder::finish).collect();
         RecordBatch::try_new(Arc::clone(&self.schema), arrays)

@@ -94,5 +94,5 @@ fn text_must_be_utf_8() {
         b"\0\x02\xff\xff\xff\xff\0\0\0\x01\xa9",
     ];
     let ended = decoded(&[HEADER, halves[0], halves[1], END]);
-    assert!(matches!(ended, Err(SourceError::Value { column, .. }) if column == "s"));
+    assert!(matches!(ended, Err(SourceError::Value { column, row: Some(1), .. }) if column == "s"));
 }

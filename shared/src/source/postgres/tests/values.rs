@@ -6,40 +6,46 @@ use super::Things;
 use crate::catalog::Catalog;
 use crate::query::ReportPlan;
 use crate::source::SourceError;
-use crate::source::conformance::{Backend, CATALOG, file, plan_of, sources};
+use crate::source::conformance::{Backend, CATALOG, file, open, plan_of, sources};
 
 fn plan(query: serde_json::Value) -> ReportPlan {
     plan_of(CATALOG, "a", query)
 }
 
 #[tokio::test]
-async fn infinite_and_remote_times_name_their_column() {
-    for (column, value) in [
-        ("at", "infinity"),
-        ("at", "-infinity"),
-        ("at", "0044-03-15 BC"),
-        ("at", "10000-01-01"),
-        ("day", "infinity"),
-        ("day", "-infinity"),
-        ("day", "0001-12-31 BC"),
-        ("day", "10000-01-01"),
-    ] {
-        let things = Things::new();
+async fn infinite_and_remote_times_arrive_as_the_server_writes_them() {
+    let things = Things::new();
+    let values = [
+        "infinity",
+        "-infinity",
+        "0044-03-15 BC",
+        "0001-12-31 BC",
+        "4713-01-01 BC",
+        "10000-01-01",
+        "15000-06-30",
+        "294246-12-31",
+    ];
+    things.execute("ALTER TABLE things ADD seen timestamptz DEFAULT '2026-01-05'");
+    for (i, value) in values.iter().enumerate() {
         things.execute(&format!(
-            "ALTER TABLE things ADD seen timestamptz DEFAULT '2026-01-05';
-             INSERT INTO things (org, i, {column}) VALUES ('a', 1, '{value}')"
+            "SET TIME ZONE 'UTC'; INSERT INTO things (org, i, at, day) VALUES ('a', {i}, '{value}', '{value}')"
         ));
-        let catalog = CATALOG
-            .replace("time = \"at\"", "time = \"seen\"")
-            .replace("updated = \"at\"", "updated = \"seen\"");
-        let query = json!({ "dataset": "things", "dimensions": ["i", column] });
-        let error = file(&sources(things.source()), &plan_of(&catalog, "a", query)).await;
-        let error = error.expect_err("no such instant");
-        assert!(
-            matches!(&error, SourceError::Value { column: named, .. } if named == column),
-            "{value}: {error}"
-        );
     }
+    let catalog = CATALOG.replace("time = \"at\"", "time = \"seen\"");
+    let query = json!({ "dataset": "things", "dimensions": ["i", "at", "day"], "order_by": [{ "dimension": "i" }] });
+    let plan = plan_of(&catalog, "a", query);
+    let csv = file(&sources(things.source()), &plan).await;
+    let expected = things.database.psql(
+        "SET TIME ZONE 'UTC'; COPY (SELECT i, at, day FROM things ORDER BY i) TO STDOUT (FORMAT csv, HEADER)",
+    );
+    assert!(expected.contains("2,0044-03-15 00:00:00+00 BC,0044-03-15 BC"));
+    assert_eq!(csv.expect("a report").trim_end(), expected);
+    // The newest row is at infinity, which is no freshness.
+    let snapshot = open(&sources(things.source()), &plan).await;
+    assert_eq!(snapshot.expect("a snapshot").source_updated_at, None);
+    things.execute("DELETE FROM things WHERE at = 'infinity'");
+    let snapshot = open(&sources(things.source()), &plan).await;
+    assert_eq!(snapshot.expect("a snapshot").source_updated_at, None);
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ fn numbers() -> Value {
 /// What the report says of the time, and of no other column.
 async fn refusal(things: &Things, plan: &ReportPlan) -> String {
     match report(things, plan).await {
-        Err(SourceError::Value { column, reason }) if column == "time" => reason,
+        Err(SourceError::Value { column, reason, .. }) if column == "time" => reason,
         other => panic!("expected a refusal of the time, got {other:?}"),
     }
 }
