@@ -1,9 +1,11 @@
 //! Values and types that only PostgreSQL has, and what the catalog may not say of them.
 
 use serde_json::json;
+use waybill_test_services::postgres::Cluster;
 
-use super::Things;
+use super::{TABLE, Things, source};
 use crate::catalog::Catalog;
+use crate::export::FailureCode;
 use crate::query::ReportPlan;
 use crate::source::SourceError;
 use crate::source::conformance::{Backend, CATALOG, file, open, plan_of, sources};
@@ -46,6 +48,38 @@ async fn infinite_and_remote_times_arrive_as_the_server_writes_them() {
     things.execute("DELETE FROM things WHERE at = 'infinity'");
     let snapshot = open(&sources(things.source()), &plan).await;
     assert_eq!(snapshot.expect("a snapshot").source_updated_at, None);
+}
+
+/// A text that the server cannot send is found where it sends it.
+#[tokio::test]
+async fn text_that_is_no_utf_8_names_its_row() {
+    let database = Cluster::shared().database();
+    let ascii = format!("{}_ascii", database.name());
+    let psql = |name: &str, sql: &str| Cluster::shared().psql(name, sql);
+    psql(
+        "postgres",
+        &format!(
+            "CREATE DATABASE {ascii} ENCODING 'SQL_ASCII' LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+        ),
+    );
+    psql(
+        &ascii,
+        &format!(
+            "{TABLE};
+             INSERT INTO things (org, at, i, s) SELECT 'a', '2026-01-05', n, 'x' FROM generate_series(1, 20000) AS n;
+             UPDATE things SET s = E'\\xff' WHERE i = 12345"
+        ),
+    );
+    let url = database.url().replace(database.name(), &ascii);
+    let query = json!({ "dataset": "things", "dimensions": ["i", "s"], "order_by": [{ "dimension": "i" }] });
+    let error = file(&sources(source(url)), &plan(query)).await;
+    let error = error.expect_err("no text");
+    assert!(
+        matches!(&error, SourceError::Value { column, row: Some(12_345), .. } if column == "s"),
+        "{error}"
+    );
+    let failure = error.failure().expect("a client can act");
+    assert_eq!(failure.code, FailureCode::ValueUnrepresentable);
 }
 
 #[tokio::test]
