@@ -1,6 +1,6 @@
 //! The embedded store: S3 on a folder, reached over HTTP like any other.
 //!
-//! A request passes [`gate`] and [`front`], then the library that knows S3, then [`objects`].
+//! A request passes [`mod@gate`] and [`mod@front`], then the library that knows S3, then [`objects`].
 
 mod front;
 mod gate;
