@@ -29,11 +29,11 @@ mod org_lines;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use waybill_shared::caller::OrgId;
-use waybill_shared::config::InlineSettings;
-use waybill_shared::ledger::{Backlog, Ledger, LedgerError};
-use waybill_shared::query::ReportPlan;
-use waybill_shared::source::{RowEstimate, SourceError, Sources};
+use waybill_config::InlineSettings;
+use waybill_ledger::{Backlog, Ledger, LedgerError};
+use waybill_report::caller::OrgId;
+use waybill_report::query::ReportPlan;
+use waybill_report::source::{RowEstimate, SourceError, Sources};
 
 use self::fair_slots::FairSlots;
 pub(crate) use self::fair_slots::Permit;

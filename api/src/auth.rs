@@ -20,9 +20,9 @@ use governor::clock::DefaultClock;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use waybill_shared::caller::{Caller, OrgId, Role};
-use waybill_shared::config::LimitSettings;
-use waybill_shared::keys::{ApiKey, Keys};
+use waybill_config::LimitSettings;
+use waybill_ledger::keys::{ApiKey, Keys};
+use waybill_report::caller::{Caller, OrgId, Role};
 
 use crate::boundary;
 use crate::openapi;

@@ -12,7 +12,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use mime::Mime;
 use tokio::time::{Instant, timeout, timeout_at};
-use waybill_shared::query::{Fault, FaultCode};
+use waybill_report::query::{Fault, FaultCode};
 
 use crate::problem::{Problem, ProblemCode};
 use crate::state::ApiState;

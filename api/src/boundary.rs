@@ -23,9 +23,9 @@ use http::{HeaderMap, HeaderValue, Method};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 use uuid::Uuid;
-use waybill_shared::caller::Caller;
-use waybill_shared::export::ExportId;
-use waybill_shared::telemetry::chain;
+use waybill_ledger::export::ExportId;
+use waybill_report::caller::Caller;
+use waybill_telemetry::chain;
 
 use crate::problem::Problem;
 

@@ -7,11 +7,11 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, StatusCode};
-use waybill_shared::caller::Caller;
-use waybill_shared::export::Export;
-use waybill_shared::ledger::{Enqueued, Lane, NewExport, Sharing, Terms};
-use waybill_shared::query::ReportPlan;
-use waybill_shared::source::RowEstimate;
+use waybill_ledger::export::Export;
+use waybill_ledger::{Enqueued, Lane, NewExport, Sharing, Terms};
+use waybill_report::caller::Caller;
+use waybill_report::query::ReportPlan;
+use waybill_report::source::RowEstimate;
 
 use crate::boundary;
 use crate::links::Links;

@@ -2,7 +2,7 @@
 
 use http::header::IF_NONE_MATCH;
 use http::{HeaderMap, HeaderValue};
-use waybill_shared::export::{Export, ExportStatus};
+use waybill_ledger::export::{Export, ExportStatus};
 
 /// The weak tag of an export's state, as it is shown. Links and what passes with time (lag, hints) are
 /// not part of it: they change without the export changing.

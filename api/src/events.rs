@@ -19,8 +19,8 @@ use tokio::time::sleep;
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
-use waybill_shared::caller::Caller;
-use waybill_shared::export::{Export, ExportId};
+use waybill_ledger::export::{Export, ExportId};
+use waybill_report::caller::Caller;
 
 use crate::etag;
 use crate::export_view::{ExportView, shown_status};

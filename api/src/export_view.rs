@@ -6,10 +6,10 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
-use waybill_shared::bucket::Link;
-use waybill_shared::encode::Format;
-use waybill_shared::export::{Export, ExportStatus, FailureCode, Receipt};
-use waybill_shared::query::ReportQuery;
+use waybill_ledger::export::{Export, ExportStatus, FailureCode, Receipt};
+use waybill_report::encode::Format;
+use waybill_report::query::ReportQuery;
+use waybill_store::Link;
 
 use crate::actions::AllowedAction;
 use crate::inline::lag_ms;

@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, Uri};
-use waybill_shared::query::{Fault, FaultCode};
+use waybill_report::query::{Fault, FaultCode};
 
 use crate::problem::{Problem, ProblemCode};
 

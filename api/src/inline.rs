@@ -8,12 +8,12 @@ use std::string::FromUtf8Error;
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
-use waybill_shared::config::{ExportSettings, InlineSettings};
-use waybill_shared::encode::{EncodeError, Trailer, encoder, slices};
-use waybill_shared::export::freshness_lag;
-use waybill_shared::query::ReportPlan;
-use waybill_shared::size::{Oversize, SizeLimits};
-use waybill_shared::source::{SourceError, Sources};
+use waybill_config::{ExportSettings, InlineSettings};
+use waybill_report::encode::{EncodeError, Trailer, encoder, slices};
+use waybill_report::freshness::freshness_lag;
+use waybill_report::query::ReportPlan;
+use waybill_report::size::{Oversize, SizeLimits};
+use waybill_report::source::{SourceError, Sources};
 
 /// What an answer at once may cost.
 #[derive(Clone, Copy, Debug)]

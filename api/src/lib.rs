@@ -40,7 +40,7 @@ use std::io;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use waybill_shared::config::LimitSettings;
+use waybill_config::LimitSettings;
 
 pub use auth::Access;
 pub use gate::{Cors, Gate, HostError, Refusal};

@@ -9,7 +9,7 @@ use axum::extract::{FromRequestParts, OriginalUri};
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::Authority;
-use waybill_shared::export::ExportId;
+use waybill_ledger::export::ExportId;
 
 use crate::actions::{Action, AllowedAction, operation};
 use crate::state::ApiState;

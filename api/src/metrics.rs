@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::gauge::ConstGauge;
-use waybill_shared::metrics::{ProcessMetrics, Sampled};
+use waybill_ledger::metrics::ProcessMetrics;
+use waybill_telemetry::metrics::Sampled;
 
 use crate::admission::Admission;
 use crate::waiting::Waiting;

@@ -2,7 +2,7 @@
 //!
 //! Knows how parameters are written, not which of them there are. All faults are reported at once.
 
-use waybill_shared::query::Fault;
+use waybill_report::query::Fault;
 
 use crate::problem::Problem;
 

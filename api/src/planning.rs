@@ -5,8 +5,8 @@
 //! organisations share as they share slots.
 
 use bytes::Bytes;
-use waybill_shared::caller::Caller;
-use waybill_shared::query::{Rejection, ReportPlan, ReportRequest};
+use waybill_report::caller::Caller;
+use waybill_report::query::{Rejection, ReportPlan, ReportRequest};
 
 use crate::problem::Problem;
 use crate::routes::reports::overloaded;

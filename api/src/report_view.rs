@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
-use waybill_shared::caller::Caller;
-use waybill_shared::catalog::{Catalog, Dataset, Field, Grain};
-use waybill_shared::column::{Column, ColumnType};
-use waybill_shared::encode::Format;
-use waybill_shared::query::{FilterOp, ReportPlan, ReportQuery};
+use waybill_report::caller::Caller;
+use waybill_report::catalog::{Catalog, Dataset, Field, Grain};
+use waybill_report::column::{Column, ColumnType};
+use waybill_report::encode::Format;
+use waybill_report::query::{FilterOp, ReportPlan, ReportQuery};
 
 use crate::inline::InlineReport;
 

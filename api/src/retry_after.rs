@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rand::RngExt;
-use waybill_shared::export::{Export, ExportStatus};
+use waybill_ledger::export::{Export, ExportStatus};
 
 /// The longest wait that a client is told, jitter aside.
 pub(crate) const MOST: Duration = Duration::from_secs(300);

@@ -11,8 +11,8 @@ use http::{HeaderValue, StatusCode};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use waybill_shared::metrics::ProcessMetrics;
-use waybill_shared::readiness::Readiness;
+use waybill_ledger::metrics::ProcessMetrics;
+use waybill_readiness::Readiness;
 
 use crate::auth::Access;
 use crate::boundary::boundary;

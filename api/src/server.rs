@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
-use waybill_shared::config::LimitSettings;
+use waybill_config::LimitSettings;
 
 use crate::head::LARGEST_HEAD;
 use activity::{Activity, Timeouts};

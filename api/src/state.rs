@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use tokio_util::sync::CancellationToken;
-use waybill_shared::bucket::Bucket;
-use waybill_shared::catalog::Catalog;
-use waybill_shared::config::{ExportSettings, InlineSettings, LimitSettings};
-use waybill_shared::ledger::Ledger;
-use waybill_shared::metrics::ProcessMetrics;
-use waybill_shared::readiness::Readiness;
-use waybill_shared::source::Sources;
+use waybill_config::{ExportSettings, InlineSettings, LimitSettings};
+use waybill_ledger::Ledger;
+use waybill_ledger::metrics::ProcessMetrics;
+use waybill_readiness::Readiness;
+use waybill_report::catalog::Catalog;
+use waybill_report::source::Sources;
+use waybill_store::Bucket;
 
 use crate::admission::Admission;
 use crate::auth::{Access, Authenticator};

@@ -7,9 +7,9 @@ mod table;
 
 use serde::ser::{Serialize, Serializer};
 use utoipa::ToSchema;
-use waybill_shared::ledger::{Backlog, Lane, OrgActivity};
-use waybill_shared::metrics::{AttemptMetrics, Outcome};
-use waybill_shared::readiness::{Missing, NotReady};
+use waybill_ledger::metrics::{AttemptMetrics, Outcome};
+use waybill_ledger::{Backlog, Lane, OrgActivity};
+use waybill_readiness::{Missing, NotReady};
 
 use crate::metrics::ApiMetrics;
 use crate::problem::ProblemCode;

@@ -4,8 +4,8 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::time::sleep;
-use waybill_shared::caller::Caller;
-use waybill_shared::export::{Export, ExportId};
+use waybill_ledger::export::{Export, ExportId};
+use waybill_report::caller::Caller;
 
 use crate::problem::Problem;
 use crate::state::ApiState;

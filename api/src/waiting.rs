@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use waybill_shared::caller::OrgId;
+use waybill_report::caller::OrgId;
 
 use crate::admission::{Book, Drain, MeanHold};
 use crate::negotiate::{LONGEST_WAIT, Preferences};

@@ -19,9 +19,9 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 use tokio_util::task::AbortOnDropHandle;
-use waybill_shared::caller::Scope;
-use waybill_shared::export::{Export, ExportId};
-use waybill_shared::ledger::{Ledger, LedgerError, SharedReads};
+use waybill_ledger::export::{Export, ExportId};
+use waybill_ledger::{Ledger, LedgerError, SharedReads};
+use waybill_report::caller::Scope;
 
 use self::reader::Reader;
 use self::watched::{Sight, Watched, Watcher};

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use waybill_shared::catalog::{Catalog, CatalogError};
-use waybill_shared::config::Config;
+use waybill_config::Config;
+use waybill_report::catalog::{Catalog, CatalogError};
 
 use crate::fault::StartFault;
 use crate::reports::Reports;

@@ -3,8 +3,8 @@
 //! A SQLite file belongs to the one process of `waybill up`, which has it to itself: no other role may
 //! run on it. Its keys may be made from beside, since SQLite keeps writers of one file apart.
 
-use waybill_shared::config::{Config, DatabaseUrl};
-use waybill_shared::database::Database;
+use waybill_config::{Config, DatabaseUrl};
+use waybill_ledger::database::Database;
 
 use crate::fault::StartFault;
 

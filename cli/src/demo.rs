@@ -11,7 +11,7 @@ pub(crate) mod sqlite;
 use std::path::PathBuf;
 
 use clap::Args;
-use waybill_shared::config::Config;
+use waybill_config::Config;
 
 use crate::fault::StartFault;
 use crate::settings::Settings;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use waybill_shared::telemetry::{chain, escaped};
+use waybill_telemetry::{chain, escaped};
 
 use crate::output;
 

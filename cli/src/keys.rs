@@ -10,9 +10,9 @@ use anyhow::Context as _;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Subcommand};
-use waybill_shared::caller::{KeyId, OrgId, Role};
-use waybill_shared::config::Config;
-use waybill_shared::keys::{ApiKey, Keys, KeysError, NewKey};
+use waybill_config::Config;
+use waybill_ledger::keys::{ApiKey, Keys, KeysError, NewKey};
+use waybill_report::caller::{KeyId, OrgId, Role};
 
 use crate::fault::StartFault;
 use crate::settings::Settings;

@@ -27,7 +27,7 @@ mod worker;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use waybill_shared::telemetry;
+use waybill_telemetry;
 
 use crate::fault::StartFault;
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use waybill_shared::config::DatabaseUrl;
-use waybill_shared::database::{Database, DatabaseError};
+use waybill_config::DatabaseUrl;
+use waybill_ledger::database::{Database, DatabaseError};
 
 use crate::fault::StartFault;
 use crate::settings::Settings;

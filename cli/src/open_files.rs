@@ -1,7 +1,7 @@
 //! How many files a process may have open, and how many of these connections may take.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use waybill_shared::config::Config;
+use waybill_config::Config;
 
 /// Files that a process has open whatever it does: its log, its timers, its listeners, the ledger's
 /// connections, and some to spare.

@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::io::{Write as _, stderr, stdout};
 
 use anyhow::Context as _;
-use waybill_shared::telemetry::{self, escaped};
+use waybill_telemetry::{self, escaped};
 
 use crate::fault::StartFault;
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use waybill_api::{Access, ApiParts, ApiState, HealthParts};
-use waybill_shared::bucket::Bucket;
-use waybill_shared::config::{AuthMode, Config};
-use waybill_shared::database::Database;
-use waybill_shared::metrics::{ProcessMetrics, StoreMetrics};
-use waybill_shared::readiness::Readiness;
+use waybill_config::{AuthMode, Config};
+use waybill_ledger::database::Database;
+use waybill_ledger::metrics::ProcessMetrics;
+use waybill_readiness::Readiness;
+use waybill_store::Bucket;
+use waybill_store::StoreMetrics;
 use waybill_worker::WorkerParts;
 
 use crate::database;

@@ -1,8 +1,8 @@
 //! What every command runs on: a log and a runtime.
 
 use anyhow::Context as _;
-use waybill_shared::config::LogSettings;
-use waybill_shared::telemetry;
+use waybill_config::LogSettings;
+use waybill_telemetry;
 
 use crate::fault::StartFault;
 

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use waybill_shared::catalog::Catalog;
-use waybill_shared::config::{Config, DatabaseUrl};
-use waybill_shared::source::{self, Source, SourceLimits, Sources};
+use waybill_config::{Config, DatabaseUrl};
+use waybill_report::catalog::Catalog;
+use waybill_report::source::{self, Source, SourceLimits, Sources};
 
 use crate::demo;
 use crate::fault::StartFault;

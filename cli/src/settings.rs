@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use waybill_shared::config::{Config, Flag, Layers, Value};
+use waybill_config::{Config, Flag, Layers, Value};
 
 use crate::fault::StartFault;
 

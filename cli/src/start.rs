@@ -9,12 +9,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use waybill_shared::catalog::{Catalog, Findings};
-use waybill_shared::config::AuthMode;
-use waybill_shared::database::{Database, DatabaseError};
-use waybill_shared::ledger::LedgerError;
-use waybill_shared::source::Sources;
-use waybill_shared::telemetry::chain;
+use waybill_config::AuthMode;
+use waybill_ledger::LedgerError;
+use waybill_ledger::database::{Database, DatabaseError};
+use waybill_report::catalog::{Catalog, Findings};
+use waybill_report::source::Sources;
+use waybill_telemetry::chain;
 
 use crate::fault::StartFault;
 use crate::open_files::Shortage;

@@ -2,7 +2,7 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use waybill_shared::telemetry;
+use waybill_telemetry;
 
 /// A token that fires at the first SIGTERM or SIGINT.
 pub(crate) fn on_signal() -> anyhow::Result<CancellationToken> {

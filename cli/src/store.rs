@@ -20,8 +20,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower::service_fn;
 use waybill_api::Gate;
-use waybill_shared::bucket::Bucket;
-use waybill_shared::config::{LimitSettings, StorageSettings};
+use waybill_config::{LimitSettings, StorageSettings};
+use waybill_store::Bucket;
 
 use self::front::{Front, HoldersOfAKey};
 use self::objects::Objects;

@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 
 use sqlx::postgres::PgSslMode;
-use waybill_shared::config::{Config, DatabaseUrl};
-use waybill_shared::postgres::connect_options;
+use waybill_config::{Config, DatabaseUrl};
+use waybill_postgres::connect_options;
 
 /// Warns of connections to other machines that TLS does not protect, once for databases and once for
 /// stores.

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use waybill_shared::config::Config;
-use waybill_shared::database::Database;
-use waybill_shared::telemetry::escaped;
+use waybill_config::Config;
+use waybill_ledger::database::Database;
+use waybill_telemetry::escaped;
 
 use crate::data_dir::DataDir;
 use crate::fault::StartFault;

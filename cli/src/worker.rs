@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use waybill_shared::config::Config;
+use waybill_config::Config;
 
 use crate::fault::StartFault;
 use crate::parts::Parts;

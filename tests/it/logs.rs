@@ -13,8 +13,7 @@ use crate::harness::services::Services;
 const PASSWORD: &str = "a-password-of-the-database";
 
 /// All that our own code has to say, as JSON.
-const FILTER: &str =
-    "info,waybill=debug,waybill_api=debug,waybill_shared=debug,waybill_worker=debug";
+const FILTER: &str = "info,waybill=debug,waybill_api=debug,waybill_report=debug,waybill_ledger=debug,waybill_store=debug,waybill_worker=debug";
 
 fn launch(services: &Services) -> Launch {
     let url = services.database().url();

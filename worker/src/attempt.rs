@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use waybill_shared::bucket::{Bucket, BucketError, Upload};
-use waybill_shared::catalog::Catalog;
-use waybill_shared::encode::{EncodeError, Trailer, encoder, slices};
-use waybill_shared::export::{Export, Lease, Receipt, freshness_lag};
-use waybill_shared::ledger::{Ledger, LedgerError, SnapshotRecord};
-use waybill_shared::query::{Rejection, ReportPlan};
-use waybill_shared::size::SizeLimits;
-use waybill_shared::source::{RowEstimate, Snapshot, SourceError, Sources};
+use waybill_ledger::export::{Export, Lease, Receipt};
+use waybill_ledger::{Ledger, LedgerError, SnapshotRecord};
+use waybill_report::catalog::Catalog;
+use waybill_report::encode::{EncodeError, Trailer, encoder, slices};
+use waybill_report::freshness::freshness_lag;
+use waybill_report::query::{Rejection, ReportPlan};
+use waybill_report::size::SizeLimits;
+use waybill_report::source::{RowEstimate, Snapshot, SourceError, Sources};
+use waybill_store::{Bucket, BucketError, Upload};
 
 use crate::lease::LiveProgress;
 use crate::metrics::WorkerMetrics;

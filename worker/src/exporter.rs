@@ -7,10 +7,10 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
-use waybill_shared::export::{ExportStatus, Failure, Lease, Receipt};
-use waybill_shared::ledger::{Claim, HandBack, Lane, Ledger, LedgerError};
-use waybill_shared::metrics::Outcome;
-use waybill_shared::size::SizeLimits;
+use waybill_ledger::export::{ExportStatus, Failure, Lease, Receipt};
+use waybill_ledger::metrics::Outcome;
+use waybill_ledger::{Claim, HandBack, Lane, Ledger, LedgerError};
+use waybill_report::size::SizeLimits;
 
 use crate::WorkerParts;
 use crate::attempt::{AttemptError, Pipeline};

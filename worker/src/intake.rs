@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use waybill_shared::bucket::BucketError;
-use waybill_shared::catalog::Catalog;
-use waybill_shared::ledger::{Ledger, LedgerError, SourceOutage};
-use waybill_shared::readiness::{Away, Readiness};
-use waybill_shared::source::SourceError;
+use waybill_ledger::{Ledger, LedgerError, SourceOutage};
+use waybill_readiness::{Away, Readiness};
+use waybill_report::catalog::Catalog;
+use waybill_report::source::SourceError;
+use waybill_store::BucketError;
 
 use crate::attempt::AttemptError;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use waybill_shared::export::{Lease, Progress};
-use waybill_shared::ledger::{Ledger, LedgerError, change_of};
+use waybill_ledger::export::{Lease, Progress};
+use waybill_ledger::{Ledger, LedgerError, change_of};
 
 /// Clients see progress at least this often.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);

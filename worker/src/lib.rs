@@ -17,14 +17,14 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use waybill_shared::bucket::Bucket;
-use waybill_shared::catalog::Catalog;
-use waybill_shared::config::{ExportSettings, WorkerSettings};
-use waybill_shared::ledger::Ledger;
-use waybill_shared::metrics::ProcessMetrics;
-use waybill_shared::queue::Queue;
-use waybill_shared::readiness::Readiness;
-use waybill_shared::source::Sources;
+use waybill_config::{ExportSettings, WorkerSettings};
+use waybill_ledger::Ledger;
+use waybill_ledger::metrics::ProcessMetrics;
+use waybill_ledger::queue::Queue;
+use waybill_readiness::Readiness;
+use waybill_report::catalog::Catalog;
+use waybill_report::source::Sources;
+use waybill_store::Bucket;
 
 use self::exporter::Exporter;
 use self::intake::Intake;

@@ -1,9 +1,9 @@
 //! What it means that a claim is worth nothing any more.
 
-use waybill_shared::caller::Scope;
-use waybill_shared::export::ExportStatus;
-use waybill_shared::ledger::{Claim, Ledger};
-use waybill_shared::metrics::Outcome;
+use waybill_ledger::export::ExportStatus;
+use waybill_ledger::metrics::Outcome;
+use waybill_ledger::{Claim, Ledger};
+use waybill_report::caller::Scope;
 
 /// Why the lease of a claim was found lost. Mostly its client wanted the export no longer, which is as it
 /// should be; or this claim's own end had been recorded, and the ledger's answer was lost.
@@ -33,11 +33,11 @@ mod tests {
 
     use serde_json::json;
     use tempfile::TempDir;
-    use waybill_shared::caller::OrgId;
-    use waybill_shared::database::Database;
-    use waybill_shared::encode::Format;
-    use waybill_shared::export::Receipt;
-    use waybill_shared::ledger::{Enqueued, Lane, Lanes, NewExport, Terms};
+    use waybill_ledger::database::Database;
+    use waybill_ledger::export::Receipt;
+    use waybill_ledger::{Enqueued, Lane, Lanes, NewExport, Terms};
+    use waybill_report::caller::OrgId;
+    use waybill_report::encode::Format;
 
     use super::*;
 

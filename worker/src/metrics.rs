@@ -7,9 +7,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Unit;
-use waybill_shared::export::{Export, Receipt};
-use waybill_shared::ledger::Lane;
-use waybill_shared::metrics::{AttemptMetrics, Outcome, ProcessMetrics, Running};
+use waybill_ledger::Lane;
+use waybill_ledger::export::{Export, Receipt};
+use waybill_ledger::metrics::{AttemptMetrics, Outcome, ProcessMetrics, Running};
 
 /// Seconds: from an empty export to the longest that `exports.timeout_seconds` allows by default.
 const EXPORT_SECONDS: [f64; 15] = [

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use futures::stream::{self, StreamExt as _};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use waybill_shared::bucket::{Bucket, BucketError};
-use waybill_shared::config::ExportSettings;
-use waybill_shared::ledger::{Ledger, LedgerError, LeftUpload, Leftover};
+use waybill_config::ExportSettings;
+use waybill_ledger::{Ledger, LedgerError, LeftUpload, Leftover};
+use waybill_store::{Bucket, BucketError};
 
 use self::patience::Patience;
 use crate::verdict::{LONGEST_PAUSE, given_up};

@@ -5,7 +5,7 @@
 //! itself, so that it can only harm itself, and its neighbours of then prove that they did not do it.
 
 use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit};
-use waybill_shared::ledger::Lanes;
+use waybill_ledger::Lanes;
 
 /// Whoever asks first is served first: once an export waits to be alone, no other one begins.
 pub(crate) struct Slots {

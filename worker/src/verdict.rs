@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use waybill_shared::bucket::BucketError;
-use waybill_shared::export::{Failure, FailureCode};
-use waybill_shared::ledger::{HandBack, LedgerError};
-use waybill_shared::source::SourceError;
+use waybill_ledger::export::{Failure, FailureCode};
+use waybill_ledger::{HandBack, LedgerError};
+use waybill_report::source::SourceError;
+use waybill_store::BucketError;
 
 use crate::attempt::AttemptError;
 
@@ -136,7 +136,7 @@ fn jittered(pause: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use waybill_shared::size::Oversize;
+    use waybill_report::size::Oversize;
 
     use super::*;
 

@@ -14,7 +14,7 @@ use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
-use waybill_shared::queue::{ExportTask, QUEUE, Queue};
+use waybill_ledger::queue::{ExportTask, QUEUE, Queue};
 
 use self::hints::hints;
 use crate::WorkerParts;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use waybill_shared::caller::OrgId;
+use waybill_report::caller::OrgId;
 
 /// For how long after its last request an organisation that holds no slot is expected to ask again.
 const KEPT_FOR: Duration = Duration::from_secs(10);

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use waybill_shared::caller::OrgId;
-use waybill_shared::ledger::OrgActivity;
+use waybill_ledger::OrgActivity;
+use waybill_report::caller::OrgId;
 
 use super::LOOK_SERVES;
 use super::book::{Book, Drain};

@@ -6,7 +6,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
-use waybill_shared::keys::{ApiKey, Keys, KeysError};
+use waybill_ledger::keys::{ApiKey, Keys, KeysError};
 
 use crate::problem::Problem;
 
@@ -121,9 +121,9 @@ mod tests {
     use async_trait::async_trait;
     use futures::future::join_all;
     use tokio::sync::Semaphore;
-    use waybill_shared::caller::KeyId;
-    use waybill_shared::config::Secret;
-    use waybill_shared::keys::NewKey;
+    use waybill_config::Secret;
+    use waybill_ledger::keys::NewKey;
+    use waybill_report::caller::KeyId;
 
     use super::*;
 

@@ -10,8 +10,8 @@ use governor::clock::{Clock, DefaultClock};
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
-use waybill_shared::caller::KeyId;
-use waybill_shared::config::LimitSettings;
+use waybill_config::LimitSettings;
+use waybill_report::caller::KeyId;
 
 /// Between two looks for keys to forget.
 const FORGET_EVERY: Duration = Duration::from_secs(60);

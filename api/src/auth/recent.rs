@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
-use waybill_shared::caller::Caller;
+use waybill_report::caller::Caller;
 
 /// How long a key is believed. Revoking one is promised to work within 5 s.
 const REMEMBERED: Duration = Duration::from_secs(3);
@@ -68,7 +68,7 @@ fn digest(presented: &str) -> Digested {
 
 #[cfg(test)]
 mod tests {
-    use waybill_shared::caller::{OrgId, Role};
+    use waybill_report::caller::{OrgId, Role};
 
     use super::*;
 

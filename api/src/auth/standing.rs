@@ -10,8 +10,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
-use waybill_shared::caller::{Caller, KeyId};
-use waybill_shared::keys::Keys;
+use waybill_ledger::keys::Keys;
+use waybill_report::caller::{Caller, KeyId};
 
 use super::recent::Recent;
 use crate::problem::Problem;

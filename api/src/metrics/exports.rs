@@ -2,8 +2,8 @@
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use waybill_shared::ledger::Enqueued;
-use waybill_shared::metrics::ProcessMetrics;
+use waybill_ledger::Enqueued;
+use waybill_ledger::metrics::ProcessMetrics;
 
 use super::Outcome;
 

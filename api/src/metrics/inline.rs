@@ -2,7 +2,7 @@
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use waybill_shared::metrics::ProcessMetrics;
+use waybill_ledger::metrics::ProcessMetrics;
 
 use super::Outcome;
 use crate::inline::{Attempt, InlineError, Outgrown};

@@ -19,7 +19,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Unit;
 use utoipa::openapi::OpenApi;
-use waybill_shared::metrics::ProcessMetrics;
+use waybill_ledger::metrics::ProcessMetrics;
 
 use crate::links::API_PREFIX;
 use crate::problem::ProblemCode;

@@ -3,7 +3,7 @@
 
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderName};
-use waybill_shared::ledger::{IdempotencyKey, NoIdempotencyKey};
+use waybill_ledger::{IdempotencyKey, NoIdempotencyKey};
 
 use crate::problem::Problem;
 

@@ -3,7 +3,7 @@
 //! One table, read by the answers, by the OpenAPI document and by the pages under `/problems`.
 
 use http::StatusCode;
-use waybill_shared::export::FailureCode;
+use waybill_ledger::export::FailureCode;
 
 /// A kind of problem. Its name is part of the contract and never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

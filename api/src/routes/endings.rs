@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::State;
 use chrono::Utc;
 use http::StatusCode;
-use waybill_shared::export::Export;
-use waybill_shared::ledger::Cancel;
+use waybill_ledger::Cancel;
+use waybill_ledger::export::Export;
 
 use crate::actions::operation;
 use crate::auth::Authenticated;

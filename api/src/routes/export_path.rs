@@ -6,7 +6,7 @@ use serde_json::json;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{Object, Required, Type};
-use waybill_shared::export::ExportId;
+use waybill_ledger::export::ExportId;
 
 use crate::boundary;
 use crate::problem::{Problem, ProblemCode};

@@ -6,10 +6,10 @@ use axum::response::{IntoResponse, Response};
 use chrono::Utc;
 use http::header::{ETAG, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use waybill_shared::bucket::Link;
-use waybill_shared::caller::Caller;
-use waybill_shared::export::{Export, ExportId, ExportStatus};
-use waybill_shared::ledger::Page;
+use waybill_ledger::Page;
+use waybill_ledger::export::{Export, ExportId, ExportStatus};
+use waybill_report::caller::Caller;
+use waybill_store::Link;
 
 use crate::actions::{Action, operation};
 use crate::auth::Authenticated;

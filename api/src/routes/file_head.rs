@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::header::{ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use http::{HeaderName, HeaderValue};
-use waybill_shared::export::{Export, Receipt};
+use waybill_ledger::export::{Export, Receipt};
 
 use crate::problem::Problem;
 

@@ -7,8 +7,9 @@ use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use serde::Serialize;
 use utoipa::ToSchema;
-use waybill_shared::metrics::{self, ProcessMetrics};
-use waybill_shared::readiness::Readiness;
+use waybill_ledger::metrics::ProcessMetrics;
+use waybill_readiness::Readiness;
+use waybill_telemetry::metrics;
 
 use crate::html;
 use crate::links::Links;

@@ -6,10 +6,10 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, VARY};
 use http::{HeaderMap, HeaderValue};
-use waybill_shared::caller::Caller;
-use waybill_shared::encode::Format;
-use waybill_shared::query::{Fault, FaultCode, Rejection, ReportPlan, ReportQuery, ReportRequest};
-use waybill_shared::size::Oversize;
+use waybill_report::caller::Caller;
+use waybill_report::encode::Format;
+use waybill_report::query::{Fault, FaultCode, Rejection, ReportPlan, ReportQuery, ReportRequest};
+use waybill_report::size::Oversize;
 
 use crate::actions::operation;
 use crate::admission::{Admitted, Busy};

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue};
-use waybill_shared::caller::{Caller, OrgId, Role};
+use waybill_report::caller::{Caller, OrgId, Role};
 
 use crate::auth::Authenticated;
 use crate::openapi::problems;

@@ -10,7 +10,7 @@ use futures::stream;
 use http::header::{CONTENT_TYPE, IF_NONE_MATCH};
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
-use waybill_shared::caller::OrgId;
+use waybill_report::caller::OrgId;
 
 use super::harness::{
     EXPORT, QUERY, Service, endless_query, range, request, small_export, small_query,

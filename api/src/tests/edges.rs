@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderValue, Method};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
-use waybill_shared::caller::KeyId;
-use waybill_shared::export::ExportId;
+use waybill_ledger::export::ExportId;
+use waybill_report::caller::KeyId;
 
 use self::requests::{encoded, header_value, requests, text};
 use super::harness::{Service, request};

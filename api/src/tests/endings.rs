@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use waybill_shared::ledger::{Lanes, LedgerError};
+use waybill_ledger::{Lanes, LedgerError};
 
 use super::harness::Service;
 

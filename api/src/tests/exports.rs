@@ -5,9 +5,9 @@ use std::time::Duration;
 use http::StatusCode;
 use http::header::{ETAG, IF_NONE_MATCH};
 use serde_json::{Value, json};
-use waybill_shared::encode::Format;
-use waybill_shared::export::Progress;
-use waybill_shared::ledger::{Lanes, SnapshotRecord};
+use waybill_ledger::export::Progress;
+use waybill_ledger::{Lanes, SnapshotRecord};
+use waybill_report::encode::Format;
 
 use super::harness::{EXPORT, Service, small_export};
 

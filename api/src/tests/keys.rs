@@ -8,9 +8,9 @@ use chrono::{DateTime, Utc};
 use http::header::AUTHORIZATION;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use waybill_shared::caller::{KeyId, OrgId, Role};
-use waybill_shared::config::DatabaseUrl;
-use waybill_shared::keys::NewKey;
+use waybill_config::DatabaseUrl;
+use waybill_ledger::keys::NewKey;
+use waybill_report::caller::{KeyId, OrgId, Role};
 use waybill_test_services::postgres::{Cluster, Setup};
 
 use super::document::operations;

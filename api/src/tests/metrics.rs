@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use waybill_shared::caller::OrgId;
+use waybill_report::caller::OrgId;
 use waybill_test_services::exposition::Exposition;
 
 use super::harness::{

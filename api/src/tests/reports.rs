@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use waybill_shared::caller::OrgId;
+use waybill_report::caller::OrgId;
 
 use super::harness::{
     EXPORT, ONE_OF_ITS_OWN, QUERY, ROWS, Service, endless_query, request, rows_query, small_export,

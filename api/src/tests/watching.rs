@@ -8,9 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use tokio::sync::broadcast;
-use waybill_shared::caller::{KeyId, OrgId, Scope};
-use waybill_shared::export::{Export, ExportId, ExportStatus};
-use waybill_shared::ledger::{Ledger, LedgerError, SharedReads};
+use waybill_ledger::export::{Export, ExportId, ExportStatus};
+use waybill_ledger::{Ledger, LedgerError, SharedReads};
+use waybill_report::caller::{KeyId, OrgId, Scope};
 
 use super::harness::Service;
 use crate::watch::{Watch, Watches};

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::{MissedTickBehavior, sleep, timeout};
-use waybill_shared::export::ExportId;
-use waybill_shared::ledger::{LedgerError, SharedReads};
+use waybill_ledger::export::ExportId;
+use waybill_ledger::{LedgerError, SharedReads};
 
 use super::watched::{Sight, Watched};
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use waybill_shared::export::{Export, ExportId};
+use waybill_ledger::export::{Export, ExportId};
 
 /// What was read of an export last.
 #[derive(Clone, Debug, Default)]

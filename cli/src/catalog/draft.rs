@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use waybill_shared::catalog;
-use waybill_shared::config::Config;
-use waybill_shared::source::tables::Table;
+use waybill_config::Config;
+use waybill_report::catalog;
+use waybill_report::source::tables::Table;
 
 use crate::fault::StartFault;
 use crate::output;

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use anyhow::Context as _;
 use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
-use waybill_shared::config::DatabaseUrl;
-use waybill_shared::postgres::connect_options;
+use waybill_config::DatabaseUrl;
+use waybill_postgres::connect_options;
 
 use super::sessions::Session;
 use super::{VERSION, organisations};

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use waybill_shared::catalog::{Catalog, Dataset, Field, Grain};
+use waybill_report::catalog::{Catalog, Dataset, Field, Grain};
 
 use super::sqlite::{ensure, generate, partial_name};
 use super::*;

@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request, Response, StatusCode};
 use s3s::{Body, HttpResponse};
 use waybill_api::{Gate, Refusal};
-use waybill_shared::config::{AuthMode, Config};
+use waybill_config::{AuthMode, Config};
 
 /// Returns the gate of a store at `url`, for clients that may know it by another name. Pages of the API,
 /// which listens at this port, may ask, and those that may ask the API. Where it asks for keys, any name and

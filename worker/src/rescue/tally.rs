@@ -3,7 +3,7 @@
 use std::fmt;
 
 use prometheus_client::metrics::counter::Counter;
-use waybill_shared::metrics::ProcessMetrics;
+use waybill_ledger::metrics::ProcessMetrics;
 
 #[derive(Debug, Default)]
 pub(crate) struct Tally {

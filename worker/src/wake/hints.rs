@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::stream::{BoxStream, Stream, StreamExt, poll_fn, unfold};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::MissedTickBehavior;
-use waybill_shared::ledger::Ledger;
+use waybill_ledger::Ledger;
 
 /// A hint whenever the ledger changed, and every `interval` in between: delayed tasks come by time
 /// alone, and a change may go unheard.

@@ -1,0 +1,189 @@
+//! The database of exports, keys and wake-ups: the one place that turns `database.url` into them,
+//! and that applies the migrations of all three. Knows nothing of what they do with it.
+
+mod instant;
+mod migrations;
+mod postgres;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sqlx::migrate::MigrateError;
+use sqlx::postgres::PgConnectOptions;
+use waybill_config::{DatabaseUrl, InvalidDatabaseUrl};
+
+pub(crate) use self::instant::{StoredInstant, micros};
+pub(crate) use self::postgres::known_versions as known_postgres_versions;
+pub(crate) use self::sqlite::{SqlitePools, known_version as known_sqlite_version};
+use crate::Ledger;
+use crate::keys::Keys;
+use crate::keys::postgres::PostgresKeys;
+use crate::keys::sqlite::SqliteKeys;
+use crate::postgres::PostgresLedger;
+use crate::queue::Queue;
+use crate::sqlite::SqliteLedger;
+
+/// Everything that is kept in one database; a clone is the same.
+#[derive(Clone)]
+pub struct Database {
+    /// What decides about exports.
+    pub ledger: Arc<dyn Ledger>,
+    /// Who may ask.
+    pub keys: Arc<dyn Keys>,
+    /// What wakes workers.
+    pub queue: Queue,
+    sessions: Option<Sessions>,
+}
+
+/// Sessions of a server, and whether they were found to be one's own.
+#[derive(Clone)]
+struct Sessions {
+    options: PgConnectOptions,
+    are_own: Arc<AtomicBool>,
+}
+
+impl Database {
+    /// The database of this URL. Connects when it is first used: a server that is away, or comes
+    /// and goes, makes calls fail as unavailable and nothing else. Needs a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`DatabaseError::InvalidUrl`].
+    pub async fn connect(url: &DatabaseUrl) -> Result<Self, DatabaseError> {
+        if let Some(file) = url.sqlite_path() {
+            return Ok(Self::in_file(&file));
+        }
+        let options = postgres::options(url)?;
+        let pool = postgres::pool(options.clone());
+        Ok(Self {
+            ledger: Arc::new(PostgresLedger::new(
+                pool.clone(),
+                postgres::listening_pool(options.clone()),
+            )),
+            keys: Arc::new(PostgresKeys::new(pool.clone())),
+            queue: Queue::Postgres(pool),
+            sessions: Some(Sessions {
+                options,
+                are_own: Arc::default(),
+            }),
+        })
+    }
+
+    /// Looks whether this process has sessions of its own on the server, which changes are heard by and
+    /// statements are prepared in. Once it has, there is nothing to look at.
+    ///
+    /// # Errors
+    /// [`DatabaseError::SharedSessions`] when not; [`DatabaseError::Unavailable`] when nobody can tell.
+    pub async fn check_sessions(&self) -> Result<(), DatabaseError> {
+        let Some(sessions) = &self.sessions else {
+            return Ok(());
+        };
+        if sessions.are_own.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let shares = postgres::shares_sessions(&sessions.options).await;
+        if shares.map_err(DatabaseError::Unavailable)? {
+            return Err(DatabaseError::SharedSessions);
+        }
+        sessions.are_own.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Applies the migrations that the database of this URL has not had, and returns their names.
+    /// Processes that do so at once wait for each other. A SQLite file is made if need be. Newer
+    /// migrations, of a later version of this program, are left as they are.
+    ///
+    /// # Errors
+    /// [`DatabaseError`]; what was applied before the fault stays, and the next call goes on there.
+    pub async fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, DatabaseError> {
+        match url.sqlite_path() {
+            Some(file) => sqlite::migrate(&file).await,
+            None => postgres::migrate(postgres::options(url)?).await,
+        }
+    }
+
+    /// The database in this SQLite file, migrated; the file is made if need be. For the one process
+    /// that embeds it.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub async fn open_file(file: &Path) -> Result<Self, DatabaseError> {
+        sqlite::migrate(file).await?;
+        Ok(Self::in_file(file))
+    }
+
+    fn in_file(file: &Path) -> Self {
+        let pools = SqlitePools::of(file);
+        Self {
+            ledger: Arc::new(SqliteLedger::new(pools.clone())),
+            keys: Arc::new(SqliteKeys::new(pools.clone())),
+            queue: Queue::Sqlite(pools.writer),
+            sessions: None,
+        }
+    }
+}
+
+/// Why a database cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The URL cannot be read; the fault does not show it.
+    #[error("{0}")]
+    InvalidUrl(#[from] InvalidDatabaseUrl),
+    /// The database does not answer, or answers that it cannot serve.
+    #[error("{}", unavailable(.0))]
+    Unavailable(#[source] sqlx::Error),
+    /// A pooler gives each transaction another session.
+    #[error("a pooler in transaction mode; connect directly or use session mode")]
+    SharedSessions,
+    /// The role may not make what the migrations make.
+    #[error(
+        "the role of the URL may not make the schemas and the extensions hstore and pgcrypto that \
+         are needed: let it own the database, or GRANT CREATE ON DATABASE … TO …; GRANT CREATE ON \
+         SCHEMA public TO … ({0})"
+    )]
+    NotPermitted(#[source] MigrateError),
+    /// A migration fails.
+    #[error("a migration fails: {0}")]
+    Migration(#[source] MigrateError),
+}
+
+impl From<MigrateError> for DatabaseError {
+    fn from(error: MigrateError) -> Self {
+        let cause = match &error {
+            MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => cause,
+            _ => return Self::Migration(error),
+        };
+        match cause {
+            sqlx::Error::Database(refusal) if refusal.code().as_deref() == Some("42501") => {
+                Self::NotPermitted(error)
+            }
+            _ => Self::Migration(error),
+        }
+    }
+}
+
+/// What is told of a server that cannot be used: its own words, if it has answered.
+fn unavailable(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(told) => format!("the database refuses: {}", told.message()),
+        error => format!("the database does not answer: {error}"),
+    }
+}
+
+/// Whether a statement failed because its tables are not there (yet).
+pub(crate) fn lacks_tables(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else {
+        return false;
+    };
+    match error.code().as_deref() {
+        // PostgreSQL: undefined_table, undefined_column, invalid_schema_name.
+        Some("42P01" | "42703" | "3F000") => true,
+        // SQLite has no code of its own for that.
+        _ => ["no such table", "no such column"]
+            .iter()
+            .any(|fault| error.message().starts_with(fault)),
+    }
+}

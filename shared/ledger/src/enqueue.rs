@@ -1,0 +1,154 @@
+//! What is asked of a ledger to accept, and under which terms it does.
+//!
+//! The ledger alone decides whether a request starts an export, joins one or is refused, in one
+//! transaction, so that any number of processes may ask at once.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use waybill_report::caller::{KeyId, OrgId};
+use waybill_report::encode::Format;
+use waybill_report::query::ReportQuery;
+
+use super::{Lane, LedgerError};
+use crate::export::Export;
+
+/// For how long an [`IdempotencyKey`] stands for its first request.
+pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// An export to be recorded.
+#[derive(Clone, Debug)]
+pub struct NewExport {
+    /// Whose it is.
+    pub org: OrgId,
+    /// The key that asked; `None` where no keys are asked for.
+    pub made_by: Option<KeyId>,
+    /// What is asked.
+    pub query: ReportQuery,
+    /// In which format.
+    pub format: Format,
+    /// The download's name.
+    pub filename: String,
+    /// How many failures end it.
+    pub max_attempts: u32,
+    /// Rows expected, by the planner.
+    pub estimated_rows: Option<u64>,
+    /// In which lane it waits.
+    pub lane: Lane,
+}
+
+impl NewExport {
+    /// SHA-256 of who asks for what, in lower-case hex: the same for identical requests of one key,
+    /// and only for them.
+    pub(super) fn request(&self) -> Result<String, LedgerError> {
+        #[derive(Serialize)]
+        struct Request<'a> {
+            org: &'a str,
+            made_by: Option<&'a str>,
+            query: &'a ReportQuery,
+            format: &'a str,
+        }
+        let request = Request {
+            org: self.org.as_str(),
+            made_by: self.made_by.as_ref().map(KeyId::as_str),
+            query: &self.query,
+            format: self.format.name(),
+        };
+        let json = serde_json::to_vec(&request);
+        let json = json.map_err(|error| LedgerError::Corrupt(error.to_string()))?;
+        Ok(hex::encode(Sha256::digest(json)))
+    }
+}
+
+/// What has to hold for an export to be accepted.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The most exports that wait, of all organisations together.
+    pub max_queued: u64,
+    /// The most unfinished exports of the organisation.
+    pub max_active: u64,
+    /// Whether an export that is there already may be the answer; `None` = always start one.
+    pub sharing: Option<Sharing>,
+    /// The client's name for this request.
+    pub idempotency_key: Option<IdempotencyKey>,
+}
+
+/// Which exports may answer an identical request of the same key. One whose data was not read yet
+/// always may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sharing {
+    /// Also a completed one whose data was read less than this ago.
+    pub reuse: Option<Duration>,
+}
+
+/// A client's name for a request, of which there shall be one outcome: 1 to 255 visible ASCII
+/// characters. It stands for that request for [`IDEMPOTENCY_KEPT`], or until its export is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    const LONGEST: usize = 255;
+
+    /// The key as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Text that is no idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected 1 to 255 visible ASCII characters")]
+pub struct NoIdempotencyKey;
+
+impl FromStr for IdempotencyKey {
+    type Err = NoIdempotencyKey;
+
+    fn from_str(text: &str) -> Result<Self, NoIdempotencyKey> {
+        let is_one = (1..=Self::LONGEST).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_graphic());
+        is_one
+            .then(|| Self(text.to_owned()))
+            .ok_or(NoIdempotencyKey)
+    }
+}
+
+/// What became of a new export.
+#[derive(Clone, Debug)]
+pub enum Enqueued {
+    /// It is recorded and will run.
+    Accepted(Box<Export>),
+    /// An identical request has this export already.
+    Shared(Box<Export>),
+    /// The idempotency key was used for this request before; this was its export.
+    Replayed(Box<Export>),
+    /// The idempotency key stands for another request; nothing was recorded.
+    KeyReused,
+    /// The organisation has as many unfinished exports as it may; nothing was recorded.
+    TooManyActive,
+    /// The backlog is full; nothing was recorded.
+    QueueFull,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idempotency_keys_are_visible_ascii_of_some_length() {
+        let longest = "x".repeat(255);
+        for text in ["a", "\"8e03978e-40d5-43dd-bc93-6894a57f9324\"", &longest] {
+            let key: IdempotencyKey = text.parse().expect("a key");
+            assert_eq!(key.as_str(), text);
+        }
+        for text in ["", "a b", "é", "a\n", "\u{7f}", &format!("{longest}x")] {
+            assert_eq!(
+                text.parse::<IdempotencyKey>(),
+                Err(NoIdempotencyKey),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! An export that became a job: its identity, its states, what it leaves behind.
+//!
+//! ```text
+//!            claim                 publish
+//! queued ───────────► running ───────────────► completed ──► expired
+//!  │ ▲  ◄──────────────  │ │                    (retention)
+//!  │ │  retry, hand-back │ └─► failed ◄── from queued only after an outage of
+//!  │ └───────────────────┘                  `exports.give_up_after_hours`
+//!  └──► cancelled ◄── from queued and running
+//! ```
+//!
+//! No other transition exists, and each is one guarded UPDATE of the [`ledger`](crate).
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use waybill_report::caller::OrgId;
+use waybill_report::encode::Format;
+use waybill_report::query::ReportQuery;
+
+use crate::Lane;
+
+pub use waybill_report::failure::{Failure, FailureCode};
+
+/// `export_` and a UUID of version 7 (RFC 9562) without dashes. Ids of one process rise with time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExportId(Uuid);
+
+impl ExportId {
+    const PREFIX: &str = "export_";
+
+    /// A new id.
+    #[must_use]
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl fmt::Display for ExportId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", Self::PREFIX, self.0.simple())
+    }
+}
+
+/// Text that is no export's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the id of an export")]
+pub struct NoExportId;
+
+impl FromStr for ExportId {
+    type Err = NoExportId;
+
+    fn from_str(text: &str) -> Result<Self, NoExportId> {
+        let hex = text.strip_prefix(Self::PREFIX).ok_or(NoExportId)?;
+        let canonical = hex.len() == 32
+            && hex
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        match Uuid::try_parse(hex) {
+            Ok(uuid) if canonical => Ok(Self(uuid)),
+            _ => Err(NoExportId),
+        }
+    }
+}
+
+/// Where an export is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExportStatus {
+    /// Accepted; waits for a worker, possibly for another attempt.
+    Queued,
+    /// A worker holds its lease.
+    Running,
+    /// The file is published.
+    Completed,
+    /// It ended without a file; `error` says why.
+    Failed,
+    /// Its user stopped it.
+    Cancelled,
+    /// The file's retention is over.
+    Expired,
+}
+
+impl ExportStatus {
+    /// Every status.
+    pub const ALL: [Self; 6] = [
+        Self::Queued,
+        Self::Running,
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Expired,
+    ];
+
+    /// The name on the wire and in the ledger.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// The status of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    /// Whether a worker may still change it.
+    #[must_use]
+    pub fn is_unfinished(self) -> bool {
+        matches!(self, Self::Queued | Self::Running)
+    }
+}
+
+/// An export as the ledger holds it.
+#[derive(Clone, Debug)]
+pub struct Export {
+    /// Its id.
+    pub id: ExportId,
+    /// Whose it is.
+    pub org: OrgId,
+    /// Where it is in its life.
+    pub status: ExportStatus,
+    /// What was asked.
+    pub query: ReportQuery,
+    /// In which format.
+    pub format: Format,
+    /// The name under which it is downloaded.
+    pub filename: String,
+    /// Rises with every change of anything a client can see, but for times that pass by themselves.
+    pub revision: i64,
+    /// The fencing token: rises with every claim, never reused; 0 = never claimed.
+    pub epoch: i64,
+    /// Failures that count toward `max_attempts`.
+    pub failures: u32,
+    /// How many failures end it.
+    pub max_attempts: u32,
+    /// Whether a process died while it ran. It runs alone from then on, so that it can only harm
+    /// itself.
+    pub suspect: bool,
+    /// In which lane it waits.
+    pub lane: Lane,
+    /// When it was accepted.
+    pub created_at: DateTime<Utc>,
+    /// When the newest attempt began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it reached a terminal state.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// When its file goes.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// The instant of the snapshot that the newest attempt reads.
+    pub materialized_at: Option<DateTime<Utc>>,
+    /// The newest source row of that snapshot.
+    pub source_updated_at: Option<DateTime<Utc>>,
+    /// How far the newest attempt is.
+    pub progress: Progress,
+    /// The published file; present exactly when `completed` or `expired`.
+    pub receipt: Option<Receipt>,
+    /// Why it failed; present exactly when `failed`.
+    pub failure: Option<Failure>,
+}
+
+impl Export {
+    /// The number of the attempt that runs or will run next, or that was the last.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        (self.failures + 1).min(self.max_attempts)
+    }
+}
+
+/// How far an attempt is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Rows encoded.
+    pub rows: u64,
+    /// Bytes of the file so far.
+    pub bytes: u64,
+    /// Rows expected, by the planner; `None` where the source has no estimate.
+    pub estimated_rows: Option<u64>,
+}
+
+/// What a published file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Where it lies in the bucket, below the prefix.
+    pub object_key: String,
+    /// Data rows, the header not counted.
+    pub row_count: u64,
+    /// Whether `row_count` equals the query's limit.
+    pub limit_reached: bool,
+    /// Its size in bytes.
+    pub size_bytes: u64,
+    /// SHA-256 (FIPS 180-4) of its bytes, in lower-case hex.
+    pub sha256: String,
+}
+
+/// The right to work on an export: proof of a claim, needed for every change of a running export.
+/// It is worth nothing once another epoch began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The export.
+    pub export_id: ExportId,
+    /// The claim's fencing token.
+    pub epoch: i64,
+}
+
+impl Lease {
+    /// Where this claim's file goes, below the prefix: short, and no other claim writes there.
+    #[must_use]
+    pub fn object_key(&self, format: Format) -> String {
+        format!(
+            "exports/{}/{}/{}",
+            self.export_id,
+            self.epoch,
+            format.name()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_survive_their_text_and_nothing_else_is_one() {
+        let id = ExportId::generate();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(id.to_string().len(), "export_".len() + 32);
+        for wrong in [
+            "",
+            "export_",
+            "export_123",
+            &id.to_string().to_uppercase(),
+            &format!("{id}0"),
+        ] {
+            assert_eq!(wrong.parse::<ExportId>(), Err(NoExportId), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ids_rise_with_time() {
+        let ids: Vec<ExportId> = (0..1_000).map(|_| ExportId::generate()).collect();
+        assert!(ids.is_sorted());
+    }
+
+    #[test]
+    fn names_read_back() {
+        for status in ExportStatus::ALL {
+            assert_eq!(ExportStatus::from_name(status.name()), Some(status));
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The suite on PostgreSQL, and what only a server does: to be shared, and to be away.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{AssertSqlSafe, PgPool};
+use waybill_config::DatabaseUrl;
+use waybill_test_services::postgres::{Cluster, Setup};
+
+use super::sql;
+use crate::conformance::{self, Fixture, heard, new_export, terms};
+use crate::database::Database;
+use crate::{Ledger, LedgerError};
+
+/// How long anything may take. Far above what is needed.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+fn url(url: String) -> DatabaseUrl {
+    DatabaseUrl::try_from(url).expect("a URL")
+}
+
+async fn connect(at: &DatabaseUrl) -> Database {
+    Database::connect(at).await.expect("a URL")
+}
+
+async fn migrated(cluster: &Cluster) -> DatabaseUrl {
+    let at = url(cluster.database().url());
+    Database::migrate(&at).await.expect("migrations");
+    at
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_conforms() {
+    conformance::run(async || {
+        let at = migrated(Cluster::shared()).await;
+        Fixture::of(connect(&at).await, connect(&at).await)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_processes_are_heard() {
+    let at = migrated(Cluster::shared()).await;
+    let (ours, theirs) = (connect(&at).await.ledger, connect(&at).await.ledger);
+    let mut changes = ours.changes();
+    heard(theirs.as_ref(), &mut changes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_needs_the_migrations_of_this_program_and_bears_newer_ones() {
+    let database = Cluster::shared().database();
+    let at = url(database.url());
+    let ledger = connect(&at).await.ledger;
+    let outdated = |outcome| matches!(outcome, Err(LedgerError::SchemaOutdated));
+    assert!(outdated(ledger.check().await), "there are no tables");
+    let enqueued = ledger.enqueue(new_export("a", 1), &terms()).await;
+    assert!(outdated(enqueued.map(drop)));
+
+    Database::migrate(&at).await.expect("migrations");
+    ledger.check().await.expect("this program's migrations");
+    database.psql(
+        "INSERT INTO waybill.migrations SELECT 9999, 'newer', now(), true, checksum, 0
+         FROM waybill.migrations LIMIT 1",
+    );
+    ledger.check().await.expect("newer migrations only add");
+    let applied = Database::migrate(&at).await.expect("nothing to do");
+    assert!(applied.is_empty(), "{applied:?}");
+    for table in ["waybill.migrations", "apalis._sqlx_migrations"] {
+        database.psql(&format!(
+            "CREATE TABLE kept AS SELECT * FROM {table}; DELETE FROM {table}"
+        ));
+        assert!(outdated(ledger.check().await), "{table}");
+        database.psql(&format!(
+            "INSERT INTO {table} SELECT * FROM kept; DROP TABLE kept"
+        ));
+        ledger.check().await.expect("as before");
+    }
+}
+
+/// What lies between a claim and its row are index pages, however long the queue is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_queue_costs_a_claim_no_more_than_a_short_one() {
+    const QUEUED: u64 = 100_000;
+    const FEW_PAGES: u64 = 100;
+    let database = Cluster::shared().database();
+    let at = url(database.url());
+    Database::migrate(&at).await.expect("migrations");
+    // Without triggers: nobody listens.
+    database.psql(&format!(
+        "SET session_replication_role = replica;
+         INSERT INTO waybill.exports (id, org_id, status, dataset, query, format, filename,
+                                      max_attempts, created_at, run_after, large, turn)
+         SELECT 'export_' || lpad(to_hex(i), 32, '0'), 'org_' || i % 1000, 'queued', 'd', '{{}}', 'csv', 'f',
+                5, now(), now(), i % 2 = 0, i / 1000
+         FROM generate_series(1, {QUEUED}) AS i;
+         ANALYZE waybill.exports;"
+    ));
+    let pool = PgPool::connect(&database.url()).await.expect("a server");
+    for include_large in [true, false] {
+        let mut tx = pool.begin().await.expect("a transaction");
+        let explain = format!(
+            "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {}",
+            sql::CLAIM_NEXT
+        );
+        let plan: serde_json::Value = sqlx::query_scalar(AssertSqlSafe(explain))
+            .bind(60.0)
+            .bind(include_large)
+            .bind(["another".to_owned()])
+            .fetch_one(&mut *tx)
+            .await
+            .expect("a plan");
+        let plan = &plan[0]["Plan"];
+        assert_eq!(plan["Actual Rows"].as_f64(), Some(1.0), "{plan:#}");
+        let pages = ["Shared Hit Blocks", "Shared Read Blocks"]
+            .map(|member| plan[member].as_u64().expect("a count"))
+            .iter()
+            .sum::<u64>();
+        assert!(pages < FEW_PAGES, "{pages} pages: {plan:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_is_survived() {
+    let cluster = Setup::new().start();
+    let at = migrated(&cluster).await;
+    let ledger = connect(&at).await.ledger;
+    let mut changes = ledger.changes();
+    heard(ledger.as_ref(), &mut changes).await;
+
+    cluster.stop();
+    for _ in 0..3 {
+        let asked = Instant::now();
+        for outcome in [
+            ledger.backlog().await.map(drop),
+            ledger.enqueue(new_export("a", 1), &terms()).await.map(drop),
+            ledger.check().await,
+        ] {
+            assert!(
+                matches!(outcome, Err(LedgerError::Unavailable(_))),
+                "{outcome:?}"
+            );
+        }
+        assert!(asked.elapsed() < DEADLINE, "it does not hang");
+    }
+
+    cluster.start_again();
+    works_again(ledger.as_ref()).await;
+    heard(ledger.as_ref(), &mut changes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_comes_later_is_found() {
+    let cluster = Setup::new().start();
+    let at = migrated(&cluster).await;
+    cluster.stop();
+    let ledger = connect(&at).await.ledger;
+    let mut changes = ledger.changes();
+    let away = ledger.check().await;
+    assert!(matches!(away, Err(LedgerError::Unavailable(_))), "{away:?}");
+    cluster.start_again();
+    works_again(ledger.as_ref()).await;
+    heard(ledger.as_ref(), &mut changes).await;
+}
+
+async fn works_again(ledger: &dyn Ledger) {
+    let end = Instant::now() + DEADLINE;
+    while let Err(error) = ledger.check().await {
+        assert!(Instant::now() < end, "{error}");
+    }
+}

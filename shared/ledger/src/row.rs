@@ -1,0 +1,166 @@
+//! A row of the exports table, whichever the database, and how it becomes an [`Export`].
+
+use chrono::{DateTime, Utc};
+use waybill_report::caller::OrgId;
+use waybill_report::encode::Format;
+
+use super::{Lane, LedgerError, NewExport};
+use crate::database::StoredInstant;
+use crate::export::{Export, ExportId, ExportStatus, Failure, FailureCode, Progress, Receipt};
+
+/// `T` is what the database keeps instants in.
+#[derive(sqlx::FromRow)]
+pub(super) struct ExportRow<T> {
+    id: String,
+    org_id: String,
+    status: String,
+    query: String,
+    format: String,
+    filename: String,
+    revision: i64,
+    epoch: i64,
+    failures: i32,
+    max_attempts: i32,
+    suspect: bool,
+    large: bool,
+    created_at: T,
+    started_at: Option<T>,
+    completed_at: Option<T>,
+    expires_at: Option<T>,
+    materialized_at: Option<T>,
+    source_updated_at: Option<T>,
+    progress_rows: i64,
+    progress_bytes: i64,
+    estimated_rows: Option<i64>,
+    object_key: Option<String>,
+    row_count: Option<i64>,
+    limit_reached: Option<bool>,
+    size_bytes: Option<i64>,
+    sha256: Option<String>,
+    failure_code: Option<String>,
+    failure_detail: Option<String>,
+}
+
+impl<T: StoredInstant> TryFrom<ExportRow<T>> for Export {
+    type Error = LedgerError;
+
+    fn try_from(row: ExportRow<T>) -> Result<Self, LedgerError> {
+        let format = Format::ALL
+            .into_iter()
+            .find(|format| format.name() == row.format)
+            .ok_or_else(|| corrupt("format", &row.format))?;
+        let receipt = match (
+            row.object_key,
+            row.row_count,
+            row.limit_reached,
+            row.size_bytes,
+            row.sha256,
+        ) {
+            (
+                Some(object_key),
+                Some(row_count),
+                Some(limit_reached),
+                Some(size_bytes),
+                Some(sha256),
+            ) => Some(Receipt {
+                object_key,
+                row_count: unsigned(row_count),
+                limit_reached,
+                size_bytes: unsigned(size_bytes),
+                sha256,
+            }),
+            _ => None,
+        };
+        let failure = match (row.failure_code, row.failure_detail) {
+            (Some(code), Some(detail)) => Some(Failure {
+                code: FailureCode::from_name(&code)
+                    .ok_or_else(|| corrupt("failure_code", &code))?,
+                detail,
+            }),
+            _ => None,
+        };
+        Ok(Self {
+            id: id(&row.id)?,
+            org: OrgId::new(row.org_id),
+            status: status(&row.status)?,
+            query: serde_json::from_str(&row.query).map_err(|_| corrupt("query", &row.query))?,
+            format,
+            filename: row.filename,
+            revision: row.revision,
+            epoch: row.epoch,
+            failures: row.failures.unsigned_abs(),
+            max_attempts: row.max_attempts.unsigned_abs(),
+            suspect: row.suspect,
+            lane: if row.large { Lane::Large } else { Lane::Small },
+            created_at: instant(row.created_at)?,
+            started_at: row.started_at.map(instant).transpose()?,
+            completed_at: row.completed_at.map(instant).transpose()?,
+            expires_at: row.expires_at.map(instant).transpose()?,
+            materialized_at: row.materialized_at.map(instant).transpose()?,
+            source_updated_at: row.source_updated_at.map(instant).transpose()?,
+            progress: Progress {
+                rows: unsigned(row.progress_rows),
+                bytes: unsigned(row.progress_bytes),
+                estimated_rows: row.estimated_rows.map(unsigned),
+            },
+            receipt,
+            failure,
+        })
+    }
+}
+
+/// The exports of these rows. What cannot be read, such as what a newer program wrote, is logged and
+/// left out.
+pub(super) fn readable<T: StoredInstant>(rows: Vec<ExportRow<T>>) -> Vec<Export> {
+    let exports = rows.into_iter().map(Export::try_from);
+    exports
+        .filter_map(|export| {
+            export
+                .inspect_err(|error| tracing::error!(%error, "an export cannot be read"))
+                .ok()
+        })
+        .collect()
+}
+
+pub(super) fn revisions(rows: Vec<(String, i64)>) -> Result<Vec<(ExportId, i64)>, LedgerError> {
+    rows.into_iter()
+        .map(|(text, revision)| Ok((id(&text)?, revision)))
+        .collect()
+}
+
+pub(super) fn id(text: &str) -> Result<ExportId, LedgerError> {
+    text.parse().map_err(|_| corrupt("id", text))
+}
+
+pub(super) fn status(name: &str) -> Result<ExportStatus, LedgerError> {
+    ExportStatus::from_name(name).ok_or_else(|| corrupt("status", name))
+}
+
+/// The query as it is stored, JSON.
+pub(super) fn query(new: &NewExport) -> Result<String, LedgerError> {
+    serde_json::to_string(&new.query).map_err(|error| LedgerError::Corrupt(error.to_string()))
+}
+
+/// Some attempts at most: nobody sets more than a hundred.
+pub(super) fn max_attempts(new: &NewExport) -> i32 {
+    i32::try_from(new.max_attempts).unwrap_or(i32::MAX)
+}
+
+/// Counts are written by `signed` and never negative.
+pub(super) fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or_default()
+}
+
+pub(super) fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+pub(super) fn instant(stored: impl StoredInstant) -> Result<DateTime<Utc>, LedgerError> {
+    stored
+        .utc()
+        .map_err(|stored| corrupt("instant", &stored.to_string()))
+}
+
+fn corrupt(column: &str, value: &str) -> LedgerError {
+    LedgerError::Corrupt(format!("{column} = {value:?}"))
+}

@@ -1,0 +1,53 @@
+//! The statements of accepting for SQLite, as in [`super::super::sql`].
+
+/// Backlog, counted along its partial index.
+pub(super) const COUNT_QUEUED: &str = "SELECT count(*) FROM exports WHERE status = 'queued'";
+
+/// What is too old, or whose export is gone, gives way.
+pub(super) const KEEP_KEY: &str = "
+INSERT INTO idempotency_keys (org_id, made_by, key, request, export_id, created_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT (org_id, made_by, key) DO UPDATE
+SET request = excluded.request, export_id = excluded.export_id, created_at = excluded.created_at
+WHERE idempotency_keys.created_at <= ?7
+   OR NOT EXISTS (SELECT 1 FROM exports WHERE id = idempotency_keys.export_id)";
+
+pub(super) const NAME_EXPORT: &str = "
+UPDATE idempotency_keys SET export_id = ?4
+WHERE org_id = ?1 AND made_by = ?2 AND key = ?3";
+
+pub(super) const FIRST_REQUEST: &str = "
+SELECT request FROM idempotency_keys
+WHERE org_id = ?1 AND made_by = ?2 AND key = ?3 AND created_at > ?4
+  AND EXISTS (SELECT 1 FROM exports WHERE id = idempotency_keys.export_id)";
+
+pub(super) const FIRST_EXPORT: &str = "
+SELECT exports.* FROM exports
+JOIN idempotency_keys AS first ON first.export_id = exports.id
+WHERE first.org_id = ?1 AND first.made_by = ?2 AND first.key = ?3";
+
+/// One whose data was not read yet, or one that was completed with data that is young enough.
+pub(super) const SHARED: &str = "
+SELECT * FROM (SELECT * FROM exports WHERE request = ?1 AND joinable LIMIT 1)
+UNION ALL
+SELECT * FROM (
+    SELECT * FROM exports
+    WHERE request = ?1 AND status = 'completed' AND expires_at > ?2 AND materialized_at > ?3
+    ORDER BY materialized_at DESC
+    LIMIT 1
+  )
+LIMIT 1";
+
+/// Nothing when the organisation has ?13 unfinished ones. For its turn see
+/// [`Ledger::claim_next`](crate::Ledger::claim_next).
+pub(super) const INSERT: &str = "
+INSERT INTO exports
+    (id, org_id, status, dataset, query, format, filename, max_attempts, made_by, estimated_rows,
+     large, request, joinable, created_at, run_after, turn)
+SELECT ?1, ?2, 'queued', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?14, ?14, max(
+    coalesce((SELECT max(turn) + 2 FROM exports
+              WHERE org_id = ?2 AND large = ?10 AND status IN ('queued', 'running')), 0),
+    coalesce((SELECT turn + 1 FROM exports
+              WHERE large = ?10 AND started_at IS NOT NULL ORDER BY started_at DESC LIMIT 1), 0))
+WHERE ?13 > (SELECT count(*) FROM exports WHERE org_id = ?2 AND status IN ('queued', 'running'))
+RETURNING *";

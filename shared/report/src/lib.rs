@@ -1,0 +1,20 @@
+//! The domain of reports: what may be asked, and how an answer is read and encoded.
+//!
+//! Knows no ledger, no HTTP and no store. Read it in the order in which a request meets its parts:
+//! [`catalog`] → [`query`] → [`statement`] → [`source`] → [`encode`].
+
+#![deny(missing_docs)]
+
+pub mod caller;
+pub mod catalog;
+pub mod column;
+pub mod encode;
+pub mod failure;
+pub mod freshness;
+#[cfg(test)]
+mod hostile;
+pub mod query;
+pub mod size;
+pub mod source;
+pub mod statement;
+pub mod stored;
