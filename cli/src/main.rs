@@ -27,7 +27,6 @@ mod worker;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use waybill_telemetry;
 
 use crate::fault::StartFault;
 
@@ -73,7 +72,7 @@ fn main() -> ExitCode {
         Err(error) => return StartFault::usage(in_one_line(&error.to_string())).report(),
     };
     let outcome = run(cli.command.unwrap_or(Command::Up(cli.up)));
-    telemetry::flush();
+    waybill_telemetry::flush();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => fault.report(),

@@ -32,18 +32,18 @@ pub(crate) fn greeting(text: &str) {
     let mut output = stdout().lock();
     let written = output.write_all(text.as_bytes());
     if written.and_then(|()| output.flush()).is_err() {
-        telemetry::count_lost_line();
+        waybill_telemetry::count_lost_line();
     }
 }
 
 /// Tells a person something, in lines of their own.
 pub(crate) fn remark(lines: impl Display) {
     // After what was logged until now.
-    telemetry::flush();
+    waybill_telemetry::flush();
     for line in lines.to_string().lines() {
         let told = writeln!(stderr().lock(), "{}", escaped(line));
         if told.is_err() {
-            telemetry::count_lost_line();
+            waybill_telemetry::count_lost_line();
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use anyhow::Context as _;
 use waybill_config::LogSettings;
-use waybill_telemetry;
 
 use crate::fault::StartFault;
 
@@ -11,7 +10,8 @@ pub(crate) fn run(
     log: &LogSettings,
     command: impl Future<Output = Result<(), StartFault>>,
 ) -> Result<(), StartFault> {
-    telemetry::init(log).map_err(|error| StartFault::usage(format_args!("log.filter: {error}")))?;
+    waybill_telemetry::init(log)
+        .map_err(|error| StartFault::usage(format_args!("log.filter: {error}")))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -2,7 +2,6 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use waybill_telemetry;
 
 /// A token that fires at the first SIGTERM or SIGINT.
 pub(crate) fn on_signal() -> anyhow::Result<CancellationToken> {
@@ -15,7 +14,7 @@ pub(crate) fn on_signal() -> anyhow::Result<CancellationToken> {
         tracing::info!("stopping; a second signal ends the process at once");
         stopping.cancel();
         either(&mut terminate, &mut interrupt).await;
-        telemetry::flush();
+        waybill_telemetry::flush();
         std::process::exit(130);
     });
     Ok(stop)

@@ -3,8 +3,6 @@
 use std::ffi::OsString;
 use std::fs;
 
-use waybill_report::query::MAX_COLUMNS;
-
 use super::settings::{Rule, SETTINGS};
 use super::*;
 
@@ -84,7 +82,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(config.limits.burst.get(), 100);
     assert_eq!(config.limits.max_connections, 10_000);
     assert_eq!(config.limits.max_waiting, 5_000);
-    assert_eq!(config.limits.max_columns, MAX_COLUMNS);
+    assert_eq!(config.limits.max_columns, 1_600);
     assert_eq!(config.limits.read_timeout_seconds, 10);
     assert_eq!(config.limits.idle_timeout_seconds, 75);
     assert_eq!(config.auth.mode, AuthMode::Keys);

@@ -31,7 +31,6 @@ use chrono::{DateTime, Utc};
 use tokio::sync::broadcast;
 use waybill_report::caller::{OrgId, Scope};
 
-use crate::database;
 use crate::export::{Export, ExportId, ExportStatus, Failure, Lease, Progress, Receipt};
 
 pub use self::backlog::{Backlog, Lane, LaneBacklog, Lanes, OrgActivity};

@@ -31,7 +31,6 @@ use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use waybill_config::StorageSettings;
 use waybill_telemetry::chain;
 
-use crate::metrics::StoreMetrics;
 use clock::StoreClock;
 use fault::bucket_error;
 

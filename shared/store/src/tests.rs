@@ -9,13 +9,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use sha2::{Digest as _, Sha256};
-use waybill_ledger::database::Database;
+use waybill_telemetry::metrics::MetricRegistry;
 use waybill_test_services::exposition::Exposition;
 use waybill_test_services::proxy::{Proxy, Step};
 use waybill_test_services::s3::{ACCESS_KEY_ID, BUCKET, S3, SECRET_ACCESS_KEY};
 
 use super::*;
-use crate::metrics::ProcessMetrics;
 
 /// Gives up soon.
 const HASTY: Patience = Patience {
@@ -331,9 +330,7 @@ async fn a_store_that_fails_is_asked_again_and_then_unavailable() {
 /// A store that takes parts, and one that begins uploads and takes none.
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_are_counted_with_what_they_cost() {
-    let folder = tempfile::TempDir::new().expect("a folder");
-    let database = Database::open_file(&folder.path().join("ledger.sqlite")).await;
-    let metrics = ProcessMetrics::new("test", Arc::clone(&database.expect("a ledger").ledger));
+    let metrics = MetricRegistry::new("test");
     let s3 = S3::shared();
     let proxy = Proxy::before_s3(s3.address());
     let endpoint = format!("http://{}", proxy.address());
@@ -348,7 +345,7 @@ async fn parts_are_counted_with_what_they_cost() {
         "{refused:?}"
     );
     drop(refusal);
-    let read = Exposition::read(&metrics.exposition().await.expect("a text"));
+    let read = Exposition::read(&metrics.exposition().expect("a text"));
     let stored = "waybill_store_uploaded_bytes_total";
     assert_eq!(read.value(stored, &[]), bytes.len() as f64);
     assert_eq!(
