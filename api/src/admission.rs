@@ -21,10 +21,11 @@
 //!
 //! All go through an appointment [`Book`], then through [`retry_after::spread`].
 
-mod book;
 mod fair_slots;
-mod hold;
-mod org_lines;
+mod org_schedules;
+pub(crate) mod planner;
+mod service_time;
+mod virtual_schedule;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -37,11 +38,11 @@ use waybill_report::source::{RowEstimate, SourceError, Sources};
 
 use self::fair_slots::FairSlots;
 pub(crate) use self::fair_slots::Permit;
-use self::org_lines::OrgLines;
+use self::org_schedules::OrgLines;
 use crate::retry_after;
 
-pub(crate) use self::book::{Book, Drain};
-pub(crate) use self::hold::MeanHold;
+pub(crate) use self::service_time::MeanHold;
+pub(crate) use self::virtual_schedule::{Book, Drain};
 
 /// Exports per second when the last minute saw none.
 const UNMEASURED_RATE: f64 = 1.0 / 60.0;

@@ -24,7 +24,7 @@ use waybill_config::LimitSettings;
 use waybill_ledger::keys::{ApiKey, Keys};
 use waybill_report::caller::{Caller, OrgId, Role};
 
-use crate::boundary;
+use crate::middleware::boundary;
 use crate::openapi;
 use crate::problem::{Problem, ProblemCode};
 use crate::retry_after;

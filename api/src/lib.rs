@@ -3,38 +3,25 @@
 //! Read it as a request meets it: `server` → `boundary` → `gate` → `router` → `auth` → `routes` → `admission` →
 //! `inline`, or the ledger → `export_view`. What goes wrong on the way is a `problem`.
 
-mod actions;
 mod admission;
+mod answer;
 mod auth;
-mod body;
-mod boundary;
-mod enqueue;
-mod etag;
-mod events;
-mod export_view;
-mod gate;
-mod head;
-mod html;
-mod inline;
 mod links;
 mod metrics;
-mod negotiate;
+mod middleware;
 mod openapi;
-mod parameters;
-mod planning;
+mod pages;
 mod problem;
-mod report_view;
+mod request;
 mod retry_after;
 mod router;
 mod routes;
 mod server;
 mod state;
-mod status_view;
 #[cfg(test)]
 mod tests;
-mod wait;
-mod waiting;
-mod watch;
+mod views;
+mod watcher;
 
 use std::io;
 
@@ -43,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use waybill_config::LimitSettings;
 
 pub use auth::Access;
-pub use gate::{Cors, Gate, HostError, Refusal};
+pub use middleware::gate::{Cors, Gate, HostError, Refusal};
 pub use server::serve_within;
 pub use state::{ApiParts, ApiState, HealthParts};
 

@@ -3,6 +3,8 @@
 //! `api.public_url` if it is set; else what the request says: its scheme and host, and `/api` when it
 //! came by that path. Forwarding headers are not believed: anyone can send them.
 
+pub(crate) mod action;
+
 use std::convert::Infallible;
 
 use axum::extract::{FromRequestParts, OriginalUri};
@@ -11,7 +13,7 @@ use http::request::Parts;
 use http::uri::Authority;
 use waybill_ledger::export::ExportId;
 
-use crate::actions::{Action, AllowedAction, operation};
+use crate::links::action::{Action, AllowedAction, operation};
 use crate::state::ApiState;
 
 /// The second place where every route of `/v1` is served.

@@ -16,7 +16,7 @@ use waybill_ledger::metrics::ProcessMetrics;
 use waybill_telemetry::metrics::Sampled;
 
 use crate::admission::Admission;
-use crate::waiting::Waiting;
+use crate::watcher::places::Waiting;
 
 pub(crate) use exports::ExportMetrics;
 pub(crate) use inline::InlineMetrics;

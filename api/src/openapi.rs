@@ -4,8 +4,6 @@
 //! give; statuses and texts of those come from the table of codes. So the document cannot say another
 //! status than the service.
 
-mod page;
-
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -21,6 +19,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{ContentBuilder, Header, Object, Ref, RefOr, Server, ServerBuilder, Type};
 
 use crate::links::API_PREFIX;
+use crate::pages::{self, docs};
 use crate::problem::{self, ErrorResponse, ProblemCode};
 
 /// Declares the problems of an operation, for its `responses`.
@@ -207,7 +206,7 @@ impl Published {
         let value = serde_json::to_value(document)?;
         Ok(Self {
             json: serde_json::to_vec(&value)?.into(),
-            page: page::render(&value).into(),
+            page: docs::render(&value).into(),
             operations: Arc::new(operation_ids(document)),
         })
     }
@@ -230,7 +229,7 @@ impl Published {
 
     /// Writes the page, with examples that begin with `base`.
     pub(crate) fn page(&self, base: &str, out: &mut String) {
-        out.push_str(&self.page.replace(page::BASE, &crate::html::escape(base)));
+        out.push_str(&self.page.replace(docs::BASE, &pages::escape(base)));
     }
 }
 

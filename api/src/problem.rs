@@ -2,10 +2,9 @@
 //!
 //! The only place that chooses a status code. Handlers and the parts below them say what happened;
 //! here it becomes a code, a text for the client and a cause for the operator, which are never the
-//! same text. Who writes the answer and the log is the [`boundary`](crate::boundary).
+//! same text. Who writes the answer and the log is the [`boundary`](crate::middleware::boundary).
 
 mod code;
-mod page;
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -24,12 +23,11 @@ use waybill_report::query::{Fault, FaultCode, Rejection};
 use waybill_report::source::SourceError;
 use waybill_store::BucketError;
 
-use crate::actions::{Action, AllowedAction};
-use crate::inline::InlineError;
+use crate::answer::attempt::InlineError;
+use crate::links::action::{Action, AllowedAction};
 use crate::retry_after;
 
 pub(crate) use code::ProblemCode;
-pub(crate) use page::{list as list_page, page};
 
 /// The media type of problems.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";

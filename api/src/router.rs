@@ -15,11 +15,11 @@ use waybill_ledger::metrics::ProcessMetrics;
 use waybill_readiness::Readiness;
 
 use crate::auth::Access;
-use crate::boundary::boundary;
-use crate::gate::{self, Gate};
-use crate::head;
 use crate::links::API_PREFIX;
 use crate::metrics::{MeasuredRoutes, RequestMetrics, measured};
+use crate::middleware::boundary::boundary;
+use crate::middleware::gate::{self, Gate};
+use crate::middleware::head_bounds;
 use crate::openapi::{self, Published};
 use crate::problem::Problem;
 use crate::routes::{endings, exports, following, operations, problems, reports, status};
@@ -93,7 +93,7 @@ fn bounded<S: Clone + Send + Sync + 'static>(
 ) -> Router<S> {
     router
         .fallback(nothing_here)
-        .layer(from_fn(head::bounded))
+        .layer(from_fn(head_bounds::bounded))
         .layer(from_fn_with_state(gate, gate::guarded))
         .layer(from_fn(boundary))
         .layer(from_fn_with_state(Arc::new(routes), measured))

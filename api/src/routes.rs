@@ -2,9 +2,7 @@
 //! routed is in [`router`](crate::router), how it fails in [`problem`](crate::problem).
 
 pub(crate) mod endings;
-pub(crate) mod export_path;
 pub(crate) mod exports;
-mod file_head;
 pub(crate) mod following;
 pub(crate) mod operations;
 pub(crate) mod problems;

@@ -28,7 +28,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service;
 use waybill_config::LimitSettings;
 
-use crate::head::LARGEST_HEAD;
+use crate::middleware::head_bounds::LARGEST_HEAD;
 use activity::{Activity, Timeouts};
 use service::Answering;
 use stream::Heard;

@@ -16,10 +16,10 @@ use waybill_store::Bucket;
 
 use crate::admission::Admission;
 use crate::auth::{Access, Authenticator};
-use crate::gate::Gate;
 use crate::metrics::ApiMetrics;
-use crate::waiting::Waiting;
-use crate::watch::Watches;
+use crate::middleware::gate::Gate;
+use crate::watcher::places::Waiting;
+use crate::watcher::watchers::Watches;
 
 /// What the service is put together from.
 pub struct ApiParts {

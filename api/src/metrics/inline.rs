@@ -5,7 +5,7 @@ use prometheus_client::metrics::family::Family;
 use waybill_ledger::metrics::ProcessMetrics;
 
 use super::Outcome;
-use crate::inline::{Attempt, InlineError, Outgrown};
+use crate::answer::attempt::{Attempt, InlineError, Outgrown};
 
 #[derive(Clone, Debug)]
 pub(crate) struct InlineMetrics {

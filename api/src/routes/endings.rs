@@ -7,14 +7,14 @@ use http::StatusCode;
 use waybill_ledger::Cancel;
 use waybill_ledger::export::Export;
 
-use crate::actions::operation;
 use crate::auth::Authenticated;
-use crate::export_view::{ExportView, actions, downloadable, retry, shown_status};
 use crate::links::Links;
+use crate::links::action::operation;
 use crate::openapi::problems;
 use crate::problem::{Problem, ProblemCode};
-use crate::routes::export_path::{ExportPath, not_found};
+use crate::request::export_path::{ExportPath, not_found};
 use crate::state::ApiState;
+use crate::views::export::{ExportView, actions, downloadable, retry, shown_status};
 
 problems!(CancelProblems: ExportNotFound, ExportAlreadyFinished, DatabaseUnavailable, Internal);
 

@@ -11,21 +11,21 @@ use waybill_ledger::export::{Export, ExportId, ExportStatus};
 use waybill_report::caller::Caller;
 use waybill_store::Link;
 
-use crate::actions::{Action, operation};
+use crate::answer::file_head::file_head;
 use crate::auth::Authenticated;
-use crate::etag;
-use crate::export_view::{ExportList, ExportView, downloadable, retry, shown_status};
 use crate::links::Links;
-use crate::negotiate::Preferences;
+use crate::links::action::{Action, operation};
 use crate::openapi::problems;
-use crate::parameters::Parameters;
 use crate::problem::{Problem, ProblemCode};
+use crate::request::export_path::{ExportPath, not_found};
+use crate::request::parameters::Parameters;
+use crate::request::prefer::Preferences;
 use crate::retry_after;
-use crate::routes::export_path::{ExportPath, not_found};
-use crate::routes::file_head::file_head;
 use crate::routes::reports::PREFERENCE_APPLIED;
 use crate::state::ApiState;
-use crate::wait::wait;
+use crate::views::etag;
+use crate::views::export::{ExportList, ExportView, downloadable, retry, shown_status};
+use crate::watcher::long_poll::wait;
 
 /// Exports of a page that names no limit.
 const PAGE: u32 = 20;

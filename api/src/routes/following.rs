@@ -4,13 +4,13 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, StatusCode};
 
-use crate::actions::operation;
+use crate::answer::events::{self, Beginning, ExportEvents};
 use crate::auth::Authenticated;
-use crate::events::{self, Beginning, ExportEvents};
 use crate::links::Links;
+use crate::links::action::operation;
 use crate::openapi::problems;
 use crate::problem::{Problem, ProblemCode};
-use crate::routes::export_path::{ExportPath, not_found};
+use crate::request::export_path::{ExportPath, not_found};
 use crate::state::ApiState;
 
 /// Sent by a client that lost its connection (WHATWG HTML, section 9.2.4).

@@ -11,9 +11,9 @@ use waybill_ledger::metrics::ProcessMetrics;
 use waybill_readiness::Readiness;
 use waybill_telemetry::metrics;
 
-use crate::html;
 use crate::links::Links;
 use crate::openapi::{Published, problems};
+use crate::pages;
 use crate::problem::Problem;
 
 /// How a process is.
@@ -111,7 +111,7 @@ pub(crate) async fn get_docs(
     Extension(published): Extension<Published>,
     links: Links,
 ) -> Result<Response, Problem> {
-    html::page("Waybill API", |out| published.page(links.base(), out)).map_err(Problem::internal)
+    pages::page("Waybill API", |out| published.page(links.base(), out)).map_err(Problem::internal)
 }
 
 /// Where a visitor begins
@@ -136,5 +136,5 @@ pub(crate) async fn get_start_page() -> Result<Response, Problem> {
              </table></main></div>",
         );
     };
-    html::page("Waybill", page).map_err(Problem::internal)
+    pages::page("Waybill", page).map_err(Problem::internal)
 }

@@ -4,9 +4,9 @@ use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::response::Response;
 
-use crate::html;
 use crate::openapi::problems;
-use crate::problem::{self, Problem, ProblemCode};
+use crate::pages::{self, problems as explained};
+use crate::problem::{Problem, ProblemCode};
 
 problems!(ListProblems: Internal);
 
@@ -20,7 +20,7 @@ problems!(ListProblems: Internal);
     responses((status = 200, description = "The page.", content_type = "text/html", body = String), ListProblems)
 )]
 pub(crate) async fn list_problems() -> Result<Response, Problem> {
-    html::page("Problems", problem::list_page).map_err(Problem::internal)
+    pages::page("Problems", explained::list).map_err(Problem::internal)
 }
 
 problems!(ExplainProblems: RouteNotFound, Internal);
@@ -43,5 +43,5 @@ pub(crate) async fn explain_problem(
         .and_then(|Path(code)| ProblemCode::from_name(&code))
         .ok_or_else(|| Problem::new(ProblemCode::RouteNotFound, "No problem has this code."))?;
     let title = code.explanation().title;
-    html::page(title, |out| problem::page(code, out)).map_err(Problem::internal)
+    pages::page(title, |out| explained::page(code, out)).map_err(Problem::internal)
 }

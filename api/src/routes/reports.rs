@@ -11,21 +11,23 @@ use waybill_report::encode::Format;
 use waybill_report::query::{Fault, FaultCode, Rejection, ReportPlan, ReportQuery, ReportRequest};
 use waybill_report::size::Oversize;
 
-use crate::actions::operation;
+use crate::admission::planner;
 use crate::admission::{Admitted, Busy};
+use crate::answer::attempt::{self, Attempt, Bounds, InlineError, InlineReport, Outgrown};
+use crate::answer::job::Job;
 use crate::auth::Authenticated;
-use crate::body::JsonBytes;
-use crate::enqueue::Job;
-use crate::export_view::ExportView;
-use crate::inline::{self, Attempt, Bounds, InlineError, InlineReport, Outgrown};
 use crate::links::Links;
-use crate::negotiate::{Accept, Preferences, Repetition};
+use crate::links::action::operation;
 use crate::openapi::problems;
-use crate::planning;
 use crate::problem::{Problem, ProblemCode};
-use crate::report_view::{ExportReportQueryRequest, ReportCatalog, ReportExport, ReportResult};
+use crate::request::accept::Accept;
+use crate::request::json_body::JsonBytes;
+use crate::request::prefer::Preferences;
+use crate::request::repetition::Repetition;
 use crate::retry_after;
 use crate::state::ApiState;
+use crate::views::export::ExportView;
+use crate::views::report::{ExportReportQueryRequest, ReportCatalog, ReportExport, ReportResult};
 
 /// The header in which an answer lists the preferences that it honoured (RFC 7240).
 pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -105,7 +107,7 @@ async fn query(
     JsonBytes(body): &JsonBytes,
 ) -> Result<Response, Problem> {
     acceptable(headers, &[Format::Json.content_type()])?;
-    let plan = planning::plan(state, caller, body, ReportRequest::query).await?;
+    let plan = planner::plan(state, caller, body, ReportRequest::query).await?;
 
     let bounds = Bounds::of_query(&state.inline, &state.exports);
     let slot = state
@@ -113,7 +115,7 @@ async fn query(
         .slot(&caller.org)
         .await
         .map_err(overloaded)?;
-    let attempt = inline::attempt(&state.sources, &plan, bounds);
+    let attempt = attempt::attempt(&state.sources, &plan, bounds);
     let attempt = state.metrics.inline.counted(attempt).await?;
     drop(slot);
     still_allowed(state, caller, body, ReportRequest::query).await?;
@@ -241,7 +243,7 @@ async fn export(
     headers: &HeaderMap,
     JsonBytes(body): &JsonBytes,
 ) -> Result<Response, Problem> {
-    let plan = planning::plan(state, caller, body, ReportRequest::export).await?;
+    let plan = planner::plan(state, caller, body, ReportRequest::export).await?;
     // The envelope first: it is what is meant where both are wanted alike.
     let envelope = Format::Json.content_type();
     let chosen = acceptable(headers, &[envelope, plan.format().content_type()])?;
@@ -263,7 +265,7 @@ async fn export(
         .await;
     if let Admitted::Inline(slot) = admitted.map_err(overloaded)? {
         let bounds = Bounds::of_export(&state.inline, &state.exports);
-        let attempt = inline::attempt(&state.sources, &plan, bounds);
+        let attempt = attempt::attempt(&state.sources, &plan, bounds);
         let attempt = state.metrics.inline.counted(attempt).await?;
         drop(slot);
         still_allowed(state, caller, body, ReportRequest::export).await?;
@@ -292,7 +294,7 @@ async fn still_allowed(
     if current.org != caller.org {
         return Err(Problem::unauthorized());
     }
-    planning::plan(state, &current, body, read).await?;
+    planner::plan(state, &current, body, read).await?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use crate::openapi::problems;
 use crate::problem::{Problem, ProblemCode};
 use crate::routes::reports::acceptable;
 use crate::state::ApiState;
-use crate::status_view::{OrganisationStatus, ProcessStatus, StatusView};
+use crate::views::status::{OrganisationStatus, ProcessStatus, StatusView};
 
 /// How long the ledger may take to say what an organisation has going.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -16,8 +16,8 @@ use super::harness::{
     EXPORT, QUERY, Service, endless_query, range, request, small_export, small_query,
 };
 use super::keys::{Holder, admin_key, viewer_key};
-use crate::body::LARGEST_BODY;
 use crate::problem::ProblemCode;
+use crate::request::json_body::LARGEST_BODY;
 
 /// Every operation, by its name in the contract.
 const OPERATIONS: [(&str, &str, &str); 18] = [

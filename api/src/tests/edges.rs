@@ -13,9 +13,11 @@ use waybill_report::caller::KeyId;
 
 use self::requests::{encoded, header_value, requests, text};
 use super::harness::{Service, request};
-use crate::etag;
-use crate::negotiate::{Accept, Preferences, Repetition};
-use crate::parameters::Parameters;
+use crate::request::accept::Accept;
+use crate::request::parameters::Parameters;
+use crate::request::prefer::Preferences;
+use crate::request::repetition::Repetition;
+use crate::views::etag;
 
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread()

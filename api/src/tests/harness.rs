@@ -29,8 +29,8 @@ use waybill_report::source::Sources;
 use waybill_report::source::sqlite::SqliteSource;
 use waybill_store::Bucket;
 
-use crate::boundary::REQUEST_ID;
-use crate::waiting::Place;
+use crate::middleware::boundary::REQUEST_ID;
+use crate::watcher::places::Place;
 use crate::{Access, ApiParts, ApiState, router};
 
 pub(super) use events::Events;

@@ -6,7 +6,7 @@ use http::{Method, Request, StatusCode};
 use serde_json::json;
 
 use super::harness::{Answer, EXPORT, QUERY, Service, range, request, small_export, small_query};
-use crate::body::LARGEST_BODY;
+use crate::request::json_body::LARGEST_BODY;
 
 fn code(answer: &Answer) -> String {
     answer.problem().1
@@ -337,7 +337,9 @@ async fn a_panic_is_a_failure_of_ours() {
             "/boom",
             axum::routing::get(|| async { panic!("with a secret") as &'static str }),
         )
-        .layer(axum::middleware::from_fn(crate::boundary::boundary));
+        .layer(axum::middleware::from_fn(
+            crate::middleware::boundary::boundary,
+        ));
     let response = router.oneshot(request(Method::GET, "/boom")).await;
     let answer = Answer::read(response.expect("infallible")).await;
     assert_eq!(answer.problem(), (500, "internal".to_owned()));

@@ -13,7 +13,7 @@ use waybill_ledger::{Ledger, LedgerError, SharedReads};
 use waybill_report::caller::{KeyId, OrgId, Scope};
 
 use super::harness::Service;
-use crate::watch::{Watch, Watches};
+use crate::watcher::watchers::{Watch, Watches};
 
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// It bounds a failing test, not a passing one.

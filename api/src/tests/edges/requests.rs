@@ -9,7 +9,7 @@ use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
 use super::super::harness::{EXPORT, QUERY, rows_query, small_export, small_query};
-use crate::negotiate::Preferences;
+use crate::request::prefer::Preferences;
 
 /// Stands in a path for the id of an export that there is.
 const KNOWN: &str = "KNOWN";

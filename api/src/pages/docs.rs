@@ -6,13 +6,13 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use crate::html::{escape, inline, prose};
+use crate::pages::{escape, inline, prose};
 
 /// Stands in the page where the service's base URL goes.
-pub(super) const BASE: &str = "{{base}}";
+pub(crate) const BASE: &str = "{{base}}";
 
 /// Writes the page's body.
-pub(super) fn render(document: &Value) -> String {
+pub(crate) fn render(document: &Value) -> String {
     let mut out = String::from("<div class=\"frame\">");
     navigation(document, &mut out);
     out.push_str("<main>");

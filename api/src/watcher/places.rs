@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use waybill_report::caller::OrgId;
 
 use crate::admission::{Book, Drain, MeanHold};
-use crate::negotiate::{LONGEST_WAIT, Preferences};
+use crate::request::prefer::{LONGEST_WAIT, Preferences};
 use crate::retry_after;
 
 /// See the module.

@@ -9,7 +9,7 @@ use waybill_report::column::{Column, ColumnType};
 use waybill_report::encode::Format;
 use waybill_report::query::{FilterOp, ReportPlan, ReportQuery};
 
-use crate::inline::InlineReport;
+use crate::answer::attempt::InlineReport;
 
 /// What the caller may ask for.
 #[derive(Debug, Serialize, ToSchema)]

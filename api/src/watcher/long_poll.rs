@@ -9,8 +9,8 @@ use waybill_report::caller::Caller;
 
 use crate::problem::Problem;
 use crate::state::ApiState;
-use crate::waiting::Held;
-use crate::watch::Watch;
+use crate::watcher::places::Held;
+use crate::watcher::watchers::Watch;
 
 /// Reads an export until it has ended, as long as the request is held, and returns it as it was read last;
 /// `None` when there is none (any more). A request that is not held reads once.

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::ProblemCode;
-use crate::html::{escape, prose};
+use super::{escape, prose};
+use crate::problem::ProblemCode;
 
 /// Writes what a code means, and links to the others.
 pub(crate) fn page(code: ProblemCode, out: &mut String) {

@@ -8,7 +8,7 @@ use waybill_ledger::OrgActivity;
 use waybill_report::caller::OrgId;
 
 use super::LOOK_SERVES;
-use super::book::{Book, Drain};
+use super::virtual_schedule::{Book, Drain};
 
 /// With so many organisations, those that were not turned away for a while are forgotten.
 const MANY: usize = 1_000;

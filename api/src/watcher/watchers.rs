@@ -2,17 +2,14 @@
 //!
 //! A client shows the ledger once that an export lies in its scope; [`Watches::follow`] is the only way
 //! to a [`Watch`], and so to what the reader shares. From then on it costs no statement of its own. What
-//! is made of a change is for those who watch: a request that is held ([`wait`](crate::wait)), a stream
-//! of events ([`events`](crate::events)).
+//! is made of a change is for those who watch: a request that is held ([`wait`](crate::watcher::long_poll)), a stream
+//! of events ([`events`](crate::answer::events)).
 //!
 //! ```text
 //! hints of the ledger ─┐                  ┌─► Watch (revision 7 seen)
 //!                      ├─ reader ─ watched┼─► Watch
 //! once a second ───────┘  (1 statement)   └─► Watch …
 //! ```
-
-mod reader;
-mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +20,8 @@ use waybill_ledger::export::{Export, ExportId};
 use waybill_ledger::{Ledger, LedgerError, SharedReads};
 use waybill_report::caller::Scope;
 
-use self::reader::Reader;
-use self::watched::{Sight, Watched, Watcher};
+use super::latest_states::{Sight, Watched, Watcher};
+use super::reader::Reader;
 
 /// Who asks for the latest is told nothing older: two looks of the reader.
 const LATEST: Duration = Duration::from_secs(2);

@@ -1,6 +1,10 @@
 //! Pages for people: one frame, one style, no script, nothing from elsewhere.
 //!
-//! Owns the frame and the escaping; what a page says is written by whoever knows it.
+//! Owns the frame and the escaping. What a page says is in the children, but what the service says of itself at
+//! once is with its route.
+
+pub(crate) mod docs;
+pub(crate) mod problems;
 
 use std::fmt::Write as _;
 
@@ -11,7 +15,7 @@ use http::header::{
 };
 use uuid::Uuid;
 
-const STYLE: &str = include_str!("html/style.css");
+const STYLE: &str = include_str!("pages/style.css");
 
 /// A page with this title; `body` writes what stands in it.
 ///

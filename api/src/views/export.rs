@@ -11,9 +11,9 @@ use waybill_report::encode::Format;
 use waybill_report::query::ReportQuery;
 use waybill_store::Link;
 
-use crate::actions::AllowedAction;
-use crate::inline::lag_ms;
+use crate::answer::attempt::lag_ms;
 use crate::links::Links;
+use crate::links::action::AllowedAction;
 use crate::problem::ErrorResponse;
 use crate::retry_after;
 

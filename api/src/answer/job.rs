@@ -13,14 +13,15 @@ use waybill_report::caller::Caller;
 use waybill_report::query::ReportPlan;
 use waybill_report::source::RowEstimate;
 
-use crate::boundary;
 use crate::links::Links;
-use crate::negotiate::{Preferences, Repetition};
+use crate::middleware::boundary;
 use crate::problem::{Problem, ProblemCode};
+use crate::request::prefer::Preferences;
+use crate::request::repetition::Repetition;
 use crate::routes::exports::presented;
 use crate::routes::reports::PREFERENCE_APPLIED;
 use crate::state::ApiState;
-use crate::wait::wait;
+use crate::watcher::long_poll::wait;
 
 /// Says that the answer is that of an earlier request with the same `Idempotency-Key`.
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");

@@ -8,7 +8,7 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{Object, Required, Type};
 use waybill_ledger::export::ExportId;
 
-use crate::boundary;
+use crate::middleware::boundary;
 use crate::problem::{Problem, ProblemCode};
 use crate::state::ApiState;
 

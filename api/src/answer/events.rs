@@ -22,12 +22,12 @@ use utoipa::{PartialSchema, ToSchema};
 use waybill_ledger::export::{Export, ExportId};
 use waybill_report::caller::Caller;
 
-use crate::etag;
-use crate::export_view::{ExportView, shown_status};
 use crate::links::Links;
 use crate::state::ApiState;
-use crate::waiting::Place;
-use crate::watch::Watch;
+use crate::views::etag;
+use crate::views::export::{ExportView, shown_status};
+use crate::watcher::places::Place;
+use crate::watcher::watchers::Watch;
 
 /// The name of the events.
 const EVENT: &str = "export";

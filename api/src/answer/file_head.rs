@@ -20,7 +20,7 @@ const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 ///
 /// # Errors
 /// When the export cannot have been recorded by this program.
-pub(super) fn file_head(export: &Export, receipt: &Receipt) -> Result<Response, Problem> {
+pub(crate) fn file_head(export: &Export, receipt: &Receipt) -> Result<Response, Problem> {
     let text = |text: String| HeaderValue::try_from(text).map_err(Problem::internal);
     let digest = bytes_of_hex(&receipt.sha256)
         .ok_or_else(|| Problem::internal(format!("{}: its checksum is no SHA-256", export.id)))?;

@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, sleep, timeout};
 use waybill_ledger::export::ExportId;
 use waybill_ledger::{LedgerError, SharedReads};
 
-use super::watched::{Sight, Watched};
+use super::latest_states::{Sight, Watched};
 
 /// How long a change may go unnoticed that no hint told of.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
