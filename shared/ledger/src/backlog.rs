@@ -2,47 +2,11 @@
 
 use std::time::Duration;
 
-use super::row::unsigned;
+use crate::export::Lane;
+use crate::sql::row::unsigned;
 
 /// The span over which a drain is measured.
 pub(super) const DRAIN_SPAN: Duration = Duration::from_secs(60);
-
-/// Small exports do not wait behind large ones: a worker keeps some of its slots for them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Lane {
-    /// Expected to have no more than `exports.large_rows` rows.
-    Small,
-    /// Expected to have more, or nobody knows.
-    Large,
-}
-
-impl Lane {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Small, Self::Large];
-
-    /// The lane of an export that is expected to have so many rows.
-    #[must_use]
-    pub fn of(expected_rows: Option<u64>, large_rows: u64) -> Self {
-        if expected_rows.is_some_and(|rows| rows <= large_rows) {
-            Self::Small
-        } else {
-            Self::Large
-        }
-    }
-
-    /// The name in metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Small => "small",
-            Self::Large => "large",
-        }
-    }
-
-    pub(super) fn is_large(self) -> bool {
-        self == Self::Large
-    }
-}
 
 /// Which lanes a claim may be from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,13 +136,6 @@ pub(super) fn span(seconds: Option<f64>) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_nobody_can_estimate_is_large() {
-        assert_eq!(Lane::of(Some(10), 10), Lane::Small);
-        assert_eq!(Lane::of(Some(11), 10), Lane::Large);
-        assert_eq!(Lane::of(None, 10), Lane::Large);
-    }
 
     #[test]
     fn both_lanes_drain_together() {

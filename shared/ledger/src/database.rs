@@ -1,10 +1,6 @@
 //! The database of exports, keys and wake-ups: the one place that turns `database.url` into them,
 //! and that applies the migrations of all three. Knows nothing of what they do with it.
 
-mod instant;
-mod migrations;
-mod postgres;
-mod sqlite;
 #[cfg(test)]
 mod tests;
 
@@ -12,20 +8,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgConnectOptions;
-use waybill_config::{DatabaseUrl, InvalidDatabaseUrl};
+use waybill_config::DatabaseUrl;
 
-pub(crate) use self::instant::{StoredInstant, micros};
-pub(crate) use self::postgres::known_versions as known_postgres_versions;
-pub(crate) use self::sqlite::{SqlitePools, known_version as known_sqlite_version};
 use crate::Ledger;
+use crate::db::migrations;
+use crate::db::postgres;
+use crate::db::sqlite::SqlitePools;
 use crate::keys::Keys;
 use crate::keys::postgres::PostgresKeys;
 use crate::keys::sqlite::SqliteKeys;
-use crate::postgres::PostgresLedger;
 use crate::queue::Queue;
-use crate::sqlite::SqliteLedger;
+use crate::sql::postgres::PostgresLedger;
+use crate::sql::sqlite::SqliteLedger;
+
+pub use crate::db::error::DatabaseError;
 
 /// Everything that is kept in one database; a clone is the same.
 #[derive(Clone)]
@@ -100,8 +97,8 @@ impl Database {
     /// [`DatabaseError`]; what was applied before the fault stays, and the next call goes on there.
     pub async fn migrate(url: &DatabaseUrl) -> Result<Vec<String>, DatabaseError> {
         match url.sqlite_path() {
-            Some(file) => sqlite::migrate(&file).await,
-            None => postgres::migrate(postgres::options(url)?).await,
+            Some(file) => migrations::sqlite::migrate(&file).await,
+            None => migrations::postgres::migrate(postgres::options(url)?).await,
         }
     }
 
@@ -111,7 +108,7 @@ impl Database {
     /// # Errors
     /// [`DatabaseError`].
     pub async fn open_file(file: &Path) -> Result<Self, DatabaseError> {
-        sqlite::migrate(file).await?;
+        migrations::sqlite::migrate(file).await?;
         Ok(Self::in_file(file))
     }
 
@@ -123,67 +120,5 @@ impl Database {
             queue: Queue::Sqlite(pools.writer),
             sessions: None,
         }
-    }
-}
-
-/// Why a database cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum DatabaseError {
-    /// The URL cannot be read; the fault does not show it.
-    #[error("{0}")]
-    InvalidUrl(#[from] InvalidDatabaseUrl),
-    /// The database does not answer, or answers that it cannot serve.
-    #[error("{}", unavailable(.0))]
-    Unavailable(#[source] sqlx::Error),
-    /// A pooler gives each transaction another session.
-    #[error("a pooler in transaction mode; connect directly or use session mode")]
-    SharedSessions,
-    /// The role may not make what the migrations make.
-    #[error(
-        "the role of the URL may not make the schemas and the extensions hstore and pgcrypto that \
-         are needed: let it own the database, or GRANT CREATE ON DATABASE … TO …; GRANT CREATE ON \
-         SCHEMA public TO … ({0})"
-    )]
-    NotPermitted(#[source] MigrateError),
-    /// A migration fails.
-    #[error("a migration fails: {0}")]
-    Migration(#[source] MigrateError),
-}
-
-impl From<MigrateError> for DatabaseError {
-    fn from(error: MigrateError) -> Self {
-        let cause = match &error {
-            MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => cause,
-            _ => return Self::Migration(error),
-        };
-        match cause {
-            sqlx::Error::Database(refusal) if refusal.code().as_deref() == Some("42501") => {
-                Self::NotPermitted(error)
-            }
-            _ => Self::Migration(error),
-        }
-    }
-}
-
-/// What is told of a server that cannot be used: its own words, if it has answered.
-fn unavailable(error: &sqlx::Error) -> String {
-    match error {
-        sqlx::Error::Database(told) => format!("the database refuses: {}", told.message()),
-        error => format!("the database does not answer: {error}"),
-    }
-}
-
-/// Whether a statement failed because its tables are not there (yet).
-pub(crate) fn lacks_tables(error: &sqlx::Error) -> bool {
-    let sqlx::Error::Database(error) = error else {
-        return false;
-    };
-    match error.code().as_deref() {
-        // PostgreSQL: undefined_table, undefined_column, invalid_schema_name.
-        Some("42P01" | "42703" | "3F000") => true,
-        // SQLite has no code of its own for that.
-        _ => ["no such table", "no such column"]
-            .iter()
-            .any(|fault| error.message().starts_with(fault)),
     }
 }

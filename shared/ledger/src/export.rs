@@ -22,8 +22,6 @@ use waybill_report::caller::OrgId;
 use waybill_report::encode::Format;
 use waybill_report::query::ReportQuery;
 
-use crate::Lane;
-
 pub use waybill_report::failure::{Failure, FailureCode};
 
 /// `export_` and a UUID of version 7 (RFC 9562) without dashes. Ids of one process rise with time.
@@ -119,6 +117,43 @@ impl ExportStatus {
     #[must_use]
     pub fn is_unfinished(self) -> bool {
         matches!(self, Self::Queued | Self::Running)
+    }
+}
+
+/// Small exports do not wait behind large ones: a worker keeps some of its slots for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Lane {
+    /// Expected to have no more than `exports.large_rows` rows.
+    Small,
+    /// Expected to have more, or nobody knows.
+    Large,
+}
+
+impl Lane {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Small, Self::Large];
+
+    /// The lane of an export that is expected to have so many rows.
+    #[must_use]
+    pub fn of(expected_rows: Option<u64>, large_rows: u64) -> Self {
+        if expected_rows.is_some_and(|rows| rows <= large_rows) {
+            Self::Small
+        } else {
+            Self::Large
+        }
+    }
+
+    /// The name in metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Large => "large",
+        }
+    }
+
+    pub(crate) fn is_large(self) -> bool {
+        self == Self::Large
     }
 }
 
@@ -251,6 +286,13 @@ mod tests {
     fn ids_rise_with_time() {
         let ids: Vec<ExportId> = (0..1_000).map(|_| ExportId::generate()).collect();
         assert!(ids.is_sorted());
+    }
+
+    #[test]
+    fn what_nobody_can_estimate_is_large() {
+        assert_eq!(Lane::of(Some(10), 10), Lane::Small);
+        assert_eq!(Lane::of(Some(11), 10), Lane::Large);
+        assert_eq!(Lane::of(None, 10), Lane::Large);
     }
 
     #[test]

@@ -9,10 +9,10 @@
 
 #[cfg(test)]
 pub(crate) mod conformance;
-pub mod postgres;
+pub(crate) mod postgres;
 mod row;
 mod secret;
-pub mod sqlite;
+pub(crate) mod sqlite;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use chrono::{DateTime, Utc};
 use waybill_config::Secret;
 use waybill_report::caller::{Caller, KeyId, OrgId, Role};
 
-use crate::database;
+use crate::db::error::lacks_tables;
 
 /// The keys of an installation.
 #[async_trait]
@@ -140,7 +140,7 @@ pub enum KeysError {
 
 impl From<sqlx::Error> for KeysError {
     fn from(error: sqlx::Error) -> Self {
-        if database::lacks_tables(&error) {
+        if lacks_tables(&error) {
             Self::SchemaOutdated
         } else {
             Self::Unavailable(error)

@@ -10,16 +10,16 @@ mod change;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod database;
+mod db;
 mod enqueue;
+mod error;
 pub mod export;
 pub mod keys;
 pub mod metrics;
 mod outages;
-pub mod postgres;
 pub mod queue;
-mod row;
 mod shared_reads;
-pub mod sqlite;
+mod sql;
 #[cfg(test)]
 mod states;
 mod upkeep;
@@ -33,11 +33,13 @@ use waybill_report::caller::{OrgId, Scope};
 
 use crate::export::{Export, ExportId, ExportStatus, Failure, Lease, Progress, Receipt};
 
-pub use self::backlog::{Backlog, Lane, LaneBacklog, Lanes, OrgActivity};
+pub use self::backlog::{Backlog, LaneBacklog, Lanes, OrgActivity};
 pub use self::change::change_of;
 pub use self::enqueue::{
     Enqueued, IDEMPOTENCY_KEPT, IdempotencyKey, NewExport, NoIdempotencyKey, Sharing, Terms,
 };
+pub use self::error::LedgerError;
+pub use self::export::Lane;
 pub use self::outages::{HandBack, Outages, RUNNABLE_FOR, SourceOutage};
 pub use self::shared_reads::SharedReads;
 pub use self::upkeep::{LeftUpload, Leftover, Upkeep};
@@ -294,34 +296,4 @@ pub struct SnapshotRecord {
 fn whole_micros(instant: DateTime<Utc>) -> DateTime<Utc> {
     use chrono::SubsecRound as _;
     instant.trunc_subsecs(6)
-}
-
-/// Why the ledger did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum LedgerError {
-    /// The lease is worth nothing any more; whatever its holder did must not be published.
-    #[error("the lease on {0} is lost")]
-    LeaseLost(ExportId),
-    /// The database's schema is older than this program, or not there at all.
-    #[error("the database has not the migrations of this program; run `waybill migrate`")]
-    SchemaOutdated,
-    /// A row that this program cannot have written.
-    #[error("the ledger holds an unreadable row: {0}")]
-    Corrupt(String),
-    /// The database does not answer or fails.
-    #[error("the ledger's database is unavailable: {0}")]
-    Unavailable(#[source] sqlx::Error),
-    /// The queue's tables do not take the wake-up.
-    #[error("the queue does not take a task")]
-    Queue(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl From<sqlx::Error> for LedgerError {
-    fn from(error: sqlx::Error) -> Self {
-        if database::lacks_tables(&error) {
-            Self::SchemaOutdated
-        } else {
-            Self::Unavailable(error)
-        }
-    }
 }

@@ -35,7 +35,7 @@ WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < now() - make_interval(
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct PostgresKeys {
+pub(crate) struct PostgresKeys {
     pool: PgPool,
 }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use waybill_report::caller::{OrgId, Role};
 
 use super::{ApiKey, KeysError, secret};
-use crate::database::StoredInstant;
+use crate::db::instant::StoredInstant;
 
 /// `T` is what the database keeps instants in.
 #[derive(Clone, sqlx::FromRow)]

@@ -9,7 +9,8 @@ use waybill_report::caller::KeyId;
 
 use super::row::{KeyRow, claimed_ids, matched, stored_names};
 use super::{ApiKey, Keys, KeysError, NewKey, secret};
-use crate::database::{SqlitePools, micros};
+use crate::db::instant::micros;
+use crate::db::sqlite::SqlitePools;
 
 const INSERT: &str = "
 INSERT INTO api_keys (id, org_id, role, datasets, secret_sha256, created_at, expires_at)
@@ -36,7 +37,7 @@ WHERE id = ?1 AND (last_used_at IS NULL OR last_used_at < ?3)";
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct SqliteKeys {
+pub(crate) struct SqliteKeys {
     pools: SqlitePools,
 }
 

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 use waybill_config::DatabaseUrl;
 use waybill_test_services::postgres::{Cluster, Setup};
 
-use super::sql;
+use super::statements;
 use crate::conformance::{self, Fixture, heard, new_export, terms};
 use crate::database::Database;
 use crate::{Ledger, LedgerError};
@@ -99,7 +99,7 @@ async fn a_long_queue_costs_a_claim_no_more_than_a_short_one() {
         let mut tx = pool.begin().await.expect("a transaction");
         let explain = format!(
             "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {}",
-            sql::CLAIM_NEXT
+            statements::CLAIM_NEXT
         );
         let plan: serde_json::Value = sqlx::query_scalar(AssertSqlSafe(explain))
             .bind(60.0)

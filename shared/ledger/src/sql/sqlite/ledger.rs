@@ -3,14 +3,6 @@
 //! All writes go through one connection, so none ever finds the file locked; reads have connections
 //! of their own (WAL). The clock is the process's, which is the machine's.
 
-mod enqueue;
-mod outages;
-mod shared_reads;
-mod sql;
-#[cfg(test)]
-mod tests;
-mod upkeep;
-
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,20 +12,23 @@ use sqlx::{Sqlite, Transaction};
 use tokio::sync::broadcast;
 use waybill_report::caller::{KeyId, OrgId, Scope};
 
-use super::backlog::{self, DRAIN_SPAN, LaneRow};
-use super::row::{self, ExportRow};
-use super::{
+use super::statements;
+use crate::backlog::{self, DRAIN_SPAN, LaneRow};
+use crate::db::instant::micros;
+use crate::db::migrations::sqlite::known_version;
+use crate::db::sqlite::SqlitePools;
+use crate::export::{Export, ExportId, ExportStatus, Failure, Lease, Progress, Receipt};
+use crate::queue::{self, Due};
+use crate::sql::row::{self, ExportRow};
+use crate::{
     Backlog, CHANGES_KEPT, Cancel, Claim, Enqueued, HandBack, IdempotencyKey, Lanes, Ledger,
     LedgerError, NewExport, OrgActivity, Page, SnapshotRecord, Terms,
 };
-use crate::database::{SqlitePools, known_sqlite_version, micros};
-use crate::export::{Export, ExportId, ExportStatus, Failure, Lease, Progress, Receipt};
-use crate::queue::{self, Due};
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct SqliteLedger {
-    pools: SqlitePools,
+pub(crate) struct SqliteLedger {
+    pub(super) pools: SqlitePools,
     changes: broadcast::Sender<ExportId>,
 }
 
@@ -46,11 +41,11 @@ impl SqliteLedger {
         }
     }
 
-    async fn write(&self) -> Result<Transaction<'static, Sqlite>, LedgerError> {
+    pub(super) async fn write(&self) -> Result<Transaction<'static, Sqlite>, LedgerError> {
         Ok(self.pools.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
-    fn changed(&self, id: ExportId) {
+    pub(super) fn changed(&self, id: ExportId) {
         // Nobody listening is fine.
         drop(self.changes.send(id));
     }
@@ -85,7 +80,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn get(&self, scope: &Scope, id: ExportId) -> Result<Option<Export>, LedgerError> {
-        let row: Option<ExportRow<i64>> = sqlx::query_as(sql::GET)
+        let row: Option<ExportRow<i64>> = sqlx::query_as(statements::GET)
             .bind(id.to_string())
             .bind(scope.org.as_str())
             .bind(scope.made_by.as_ref().map(KeyId::as_str))
@@ -95,7 +90,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn list(&self, scope: &Scope, page: &Page) -> Result<Vec<Export>, LedgerError> {
-        let rows: Vec<ExportRow<i64>> = sqlx::query_as(sql::LIST)
+        let rows: Vec<ExportRow<i64>> = sqlx::query_as(statements::LIST)
             .bind(scope.org.as_str())
             .bind(scope.made_by.as_ref().map(KeyId::as_str))
             .bind(page.before.map(|id| id.to_string()))
@@ -109,7 +104,7 @@ impl Ledger for SqliteLedger {
 
     async fn backlog(&self) -> Result<Backlog, LedgerError> {
         let now = Utc::now();
-        let lanes: Vec<LaneRow> = sqlx::query_as(sql::BACKLOG)
+        let lanes: Vec<LaneRow> = sqlx::query_as(statements::BACKLOG)
             .bind(micros(now))
             .bind(micros(now - DRAIN_SPAN))
             .fetch_all(&self.pools.readers)
@@ -119,7 +114,7 @@ impl Ledger for SqliteLedger {
 
     async fn activity(&self, org: &OrgId) -> Result<OrgActivity, LedgerError> {
         let now = Utc::now();
-        let (active, ended, span): (i64, i64, Option<f64>) = sqlx::query_as(sql::ACTIVITY)
+        let (active, ended, span): (i64, i64, Option<f64>) = sqlx::query_as(statements::ACTIVITY)
             .bind(org.as_str())
             .bind(micros(now))
             .bind(micros(now - DRAIN_SPAN))
@@ -139,7 +134,7 @@ impl Ledger for SqliteLedger {
         lanes: Lanes,
     ) -> Result<Option<Claim>, LedgerError> {
         let now = Utc::now();
-        let row: Option<ExportRow<i64>> = sqlx::query_as(sql::CLAIM_NEXT)
+        let row: Option<ExportRow<i64>> = sqlx::query_as(statements::CLAIM_NEXT)
             .bind(micros(now))
             .bind(micros(now + lease_for))
             .bind(lanes.include_large())
@@ -160,7 +155,7 @@ impl Ledger for SqliteLedger {
         lease_for: Duration,
         progress: Progress,
     ) -> Result<(), LedgerError> {
-        let update = sqlx::query(sql::RENEW)
+        let update = sqlx::query(statements::RENEW)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
             .bind(micros(Utc::now() + lease_for))
@@ -171,7 +166,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn holds(&self, lease: &Lease) -> Result<bool, LedgerError> {
-        let holds = sqlx::query_scalar(sql::HOLDS)
+        let holds = sqlx::query_scalar(statements::HOLDS)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
             .fetch_one(&self.pools.readers)
@@ -180,7 +175,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn isolate(&self, lease: &Lease) -> Result<(), LedgerError> {
-        let update = sqlx::query(sql::ISOLATE)
+        let update = sqlx::query(statements::ISOLATE)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch);
         self.guarded(lease, update).await
@@ -192,7 +187,7 @@ impl Ledger for SqliteLedger {
         snapshot: &SnapshotRecord,
     ) -> Result<(), LedgerError> {
         let mut tx = self.write().await?;
-        let reading = sqlx::query(sql::RECORD_SNAPSHOT)
+        let reading = sqlx::query(statements::RECORD_SNAPSHOT)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
             .bind(micros(snapshot.materialized_at))
@@ -203,7 +198,7 @@ impl Ledger for SqliteLedger {
         if reading.rows_affected() == 0 {
             return Err(LedgerError::LeaseLost(lease.export_id));
         }
-        sqlx::query(sql::ANNOUNCE_UPLOAD)
+        sqlx::query(statements::ANNOUNCE_UPLOAD)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
             .bind(&snapshot.object_key)
@@ -215,7 +210,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn record_upload(&self, lease: &Lease, upload_id: &str) -> Result<(), LedgerError> {
-        let update = sqlx::query(sql::RECORD_UPLOAD)
+        let update = sqlx::query(statements::RECORD_UPLOAD)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
             .bind(upload_id);
@@ -230,7 +225,7 @@ impl Ledger for SqliteLedger {
     ) -> Result<(), LedgerError> {
         let now = Utc::now();
         let mut tx = self.write().await?;
-        let done = sqlx::query(sql::COMPLETE)
+        let done = sqlx::query(statements::COMPLETE)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
             .bind(micros(now))
@@ -245,7 +240,7 @@ impl Ledger for SqliteLedger {
         if done.rows_affected() == 0 {
             return Err(LedgerError::LeaseLost(lease.export_id));
         }
-        sqlx::query(sql::FORGET_UPLOAD)
+        sqlx::query(statements::FORGET_UPLOAD)
             .bind(&receipt.object_key)
             .execute(&mut *tx)
             .await?;
@@ -263,7 +258,7 @@ impl Ledger for SqliteLedger {
         let now = Utc::now();
         let run_after = delay.map(|delay| now + delay);
         let mut tx = self.write().await?;
-        let status: Option<String> = sqlx::query_scalar(sql::FAIL)
+        let status: Option<String> = sqlx::query_scalar(statements::FAIL)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
             .bind(micros(now))
@@ -290,7 +285,7 @@ impl Ledger for SqliteLedger {
     ) -> Result<(), LedgerError> {
         let run_after = Utc::now() + delay;
         let mut tx = self.write().await?;
-        let done = sqlx::query(sql::HAND_BACK)
+        let done = sqlx::query(statements::HAND_BACK)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
             .bind(micros(run_after))
@@ -307,7 +302,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn cancel(&self, scope: &Scope, id: ExportId) -> Result<Option<Cancel>, LedgerError> {
-        let row: Option<ExportRow<i64>> = sqlx::query_as(sql::CANCEL)
+        let row: Option<ExportRow<i64>> = sqlx::query_as(statements::CANCEL)
             .bind(id.to_string())
             .bind(scope.org.as_str())
             .bind(scope.made_by.as_ref().map(KeyId::as_str))
@@ -326,7 +321,7 @@ impl Ledger for SqliteLedger {
 
     async fn delete(&self, scope: &Scope, id: ExportId) -> Result<bool, LedgerError> {
         let mut tx = self.write().await?;
-        let gone: Option<Option<String>> = sqlx::query_scalar(sql::DELETE)
+        let gone: Option<Option<String>> = sqlx::query_scalar(statements::DELETE)
             .bind(id.to_string())
             .bind(scope.org.as_str())
             .bind(scope.made_by.as_ref().map(KeyId::as_str))
@@ -349,10 +344,10 @@ impl Ledger for SqliteLedger {
     }
 
     async fn check(&self) -> Result<(), LedgerError> {
-        let newest: Option<i64> = sqlx::query_scalar(sql::NEWEST_MIGRATION)
+        let newest: Option<i64> = sqlx::query_scalar(statements::NEWEST_MIGRATION)
             .fetch_one(&self.pools.readers)
             .await?;
-        if newest < known_sqlite_version() {
+        if newest < known_version() {
             return Err(LedgerError::SchemaOutdated);
         }
         Ok(())
@@ -360,12 +355,12 @@ impl Ledger for SqliteLedger {
 }
 
 /// Records in the transaction that makes a file superfluous that it has to go.
-async fn leave_file(
+pub(super) async fn leave_file(
     tx: &mut Transaction<'_, Sqlite>,
     object_key: &str,
     now: DateTime<Utc>,
 ) -> Result<(), LedgerError> {
-    sqlx::query(sql::LEAVE_FILE)
+    sqlx::query(statements::LEAVE_FILE)
         .bind(object_key)
         .bind(micros(now))
         .execute(&mut **tx)

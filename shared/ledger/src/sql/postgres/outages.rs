@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::PostgresLedger;
+use super::ledger::PostgresLedger;
+use crate::LedgerError;
 use crate::export::{ExportId, Failure};
 use crate::outages::{Outages, RUNNABLE_FOR, SourceOutage};
+use crate::sql::row;
 use crate::upkeep::AT_ONCE;
-use crate::{LedgerError, row};
 
 /// In one order, so that processes that do the same at once do not wait for each other in a circle.
 const RECORD_RUNNABLE: &str = "

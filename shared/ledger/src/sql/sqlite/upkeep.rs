@@ -1,18 +1,19 @@
 //! The upkeep of a ledger on SQLite.
 
-mod sql;
+mod statements;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{SqliteLedger, leave_file};
-use crate::database::micros;
+use super::ledger::{SqliteLedger, leave_file};
+use crate::db::instant::micros;
 use crate::export::{ExportId, ExportStatus};
 use crate::queue::{self, Due};
+use crate::sql::row;
 use crate::upkeep::{AT_ONCE, Leftover, Upkeep};
-use crate::{IDEMPOTENCY_KEPT, LedgerError, row};
+use crate::{IDEMPOTENCY_KEPT, LedgerError};
 
 #[async_trait]
 impl Upkeep for SqliteLedger {
@@ -23,7 +24,7 @@ impl Upkeep for SqliteLedger {
     async fn requeue_lapsed(&self, all: bool) -> Result<Vec<ExportId>, LedgerError> {
         let now = Utc::now();
         let mut tx = self.write().await?;
-        let lapsed: Vec<(String, String)> = sqlx::query_as(sql::REQUEUE_LAPSED)
+        let lapsed: Vec<(String, String)> = sqlx::query_as(statements::REQUEUE_LAPSED)
             .bind(micros(now))
             .bind(all)
             .fetch_all(&mut *tx)
@@ -46,7 +47,7 @@ impl Upkeep for SqliteLedger {
     async fn wake_waiting(&self, waiting_for: Duration) -> Result<u64, LedgerError> {
         let now = Utc::now();
         let mut tx = self.write().await?;
-        let waiting: Vec<String> = sqlx::query_scalar(sql::WAITING)
+        let waiting: Vec<String> = sqlx::query_scalar(statements::WAITING)
             .bind(micros(now - waiting_for))
             .bind(i64::from(queue::MOST_WAKE_UPS))
             .fetch_all(&mut *tx)
@@ -70,7 +71,7 @@ impl Upkeep for SqliteLedger {
         lease_for: Duration,
     ) -> Result<u64, LedgerError> {
         let now = Utc::now();
-        let bounded = sqlx::query(sql::BOUND_WAITS)
+        let bounded = sqlx::query(statements::BOUND_WAITS)
             .bind(micros(now))
             .bind(micros(now + longest_pause))
             .bind(micros(now + lease_for))
@@ -83,7 +84,7 @@ impl Upkeep for SqliteLedger {
     async fn expire(&self) -> Result<u64, LedgerError> {
         let now = Utc::now();
         let mut tx = self.write().await?;
-        let expired: Vec<(String, String)> = sqlx::query_as(sql::EXPIRE)
+        let expired: Vec<(String, String)> = sqlx::query_as(statements::EXPIRE)
             .bind(micros(now))
             .bind(AT_ONCE)
             .fetch_all(&mut *tx)
@@ -99,12 +100,12 @@ impl Upkeep for SqliteLedger {
     }
 
     async fn purge(&self, kept_for: Duration) -> Result<u64, LedgerError> {
-        let purged = sqlx::query(sql::PURGE)
+        let purged = sqlx::query(statements::PURGE)
             .bind(micros(Utc::now() - kept_for))
             .bind(AT_ONCE)
             .execute(&self.pools.writer)
             .await?;
-        sqlx::query(sql::FORGET_KEYS)
+        sqlx::query(statements::FORGET_KEYS)
             .bind(micros(Utc::now() - IDEMPOTENCY_KEPT))
             .execute(&self.pools.writer)
             .await?;
@@ -118,16 +119,17 @@ impl Upkeep for SqliteLedger {
     ) -> Result<Vec<Leftover>, LedgerError> {
         let now = Utc::now();
         let mut tx = self.write().await?;
-        let over: Vec<(String, String)> = sqlx::query_as(sql::OVER).fetch_all(&mut *tx).await?;
+        let over: Vec<(String, String)> =
+            sqlx::query_as(statements::OVER).fetch_all(&mut *tx).await?;
         for (object_key, upload_id) in over {
-            sqlx::query(sql::LEAVE_UPLOAD)
+            sqlx::query(statements::LEAVE_UPLOAD)
                 .bind(object_key)
                 .bind(upload_id)
                 .bind(micros(now + rest))
                 .execute(&mut *tx)
                 .await?;
         }
-        let taken: Vec<(String, Option<String>, i32)> = sqlx::query_as(sql::TAKE)
+        let taken: Vec<(String, Option<String>, i32)> = sqlx::query_as(statements::TAKE)
             .bind(micros(now))
             .bind(micros(now + hold))
             .bind(AT_ONCE)
@@ -143,10 +145,10 @@ impl Upkeep for SqliteLedger {
         look_again: Option<Duration>,
     ) -> Result<(), LedgerError> {
         let settled = match look_again {
-            Some(after) => sqlx::query(sql::LOOK_AGAIN)
+            Some(after) => sqlx::query(statements::LOOK_AGAIN)
                 .bind(&leftover.object_key)
                 .bind(micros(Utc::now() + after)),
-            None => sqlx::query(sql::FORGET).bind(&leftover.object_key),
+            None => sqlx::query(statements::FORGET).bind(&leftover.object_key),
         };
         settled.execute(&self.pools.writer).await?;
         Ok(())

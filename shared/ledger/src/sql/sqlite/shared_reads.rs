@@ -3,15 +3,16 @@
 use async_trait::async_trait;
 use sqlx::types::Json;
 
-use super::{SqliteLedger, sql};
+use super::ledger::SqliteLedger;
+use super::statements;
 use crate::export::{Export, ExportId};
-use crate::row::{self, ExportRow};
+use crate::sql::row::{self, ExportRow};
 use crate::{LedgerError, SharedReads};
 
 #[async_trait]
 impl SharedReads for SqliteLedger {
     async fn get_many(&self, ids: &[ExportId]) -> Result<Vec<Export>, LedgerError> {
-        let rows: Vec<ExportRow<i64>> = sqlx::query_as(sql::GET_MANY)
+        let rows: Vec<ExportRow<i64>> = sqlx::query_as(statements::GET_MANY)
             .bind(texts(ids))
             .fetch_all(&self.pools.readers)
             .await?;
@@ -19,7 +20,7 @@ impl SharedReads for SqliteLedger {
     }
 
     async fn revisions(&self, ids: &[ExportId]) -> Result<Vec<(ExportId, i64)>, LedgerError> {
-        let rows: Vec<(String, i64)> = sqlx::query_as(sql::REVISIONS)
+        let rows: Vec<(String, i64)> = sqlx::query_as(statements::REVISIONS)
             .bind(texts(ids))
             .fetch_all(&self.pools.readers)
             .await?;

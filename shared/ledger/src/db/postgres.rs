@@ -1,19 +1,16 @@
-//! A PostgreSQL server: its connections and its migrations.
+//! Connections to a PostgreSQL server.
 //!
 //! The database may be somebody's own: our tables are in a schema of their own, `waybill`, the
 //! queue's in `apalis`, and every statement names them in full, whatever the search path is.
 
 use std::time::Duration;
 
-use sqlx::migrate::Migrate as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool, Row as _};
 use waybill_config::DatabaseUrl;
 use waybill_postgres::connect_options;
 
-use super::DatabaseError;
-use super::migrations::Migrations;
-use crate::queue;
+use super::error::DatabaseError;
 
 /// Connections of one process, besides the one that listens.
 const CONNECTIONS: u32 = 16;
@@ -30,16 +27,13 @@ const TRIES: usize = 5;
 /// client that went away or a stop, may be open on the server without sqlx's knowledge; what the next
 /// user of the connection writes would then be undone at its end.
 const END_TRANSACTION: &str = "BEGIN; ROLLBACK";
-const OUR_SCHEMA: &str = "waybill";
-/// Keeps processes that migrate at once apart; sqlx's own lock is taken within, for each set.
-const MIGRATION_LOCK: &str = "SELECT pg_advisory_lock(hashtextextended('waybill migrations', 0))";
 
-pub(super) fn options(url: &DatabaseUrl) -> Result<PgConnectOptions, DatabaseError> {
+pub(crate) fn options(url: &DatabaseUrl) -> Result<PgConnectOptions, DatabaseError> {
     Ok(connect_options(url)?.application_name("waybill"))
 }
 
 /// Connects when it is first used.
-pub(super) fn pool(options: PgConnectOptions) -> PgPool {
+pub(crate) fn pool(options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -70,7 +64,7 @@ pub(super) fn pool(options: PgConnectOptions) -> PgPool {
 /// Whether two sessions use one connection of the server by turns, as behind a pooler in transaction
 /// mode. What one has used last is what the other is given first; somebody else may come in between, so
 /// it is tried more than once. Sessions of their own never share a process.
-pub(super) async fn shares_sessions(options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
+pub(crate) async fn shares_sessions(options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
     let (mut one, mut other) = (options.connect().await?, options.connect().await?);
     let mut shares = false;
     for _ in 0..TRIES {
@@ -89,61 +83,11 @@ async fn process(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
 }
 
 /// The one connection that hears notifications. It is kept for ever and knows no idleness.
-pub(super) fn listening_pool(options: PgConnectOptions) -> PgPool {
+pub(crate) fn listening_pool(options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(1)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .max_lifetime(None)
         .idle_timeout(None)
         .connect_lazy_with(options)
-}
-
-fn our_migrations() -> Migrations {
-    let migrator = sqlx::migrate!("../../migrations/postgres");
-    Migrations::new("waybill", "waybill.migrations", migrator)
-}
-
-fn queue_migrations() -> Migrations {
-    let migrator = queue::postgres::migrations();
-    Migrations::new("apalis", "apalis._sqlx_migrations", migrator)
-}
-
-/// The newest migrations that this program knows: ours and the queue's.
-pub(crate) fn known_versions() -> (Option<i64>, Option<i64>) {
-    (our_migrations().newest(), queue_migrations().newest())
-}
-
-/// Applies what is missing.
-pub(super) async fn migrate(options: PgConnectOptions) -> Result<Vec<String>, DatabaseError> {
-    // Its lock and its statements belong to a session.
-    let shares = shares_sessions(&options).await;
-    if shares.map_err(DatabaseError::Unavailable)? {
-        return Err(DatabaseError::SharedSessions);
-    }
-    let mut connection = options
-        .connect()
-        .await
-        .map_err(DatabaseError::Unavailable)?;
-    let names = apply(&mut connection).await;
-    // The locks go with the connection, also after a fault.
-    drop(connection.close().await);
-    names
-}
-
-async fn apply(connection: &mut PgConnection) -> Result<Vec<String>, DatabaseError> {
-    sqlx::query(MIGRATION_LOCK)
-        .execute(&mut *connection)
-        .await
-        .map_err(DatabaseError::Unavailable)?;
-    let mut names = Vec::new();
-    // The queue's first: where ours are, everything is.
-    for (schema, migrations) in [
-        (queue::postgres::SCHEMA, queue_migrations()),
-        (OUR_SCHEMA, our_migrations()),
-    ] {
-        connection.create_schema_if_not_exists(schema).await?;
-        names.extend(migrations.missing(connection).await?);
-        migrations.migrator.run(&mut *connection).await?;
-    }
-    Ok(names)
 }

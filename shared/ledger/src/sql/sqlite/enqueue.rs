@@ -1,16 +1,16 @@
 //! Accepting exports on SQLite. There is one writer, so whoever is in its transaction is alone.
 
-mod sql;
+mod statements;
 
 use chrono::{DateTime, Utc};
 use sqlx::SqliteConnection;
 use waybill_report::caller::KeyId;
 
-use super::{SqliteLedger, row};
-use crate::database::micros;
+use super::ledger::SqliteLedger;
+use crate::db::instant::micros;
 use crate::export::{Export, ExportId};
 use crate::queue::{self, Due};
-use crate::row::ExportRow;
+use crate::sql::row::{self, ExportRow};
 use crate::{Enqueued, IDEMPOTENCY_KEPT, IdempotencyKey, LedgerError, NewExport, Terms};
 
 impl SqliteLedger {
@@ -36,7 +36,7 @@ impl SqliteLedger {
             tx.commit().await?;
             return Ok(Enqueued::Shared(Box::new(export)));
         }
-        let queued: i64 = sqlx::query_scalar(sql::COUNT_QUEUED)
+        let queued: i64 = sqlx::query_scalar(statements::COUNT_QUEUED)
             .fetch_one(&mut *tx)
             .await?;
         if row::unsigned(queued) >= terms.max_queued {
@@ -70,7 +70,7 @@ async fn keep_key(
     id: ExportId,
     now: DateTime<Utc>,
 ) -> Result<bool, LedgerError> {
-    let kept = sqlx::query(sql::KEEP_KEY)
+    let kept = sqlx::query(statements::KEEP_KEY)
         .bind(new.org.as_str())
         .bind(new.made_by.as_ref().map_or("", KeyId::as_str))
         .bind(key.as_str())
@@ -90,7 +90,7 @@ async fn name_export(
     key: &IdempotencyKey,
     id: ExportId,
 ) -> Result<(), LedgerError> {
-    sqlx::query(sql::NAME_EXPORT)
+    sqlx::query(statements::NAME_EXPORT)
         .bind(new.org.as_str())
         .bind(new.made_by.as_ref().map_or("", KeyId::as_str))
         .bind(key.as_str())
@@ -108,7 +108,7 @@ async fn known(
     request: &str,
     now: DateTime<Utc>,
 ) -> Result<Option<Enqueued>, LedgerError> {
-    let first: Option<String> = sqlx::query_scalar(sql::FIRST_REQUEST)
+    let first: Option<String> = sqlx::query_scalar(statements::FIRST_REQUEST)
         .bind(new.org.as_str())
         .bind(new.made_by.as_ref().map_or("", KeyId::as_str))
         .bind(key.as_str())
@@ -120,7 +120,7 @@ async fn known(
         Some(first) if first != request => return Ok(Some(Enqueued::KeyReused)),
         Some(_) => {}
     }
-    let export: Option<ExportRow<i64>> = sqlx::query_as(sql::FIRST_EXPORT)
+    let export: Option<ExportRow<i64>> = sqlx::query_as(statements::FIRST_EXPORT)
         .bind(new.org.as_str())
         .bind(new.made_by.as_ref().map_or("", KeyId::as_str))
         .bind(key.as_str())
@@ -140,7 +140,7 @@ async fn shared(
     let Some(sharing) = terms.sharing else {
         return Ok(None);
     };
-    let row: Option<ExportRow<i64>> = sqlx::query_as(sql::SHARED)
+    let row: Option<ExportRow<i64>> = sqlx::query_as(statements::SHARED)
         .bind(request)
         .bind(micros(now))
         .bind(sharing.reuse.map(|reuse| micros(now - reuse)))
@@ -158,7 +158,7 @@ async fn insert(
     request: &str,
     now: DateTime<Utc>,
 ) -> Result<Option<Export>, LedgerError> {
-    let row: Option<ExportRow<i64>> = sqlx::query_as(sql::INSERT)
+    let row: Option<ExportRow<i64>> = sqlx::query_as(statements::INSERT)
         .bind(id.to_string())
         .bind(new.org.as_str())
         .bind(&new.query.dataset)

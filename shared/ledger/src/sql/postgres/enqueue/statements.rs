@@ -1,4 +1,4 @@
-//! The statements of accepting for PostgreSQL, as in [`super::super::sql`].
+//! The statements of accepting for PostgreSQL, as in [`super::super::statements`].
 
 pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
 

@@ -5,12 +5,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::Utc;
 
-use super::SqliteLedger;
-use crate::database::micros;
+use super::ledger::SqliteLedger;
+use crate::LedgerError;
+use crate::db::instant::micros;
 use crate::export::{ExportId, Failure};
 use crate::outages::{Outages, RUNNABLE_FOR, SourceOutage};
+use crate::sql::row;
 use crate::upkeep::AT_ONCE;
-use crate::{LedgerError, row};
 
 const RECORD_RUNNABLE: &str = "
 INSERT INTO runnable_sources (source, seen_at) VALUES (?1, ?2)

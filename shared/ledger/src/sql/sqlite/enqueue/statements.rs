@@ -1,4 +1,4 @@
-//! The statements of accepting for SQLite, as in [`super::super::sql`].
+//! The statements of accepting for SQLite, as in [`super::super::statements`].
 
 /// Backlog, counted along its partial index.
 pub(super) const COUNT_QUEUED: &str = "SELECT count(*) FROM exports WHERE status = 'queued'";

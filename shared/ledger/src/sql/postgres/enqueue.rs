@@ -5,14 +5,15 @@
 //! the same time finds the export of the first. Organisations do not wait for each other, until the
 //! queue is nearly full.
 
-mod sql;
+mod statements;
 
 use sqlx::{PgConnection, Postgres, Transaction};
 use waybill_report::caller::KeyId;
 
-use super::{PostgresLedger, Row, row};
+use super::ledger::{PostgresLedger, Row};
 use crate::export::{Export, ExportId};
 use crate::queue::{self, Due};
+use crate::sql::row;
 use crate::{Enqueued, IDEMPOTENCY_KEPT, IdempotencyKey, LedgerError, NewExport, Terms};
 
 /// What everyone who may fill the queue locks. Organisations' locks are of another form.
@@ -76,7 +77,10 @@ impl PostgresLedger {
 
 /// Waits for a lock that ends with the transaction. What a statement sees it sees after that.
 async fn lock(tx: &mut Transaction<'_, Postgres>, name: &str) -> Result<(), LedgerError> {
-    sqlx::query(sql::LOCK).bind(name).execute(&mut **tx).await?;
+    sqlx::query(statements::LOCK)
+        .bind(name)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 
@@ -84,7 +88,7 @@ async fn count_queued(
     connection: &mut PgConnection,
     no_further_than: u64,
 ) -> Result<u64, LedgerError> {
-    let queued: i64 = sqlx::query_scalar(sql::COUNT_QUEUED)
+    let queued: i64 = sqlx::query_scalar(statements::COUNT_QUEUED)
         .bind(row::signed(no_further_than))
         .fetch_one(connection)
         .await?;
@@ -99,7 +103,7 @@ async fn keep_key(
     request: &str,
     id: ExportId,
 ) -> Result<bool, LedgerError> {
-    let kept = sqlx::query(sql::KEEP_KEY)
+    let kept = sqlx::query(statements::KEEP_KEY)
         .bind(new.org.as_str())
         .bind(new.made_by.as_ref().map_or("", KeyId::as_str))
         .bind(key.as_str())
@@ -118,7 +122,7 @@ async fn name_export(
     key: &IdempotencyKey,
     id: ExportId,
 ) -> Result<(), LedgerError> {
-    sqlx::query(sql::NAME_EXPORT)
+    sqlx::query(statements::NAME_EXPORT)
         .bind(new.org.as_str())
         .bind(new.made_by.as_ref().map_or("", KeyId::as_str))
         .bind(key.as_str())
@@ -135,7 +139,7 @@ async fn known(
     key: &IdempotencyKey,
     request: &str,
 ) -> Result<Option<Enqueued>, LedgerError> {
-    let first: Option<String> = sqlx::query_scalar(sql::FIRST_REQUEST)
+    let first: Option<String> = sqlx::query_scalar(statements::FIRST_REQUEST)
         .bind(new.org.as_str())
         .bind(new.made_by.as_ref().map_or("", KeyId::as_str))
         .bind(key.as_str())
@@ -147,7 +151,7 @@ async fn known(
         Some(first) if first != request => return Ok(Some(Enqueued::KeyReused)),
         Some(_) => {}
     }
-    let export: Option<Row> = sqlx::query_as(sql::FIRST_EXPORT)
+    let export: Option<Row> = sqlx::query_as(statements::FIRST_EXPORT)
         .bind(new.org.as_str())
         .bind(new.made_by.as_ref().map_or("", KeyId::as_str))
         .bind(key.as_str())
@@ -166,7 +170,7 @@ async fn shared(
     let Some(sharing) = terms.sharing else {
         return Ok(None);
     };
-    let row: Option<Row> = sqlx::query_as(sql::SHARED)
+    let row: Option<Row> = sqlx::query_as(statements::SHARED)
         .bind(request)
         .bind(sharing.reuse.map(|reuse| reuse.as_secs_f64()))
         .fetch_optional(connection)
@@ -182,7 +186,7 @@ async fn insert(
     terms: &Terms,
     request: &str,
 ) -> Result<Option<Export>, LedgerError> {
-    let row: Option<Row> = sqlx::query_as(sql::INSERT)
+    let row: Option<Row> = sqlx::query_as(statements::INSERT)
         .bind(id.to_string())
         .bind(new.org.as_str())
         .bind(&new.query.dataset)

@@ -1,30 +1,34 @@
 //! The upkeep of a ledger on PostgreSQL.
 
-mod sql;
+mod statements;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::PostgresLedger;
+use super::ledger::PostgresLedger;
 use crate::export::{ExportId, ExportStatus};
 use crate::queue::{self, Due};
+use crate::sql::row;
 use crate::upkeep::{AT_ONCE, Leftover, Upkeep};
-use crate::{IDEMPOTENCY_KEPT, LedgerError, row};
+use crate::{IDEMPOTENCY_KEPT, LedgerError};
 
 #[async_trait]
 impl Upkeep for PostgresLedger {
     async fn now(&self) -> Result<DateTime<Utc>, LedgerError> {
-        Ok(sqlx::query_scalar(sql::NOW).fetch_one(&self.pool).await?)
+        Ok(sqlx::query_scalar(statements::NOW)
+            .fetch_one(&self.pool)
+            .await?)
     }
 
     async fn requeue_lapsed(&self, all: bool) -> Result<Vec<ExportId>, LedgerError> {
         let mut tx = self.pool.begin().await?;
-        let lapsed: Vec<(String, String, DateTime<Utc>)> = sqlx::query_as(sql::REQUEUE_LAPSED)
-            .bind(all)
-            .fetch_all(&mut *tx)
-            .await?;
+        let lapsed: Vec<(String, String, DateTime<Utc>)> =
+            sqlx::query_as(statements::REQUEUE_LAPSED)
+                .bind(all)
+                .fetch_all(&mut *tx)
+                .await?;
         let mut ids = Vec::with_capacity(lapsed.len());
         for (id, status, run_after) in lapsed {
             let id = row::id(&id)?;
@@ -39,7 +43,7 @@ impl Upkeep for PostgresLedger {
 
     async fn wake_waiting(&self, waiting_for: Duration) -> Result<u64, LedgerError> {
         let mut tx = self.pool.begin().await?;
-        let waiting: Vec<(String, DateTime<Utc>)> = sqlx::query_as(sql::WAITING)
+        let waiting: Vec<(String, DateTime<Utc>)> = sqlx::query_as(statements::WAITING)
             .bind(waiting_for.as_secs_f64())
             .bind(i64::from(queue::MOST_WAKE_UPS))
             .fetch_all(&mut *tx)
@@ -59,7 +63,7 @@ impl Upkeep for PostgresLedger {
         longest_pause: Duration,
         lease_for: Duration,
     ) -> Result<u64, LedgerError> {
-        let bounded = sqlx::query(sql::BOUND_WAITS)
+        let bounded = sqlx::query(statements::BOUND_WAITS)
             .bind(longest_pause.as_secs_f64())
             .bind(lease_for.as_secs_f64())
             .execute(&self.pool)
@@ -68,7 +72,7 @@ impl Upkeep for PostgresLedger {
     }
 
     async fn expire(&self) -> Result<u64, LedgerError> {
-        let expired: i64 = sqlx::query_scalar(sql::EXPIRE)
+        let expired: i64 = sqlx::query_scalar(statements::EXPIRE)
             .bind(i64::from(AT_ONCE))
             .fetch_one(&self.pool)
             .await?;
@@ -76,12 +80,12 @@ impl Upkeep for PostgresLedger {
     }
 
     async fn purge(&self, kept_for: Duration) -> Result<u64, LedgerError> {
-        let purged = sqlx::query(sql::PURGE)
+        let purged = sqlx::query(statements::PURGE)
             .bind(kept_for.as_secs_f64())
             .bind(i64::from(AT_ONCE))
             .execute(&self.pool)
             .await?;
-        sqlx::query(sql::FORGET_KEYS)
+        sqlx::query(statements::FORGET_KEYS)
             .bind(IDEMPOTENCY_KEPT.as_secs_f64())
             .execute(&self.pool)
             .await?;
@@ -93,11 +97,11 @@ impl Upkeep for PostgresLedger {
         hold: Duration,
         rest: Duration,
     ) -> Result<Vec<Leftover>, LedgerError> {
-        sqlx::query(sql::COLLECT)
+        sqlx::query(statements::COLLECT)
             .bind(rest.as_secs_f64())
             .execute(&self.pool)
             .await?;
-        let taken: Vec<(String, Option<String>, i32)> = sqlx::query_as(sql::TAKE)
+        let taken: Vec<(String, Option<String>, i32)> = sqlx::query_as(statements::TAKE)
             .bind(hold.as_secs_f64())
             .bind(i64::from(AT_ONCE))
             .fetch_all(&self.pool)
@@ -111,10 +115,10 @@ impl Upkeep for PostgresLedger {
         look_again: Option<Duration>,
     ) -> Result<(), LedgerError> {
         let settled = match look_again {
-            Some(after) => sqlx::query(sql::LOOK_AGAIN)
+            Some(after) => sqlx::query(statements::LOOK_AGAIN)
                 .bind(&leftover.object_key)
                 .bind(after.as_secs_f64()),
-            None => sqlx::query(sql::FORGET).bind(&leftover.object_key),
+            None => sqlx::query(statements::FORGET).bind(&leftover.object_key),
         };
         settled.execute(&self.pool).await?;
         Ok(())

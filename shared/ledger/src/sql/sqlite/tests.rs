@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _};
 use tempfile::TempDir;
 use waybill_report::caller::Scope;
 
-use super::sql;
+use super::statements;
 use crate::Enqueued;
 use crate::conformance::{self, Fixture, new_export, terms};
 use crate::database::Database;
@@ -53,7 +53,7 @@ async fn a_claim_finds_its_export_by_the_index_of_turns() {
     open(&dir).await;
     let file = SqliteConnectOptions::new().filename(dir.path().join("ledger.sqlite"));
     let mut connection = file.connect().await.expect("the file");
-    let explain = format!("EXPLAIN QUERY PLAN {}", sql::CLAIM_NEXT);
+    let explain = format!("EXPLAIN QUERY PLAN {}", statements::CLAIM_NEXT);
     let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(AssertSqlSafe(explain))
         .bind(0)
         .bind(0)

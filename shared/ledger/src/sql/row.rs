@@ -4,13 +4,16 @@ use chrono::{DateTime, Utc};
 use waybill_report::caller::OrgId;
 use waybill_report::encode::Format;
 
-use super::{Lane, LedgerError, NewExport};
-use crate::database::StoredInstant;
-use crate::export::{Export, ExportId, ExportStatus, Failure, FailureCode, Progress, Receipt};
+use crate::NewExport;
+use crate::db::instant::StoredInstant;
+use crate::error::LedgerError;
+use crate::export::{
+    Export, ExportId, ExportStatus, Failure, FailureCode, Lane, Progress, Receipt,
+};
 
 /// `T` is what the database keeps instants in.
 #[derive(sqlx::FromRow)]
-pub(super) struct ExportRow<T> {
+pub(crate) struct ExportRow<T> {
     id: String,
     org_id: String,
     status: String,
@@ -111,7 +114,7 @@ impl<T: StoredInstant> TryFrom<ExportRow<T>> for Export {
 
 /// The exports of these rows. What cannot be read, such as what a newer program wrote, is logged and
 /// left out.
-pub(super) fn readable<T: StoredInstant>(rows: Vec<ExportRow<T>>) -> Vec<Export> {
+pub(crate) fn readable<T: StoredInstant>(rows: Vec<ExportRow<T>>) -> Vec<Export> {
     let exports = rows.into_iter().map(Export::try_from);
     exports
         .filter_map(|export| {
@@ -122,40 +125,40 @@ pub(super) fn readable<T: StoredInstant>(rows: Vec<ExportRow<T>>) -> Vec<Export>
         .collect()
 }
 
-pub(super) fn revisions(rows: Vec<(String, i64)>) -> Result<Vec<(ExportId, i64)>, LedgerError> {
+pub(crate) fn revisions(rows: Vec<(String, i64)>) -> Result<Vec<(ExportId, i64)>, LedgerError> {
     rows.into_iter()
         .map(|(text, revision)| Ok((id(&text)?, revision)))
         .collect()
 }
 
-pub(super) fn id(text: &str) -> Result<ExportId, LedgerError> {
+pub(crate) fn id(text: &str) -> Result<ExportId, LedgerError> {
     text.parse().map_err(|_| corrupt("id", text))
 }
 
-pub(super) fn status(name: &str) -> Result<ExportStatus, LedgerError> {
+pub(crate) fn status(name: &str) -> Result<ExportStatus, LedgerError> {
     ExportStatus::from_name(name).ok_or_else(|| corrupt("status", name))
 }
 
 /// The query as it is stored, JSON.
-pub(super) fn query(new: &NewExport) -> Result<String, LedgerError> {
+pub(crate) fn query(new: &NewExport) -> Result<String, LedgerError> {
     serde_json::to_string(&new.query).map_err(|error| LedgerError::Corrupt(error.to_string()))
 }
 
 /// Some attempts at most: nobody sets more than a hundred.
-pub(super) fn max_attempts(new: &NewExport) -> i32 {
+pub(crate) fn max_attempts(new: &NewExport) -> i32 {
     i32::try_from(new.max_attempts).unwrap_or(i32::MAX)
 }
 
 /// Counts are written by `signed` and never negative.
-pub(super) fn unsigned(count: i64) -> u64 {
+pub(crate) fn unsigned(count: i64) -> u64 {
     u64::try_from(count).unwrap_or_default()
 }
 
-pub(super) fn signed(count: u64) -> i64 {
+pub(crate) fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-pub(super) fn instant(stored: impl StoredInstant) -> Result<DateTime<Utc>, LedgerError> {
+pub(crate) fn instant(stored: impl StoredInstant) -> Result<DateTime<Utc>, LedgerError> {
     stored
         .utc()
         .map_err(|stored| corrupt("instant", &stored.to_string()))

@@ -2,14 +2,16 @@
 
 use async_trait::async_trait;
 
-use super::{PostgresLedger, Row, sql};
+use super::ledger::{PostgresLedger, Row};
+use super::statements;
 use crate::export::{Export, ExportId};
-use crate::{LedgerError, SharedReads, row};
+use crate::sql::row;
+use crate::{LedgerError, SharedReads};
 
 #[async_trait]
 impl SharedReads for PostgresLedger {
     async fn get_many(&self, ids: &[ExportId]) -> Result<Vec<Export>, LedgerError> {
-        let rows: Vec<Row> = sqlx::query_as(sql::GET_MANY)
+        let rows: Vec<Row> = sqlx::query_as(statements::GET_MANY)
             .bind(texts(ids))
             .fetch_all(&self.pool)
             .await?;
@@ -17,7 +19,7 @@ impl SharedReads for PostgresLedger {
     }
 
     async fn revisions(&self, ids: &[ExportId]) -> Result<Vec<(ExportId, i64)>, LedgerError> {
-        let rows: Vec<(String, i64)> = sqlx::query_as(sql::REVISIONS)
+        let rows: Vec<(String, i64)> = sqlx::query_as(statements::REVISIONS)
             .bind(texts(ids))
             .fetch_all(&self.pool)
             .await?;

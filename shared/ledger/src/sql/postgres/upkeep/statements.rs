@@ -1,4 +1,4 @@
-//! The statements of the upkeep for PostgreSQL, as in [`super::super::sql`].
+//! The statements of the upkeep for PostgreSQL, as in [`super::super::statements`].
 
 pub(super) const NOW: &str = "SELECT now()";
 

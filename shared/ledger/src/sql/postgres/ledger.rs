@@ -4,17 +4,6 @@
 //! The clock is the server's, so that machines need not agree. Calls fail as unavailable while the
 //! server is away, within seconds, and work again once it is back.
 
-mod changes;
-mod enqueue;
-mod lines;
-mod outages;
-mod room;
-mod shared_reads;
-mod sql;
-#[cfg(test)]
-mod tests;
-mod upkeep;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,28 +14,29 @@ use sqlx::{PgPool, Postgres};
 use tokio::sync::broadcast;
 use waybill_report::caller::{KeyId, OrgId, Scope};
 
-use self::changes::Changes;
-use self::lines::Lines;
-use self::room::Room;
-use super::backlog::{self, DRAIN_SPAN, LaneRow};
-use super::row::{self, ExportRow};
-use super::{
+use super::changes::Changes;
+use super::lines::Lines;
+use super::room::Room;
+use super::statements;
+use crate::backlog::{self, DRAIN_SPAN, LaneRow};
+use crate::db::migrations::postgres::known_versions;
+use crate::export::{Export, ExportId, ExportStatus, Failure, Lease, Progress, Receipt};
+use crate::queue::{self, Due};
+use crate::sql::row::{self, ExportRow};
+use crate::{
     Backlog, Cancel, Claim, Enqueued, HandBack, IdempotencyKey, Lanes, Ledger, LedgerError,
     NewExport, OrgActivity, Page, SnapshotRecord, Terms,
 };
-use crate::database::known_postgres_versions;
-use crate::export::{Export, ExportId, ExportStatus, Failure, Lease, Progress, Receipt};
-use crate::queue::{self, Due};
 
-type Row = ExportRow<DateTime<Utc>>;
+pub(super) type Row = ExportRow<DateTime<Utc>>;
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct PostgresLedger {
-    pool: PgPool,
+pub(crate) struct PostgresLedger {
+    pub(super) pool: PgPool,
     changes: Arc<Changes>,
-    room: Arc<Room>,
-    lines: Arc<Lines>,
+    pub(super) room: Arc<Room>,
+    pub(super) lines: Arc<Lines>,
 }
 
 impl PostgresLedger {
@@ -90,7 +80,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn get(&self, scope: &Scope, id: ExportId) -> Result<Option<Export>, LedgerError> {
-        let row: Option<Row> = sqlx::query_as(sql::GET)
+        let row: Option<Row> = sqlx::query_as(statements::GET)
             .bind(id.to_string())
             .bind(scope.org.as_str())
             .bind(scope.made_by.as_ref().map(KeyId::as_str))
@@ -100,7 +90,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn list(&self, scope: &Scope, page: &Page) -> Result<Vec<Export>, LedgerError> {
-        let rows: Vec<Row> = sqlx::query_as(sql::LIST)
+        let rows: Vec<Row> = sqlx::query_as(statements::LIST)
             .bind(scope.org.as_str())
             .bind(scope.made_by.as_ref().map(KeyId::as_str))
             .bind(page.before.map(|id| id.to_string()))
@@ -113,7 +103,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn backlog(&self) -> Result<Backlog, LedgerError> {
-        let lanes: Vec<LaneRow> = sqlx::query_as(sql::BACKLOG)
+        let lanes: Vec<LaneRow> = sqlx::query_as(statements::BACKLOG)
             .bind(DRAIN_SPAN.as_secs_f64())
             .fetch_all(&self.pool)
             .await?;
@@ -121,7 +111,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn activity(&self, org: &OrgId) -> Result<OrgActivity, LedgerError> {
-        let (active, ended, span): (i64, i64, Option<f64>) = sqlx::query_as(sql::ACTIVITY)
+        let (active, ended, span): (i64, i64, Option<f64>) = sqlx::query_as(statements::ACTIVITY)
             .bind(org.as_str())
             .bind(DRAIN_SPAN.as_secs_f64())
             .fetch_one(&self.pool)
@@ -139,7 +129,7 @@ impl Ledger for PostgresLedger {
         lease_for: Duration,
         lanes: Lanes,
     ) -> Result<Option<Claim>, LedgerError> {
-        let row: Option<Row> = sqlx::query_as(sql::CLAIM_NEXT)
+        let row: Option<Row> = sqlx::query_as(statements::CLAIM_NEXT)
             .bind(lease_for.as_secs_f64())
             .bind(lanes.include_large())
             .bind(datasets)
@@ -156,7 +146,7 @@ impl Ledger for PostgresLedger {
         lease_for: Duration,
         progress: Progress,
     ) -> Result<(), LedgerError> {
-        let update = sqlx::query(sql::RENEW)
+        let update = sqlx::query(statements::RENEW)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
             .bind(lease_for.as_secs_f64())
@@ -167,7 +157,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn holds(&self, lease: &Lease) -> Result<bool, LedgerError> {
-        let holds = sqlx::query_scalar(sql::HOLDS)
+        let holds = sqlx::query_scalar(statements::HOLDS)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
             .fetch_one(&self.pool)
@@ -176,7 +166,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn isolate(&self, lease: &Lease) -> Result<(), LedgerError> {
-        let update = sqlx::query(sql::ISOLATE)
+        let update = sqlx::query(statements::ISOLATE)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch);
         self.guarded(lease, update).await
@@ -187,7 +177,7 @@ impl Ledger for PostgresLedger {
         lease: &Lease,
         snapshot: &SnapshotRecord,
     ) -> Result<(), LedgerError> {
-        let record = sqlx::query(sql::RECORD_SNAPSHOT)
+        let record = sqlx::query(statements::RECORD_SNAPSHOT)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
             .bind(snapshot.materialized_at)
@@ -198,7 +188,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn record_upload(&self, lease: &Lease, upload_id: &str) -> Result<(), LedgerError> {
-        let update = sqlx::query(sql::RECORD_UPLOAD)
+        let update = sqlx::query(statements::RECORD_UPLOAD)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
             .bind(upload_id);
@@ -211,7 +201,7 @@ impl Ledger for PostgresLedger {
         receipt: &Receipt,
         retention: Duration,
     ) -> Result<(), LedgerError> {
-        let update = sqlx::query(sql::COMPLETE)
+        let update = sqlx::query(statements::COMPLETE)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
             .bind(retention.as_secs_f64())
@@ -230,7 +220,7 @@ impl Ledger for PostgresLedger {
         delay: Option<Duration>,
     ) -> Result<ExportStatus, LedgerError> {
         let mut tx = self.pool.begin().await?;
-        let outcome: Option<(String, DateTime<Utc>)> = sqlx::query_as(sql::FAIL)
+        let outcome: Option<(String, DateTime<Utc>)> = sqlx::query_as(statements::FAIL)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
             .bind(delay.map(|delay| delay.as_secs_f64()))
@@ -255,7 +245,7 @@ impl Ledger for PostgresLedger {
         reason: HandBack,
     ) -> Result<(), LedgerError> {
         let mut tx = self.pool.begin().await?;
-        let run_after: Option<DateTime<Utc>> = sqlx::query_scalar(sql::HAND_BACK)
+        let run_after: Option<DateTime<Utc>> = sqlx::query_scalar(statements::HAND_BACK)
             .bind(lease.export_id.to_string())
             .bind(lease.epoch)
             .bind(delay.as_secs_f64())
@@ -269,7 +259,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn cancel(&self, scope: &Scope, id: ExportId) -> Result<Option<Cancel>, LedgerError> {
-        let row: Option<Row> = sqlx::query_as(sql::CANCEL)
+        let row: Option<Row> = sqlx::query_as(statements::CANCEL)
             .bind(id.to_string())
             .bind(scope.org.as_str())
             .bind(scope.made_by.as_ref().map(KeyId::as_str))
@@ -283,7 +273,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn delete(&self, scope: &Scope, id: ExportId) -> Result<bool, LedgerError> {
-        let gone = sqlx::query(sql::DELETE)
+        let gone = sqlx::query(statements::DELETE)
             .bind(id.to_string())
             .bind(scope.org.as_str())
             .bind(scope.made_by.as_ref().map(KeyId::as_str))
@@ -297,10 +287,10 @@ impl Ledger for PostgresLedger {
     }
 
     async fn check(&self) -> Result<(), LedgerError> {
-        let newest: (Option<i64>, Option<i64>) = sqlx::query_as(sql::NEWEST_MIGRATIONS)
+        let newest: (Option<i64>, Option<i64>) = sqlx::query_as(statements::NEWEST_MIGRATIONS)
             .fetch_one(&self.pool)
             .await?;
-        let known = known_postgres_versions();
+        let known = known_versions();
         if newest.0 < known.0 || newest.1 < known.1 {
             return Err(LedgerError::SchemaOutdated);
         }

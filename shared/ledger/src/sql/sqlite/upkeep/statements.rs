@@ -1,4 +1,4 @@
-//! The statements of the upkeep for SQLite, as in [`super::super::sql`].
+//! The statements of the upkeep for SQLite, as in [`super::super::statements`].
 
 pub(super) const REQUEUE_LAPSED: &str = "
 UPDATE exports

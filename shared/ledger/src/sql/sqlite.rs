@@ -1,0 +1,15 @@
+//! The ledger on one SQLite file, shared with the queue: for one process on one machine.
+//!
+//! All writes go through one connection, so none ever finds the file locked; reads have connections
+//! of their own (WAL). The clock is the process's, which is the machine's.
+
+mod enqueue;
+mod ledger;
+mod outages;
+mod shared_reads;
+mod statements;
+#[cfg(test)]
+mod tests;
+mod upkeep;
+
+pub(crate) use self::ledger::SqliteLedger;
