@@ -8,6 +8,7 @@
 
 mod crash;
 mod data_faults;
+mod documents;
 mod downloads;
 mod endings;
 mod estimates;
@@ -28,7 +29,6 @@ mod openapi;
 mod operations;
 mod own_data;
 mod problems;
-mod readme;
 mod repetition;
 mod routes;
 mod slow_clients;

@@ -3,6 +3,7 @@
 
 pub(crate) mod connection;
 pub(crate) mod disturbed;
+pub(crate) mod documents;
 pub(crate) mod events;
 pub(crate) mod executable;
 pub(crate) mod http;
@@ -10,7 +11,6 @@ pub(crate) mod keys;
 pub(crate) mod launch;
 pub(crate) mod process;
 pub(crate) mod raw;
-pub(crate) mod readme;
 pub(crate) mod reports;
 pub(crate) mod server;
 pub(crate) mod services;

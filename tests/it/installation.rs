@@ -6,8 +6,8 @@ use serde_json::json;
 use waybill_test_services::postgres::Setup;
 use waybill_test_services::s3::{ACCESS_KEY_ID, BUCKET, S3, SECRET_ACCESS_KEY};
 
+use crate::harness::documents::{Terminals, blocks};
 use crate::harness::http::Http;
-use crate::harness::readme::{Terminals, blocks};
 use crate::harness::reports::export_of;
 
 /// What the README takes for granted: a table of orders, with those of its example.

@@ -1,6 +1,6 @@
 //! The README's commands, pasted in their order as a newcomer would paste them, and what it says they give.
 
-use crate::harness::readme::{Terminals, blocks, compare};
+use crate::harness::documents::{Terminals, blocks, compare};
 
 /// What is not run, with the reason that the README gives.
 const LEFT_OUT: [&str; 3] = ["it runs this", "needs docker", "names a key of yours"];
