@@ -12,6 +12,7 @@ mod documents;
 mod downloads;
 mod endings;
 mod estimates;
+mod examples;
 mod filters;
 mod following;
 #[expect(dead_code, reason = "some of it serves the other deployment only")]

@@ -56,7 +56,7 @@ mod tests {
         assert!(!is(&[], secret.expose()));
     }
 
-    /// The README gives this shape to scanners of leaked secrets.
+    /// `docs/SECURITY.md` gives this shape to scanners of leaked secrets.
     #[test]
     fn a_secret_has_the_shape_that_scanners_look_for() {
         let secret = generate(&KeyId::generate());
