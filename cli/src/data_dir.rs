@@ -13,7 +13,7 @@ use rand::distr::Alphanumeric;
 use rustix::fs::Mode;
 use rustix::process::umask;
 
-use crate::fault::StartFault;
+use crate::error::StartFault;
 
 /// The mode of a folder that is its owner's alone.
 const OWNER_ALONE: u32 = 0o700;

@@ -6,7 +6,7 @@
 use waybill_config::{Config, DatabaseUrl};
 use waybill_ledger::database::Database;
 
-use crate::fault::StartFault;
+use crate::error::StartFault;
 
 /// The database that several processes share.
 pub(crate) async fn shared(config: &Config) -> Result<Database, StartFault> {

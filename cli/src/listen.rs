@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
-use crate::fault::StartFault;
+use crate::error::StartFault;
 
 /// A bound address, before anything is served at it.
 pub(crate) struct Listening {

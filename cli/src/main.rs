@@ -1,34 +1,29 @@
 //! The `waybill` executable: the composition root. It knows every part, and no part knows it.
 
-mod api;
-mod catalog;
+mod commands;
 mod data_dir;
 mod database;
-mod demo;
-mod fault;
-mod keys;
+mod dependencies;
+mod embedded_store;
+mod error;
 mod listen;
-mod migrate;
 mod open_files;
 mod output;
-mod parts;
-mod process;
 mod ready;
-mod reports;
-mod roles;
+mod report_sources;
+mod runtime;
+mod services;
 mod settings;
-mod start;
-mod stop;
-mod store;
+mod shutdown;
+mod startup;
 mod transport;
-mod up;
-mod worker;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
-use crate::fault::StartFault;
+use crate::commands::{Command, UpArgs};
+use crate::error::StartFault;
 
 /// Buffers of megabytes come and go on many threads; peak memory is a promise of ours.
 #[global_allocator]
@@ -41,27 +36,7 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    up: up::UpArgs,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Everything in one process: API, worker, SQLite, S3 on a folder, demo data (the default)
-    Up(up::UpArgs),
-    /// The HTTP service, over a PostgreSQL database and an S3 store that others share
-    Api(api::ApiArgs),
-    /// A worker that makes exports; any number of them share the work
-    Worker(worker::WorkerArgs),
-    /// Brings the database's schema to what this program knows
-    Migrate(migrate::MigrateArgs),
-    /// What may be reported on
-    #[command(subcommand)]
-    Catalog(catalog::CatalogCommand),
-    /// API keys
-    #[command(subcommand)]
-    Keys(keys::KeysCommand),
-    /// Writes the demo's table into a PostgreSQL source
-    Demo(demo::DemoArgs),
+    up: UpArgs,
 }
 
 fn main() -> ExitCode {
@@ -71,23 +46,11 @@ fn main() -> ExitCode {
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => return StartFault::usage(in_one_line(&error.to_string())).report(),
     };
-    let outcome = run(cli.command.unwrap_or(Command::Up(cli.up)));
+    let outcome = cli.command.unwrap_or(Command::Up(cli.up)).run();
     waybill_telemetry::flush();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => fault.report(),
-    }
-}
-
-fn run(command: Command) -> Result<(), StartFault> {
-    match command {
-        Command::Up(args) => up::run(&args),
-        Command::Api(args) => api::run(&args),
-        Command::Worker(args) => worker::run(&args),
-        Command::Migrate(args) => migrate::run(&args),
-        Command::Catalog(command) => catalog::run(&command),
-        Command::Keys(command) => keys::run(command),
-        Command::Demo(args) => demo::run(&args),
     }
 }
 

@@ -7,9 +7,9 @@ use std::fmt::Display;
 use std::io::{Write as _, stderr, stdout};
 
 use anyhow::Context as _;
-use waybill_telemetry::{self, escaped};
+use waybill_telemetry::escaped;
 
-use crate::fault::StartFault;
+use crate::error::StartFault;
 
 /// Prints a line of what the command was asked for.
 pub(crate) fn result(line: impl Display) -> Result<(), StartFault> {

@@ -6,9 +6,9 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::{Map, Value};
 
-use crate::fault::StartFault;
-use crate::parts::Parts;
-use crate::start::Waiting;
+use crate::dependencies::Parts;
+use crate::error::StartFault;
+use crate::startup::Waiting;
 
 /// Where the process listens, by what it serves there.
 #[derive(Clone, Debug, Default)]

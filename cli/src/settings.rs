@@ -5,7 +5,7 @@ use std::path::Path;
 
 use waybill_config::{Config, Flag, Layers, Value};
 
-use crate::fault::StartFault;
+use crate::error::StartFault;
 
 /// What a command line says about settings.
 #[derive(Default)]

@@ -11,7 +11,7 @@ use crate::statement::{Dialect, probes};
 use crate::stored::StoredTypes;
 
 /// The demo's, which has something of everything.
-const DEMO: &str = include_str!("../../../../../cli/src/demo/catalog.toml");
+const DEMO: &str = include_str!("../../../../../cli/demo/catalog.toml");
 
 fn judge(text: &str) -> Result<(), TestCaseError> {
     match Catalog::parse(text) {

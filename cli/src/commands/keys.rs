@@ -14,9 +14,9 @@ use waybill_config::Config;
 use waybill_ledger::keys::{ApiKey, Keys, KeysError, NewKey};
 use waybill_report::caller::{KeyId, OrgId, Role};
 
-use crate::fault::StartFault;
+use crate::error::StartFault;
 use crate::settings::Settings;
-use crate::{database, output, process, start};
+use crate::{database, output, runtime, startup};
 
 /// What can be done with keys.
 #[derive(Subcommand, Debug)]
@@ -80,7 +80,7 @@ impl KeysCommand {
 
 pub(crate) fn run(command: KeysCommand) -> Result<(), StartFault> {
     let config = Settings::of_file(command.config()).load()?;
-    process::run(&config.log, perform(command, &config))
+    runtime::run(&config.log, perform(command, &config))
 }
 
 async fn perform(command: KeysCommand, config: &Config) -> Result<(), StartFault> {
@@ -136,7 +136,7 @@ async fn revoke(keys: &dyn Keys, id: &KeyId) -> Result<(), StartFault> {
 
 fn fault(error: KeysError) -> StartFault {
     match error {
-        KeysError::SchemaOutdated => start::outdated(),
+        KeysError::SchemaOutdated => startup::outdated(),
         error => anyhow::Error::new(error).into(),
     }
 }

@@ -7,8 +7,8 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::fault::StartFault;
-use crate::parts::Parts;
+use crate::dependencies::Parts;
+use crate::error::StartFault;
 
 /// The running roles of a process.
 pub(crate) struct Roles<'p> {

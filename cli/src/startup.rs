@@ -16,10 +16,10 @@ use waybill_report::catalog::{Catalog, Findings};
 use waybill_report::source::Sources;
 use waybill_telemetry::chain;
 
-use crate::fault::StartFault;
+use crate::dependencies::Parts;
+use crate::error::StartFault;
 use crate::open_files::Shortage;
-use crate::parts::Parts;
-use crate::reports::Reports;
+use crate::report_sources::Reports;
 use crate::transport;
 
 /// Between two looks at something that is away.

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use waybill_config::Config;
 
-use crate::fault::StartFault;
-use crate::parts::Parts;
+use crate::dependencies::Parts;
+use crate::error::StartFault;
 use crate::ready::{self, Addresses};
-use crate::roles::Roles;
+use crate::services::Roles;
 use crate::settings::Settings;
-use crate::{listen, open_files, process, start, stop};
+use crate::{listen, open_files, runtime, shutdown, startup};
 
 /// Flags of `waybill worker`.
 #[derive(Args, Debug)]
@@ -36,11 +36,11 @@ pub(crate) fn run(args: &WorkerArgs) -> Result<(), StartFault> {
         .flag("--catalog", "catalog", args.catalog.as_ref())
         .load()?;
     let log = config.log.clone();
-    process::run(&log, work(args, config))
+    runtime::run(&log, work(args, config))
 }
 
 async fn work(args: &WorkerArgs, config: Config) -> Result<(), StartFault> {
-    let shutdown = stop::on_signal()?;
+    let shutdown = shutdown::on_signal()?;
     let (config, shortage) = open_files::made_to_suffice(config, 1);
     let listening = match config.worker.listen {
         Some(address) => Some(listen::bind("worker.listen", address).await?),
@@ -49,8 +49,8 @@ async fn work(args: &WorkerArgs, config: Config) -> Result<(), StartFault> {
     let at_once = config.worker.concurrency;
     let parts = Parts::distributed(config, at_once).await?;
 
-    start::look(&parts).await?;
-    start::tell(&parts, shortage);
+    startup::look(&parts).await?;
+    startup::tell(&parts, shortage);
 
     let mut addresses = Addresses::default();
     let mut roles = Roles::new(&parts, shutdown);
@@ -60,9 +60,9 @@ async fn work(args: &WorkerArgs, config: Config) -> Result<(), StartFault> {
         addresses = addresses.with("worker", &listening.url);
     }
     // A worker writes from its first moment on: not before the schema is the one that it knows.
-    roles.meanwhile(start::schema(&parts)).await?;
+    roles.meanwhile(startup::schema(&parts)).await?;
     roles.work();
-    roles.meanwhile(start::catalog(&parts)).await?;
+    roles.meanwhile(startup::catalog(&parts)).await?;
     roles
         .meanwhile(ready::announce(
             &parts,

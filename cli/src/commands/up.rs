@@ -13,14 +13,14 @@ use waybill_ledger::database::Database;
 use waybill_telemetry::escaped;
 
 use crate::data_dir::DataDir;
-use crate::fault::StartFault;
-use crate::parts::Parts;
+use crate::dependencies::Parts;
+use crate::embedded_store::{self, Store};
+use crate::error::StartFault;
 use crate::ready::{self, Addresses};
-use crate::reports::Reports;
-use crate::roles::Roles;
+use crate::report_sources::Reports;
+use crate::services::Roles;
 use crate::settings::Settings;
-use crate::store::{self, Store};
-use crate::{demo, listen, open_files, output, process, start, stop};
+use crate::{listen, open_files, output, runtime, shutdown, startup};
 
 /// Flags of `waybill up`.
 #[derive(Args, Debug)]
@@ -86,11 +86,11 @@ impl UpArgs {
 pub(crate) fn run(args: &UpArgs) -> Result<(), StartFault> {
     let config = args.settings()?;
     let log = config.log.clone();
-    process::run(&log, serve(args, config))
+    runtime::run(&log, serve(args, config))
 }
 
 async fn serve(args: &UpArgs, config: Config) -> Result<(), StartFault> {
-    let shutdown = stop::on_signal()?;
+    let shutdown = shutdown::on_signal()?;
     let (config, shortage) = open_files::made_to_suffice(config, FILES_PER_CLIENT);
     let data = DataDir::open(&args.data_dir)?;
     let api = listen::bind("--listen", config.api.listen).await?;
@@ -105,21 +105,21 @@ async fn serve(args: &UpArgs, config: Config) -> Result<(), StartFault> {
         .local_addr()
         .context("the API's address")?
         .port();
-    let gate = store::gate(&config, &s3.url, api_port);
+    let gate = embedded_store::gate(&config, &s3.url, api_port);
     let store = Store::start(&data, s3.listener, gate, &config.limits)?;
     let bucket = store.bucket(&s3.url, &config.storage).await?;
     let database = ledger(&data).await?;
     let parts = Parts::new(config, reports, database, bucket);
-    start::look(&parts).await?;
-    start::tell(&parts, shortage);
+    startup::look(&parts).await?;
+    startup::tell(&parts, shortage);
 
     let mut roles = Roles::new(&parts, shutdown);
     roles.serve_api(api.listener);
     tracing::info!(api = api.url, s3 = s3.url, "listening");
     roles.work();
     let ledger = format!("WAYBILL__DATABASE__URL=sqlite:{} ", data.ledger().display());
-    start::look_for_keys(&parts, &ledger).await;
-    roles.meanwhile(start::catalog(&parts)).await?;
+    startup::look_for_keys(&parts, &ledger).await;
+    roles.meanwhile(startup::catalog(&parts)).await?;
     roles
         .meanwhile(async {
             ready::announce(&parts, &addresses, args.ready_file.as_deref()).await?;
@@ -138,7 +138,7 @@ fn reports(args: &UpArgs, config: &Config, data: &DataDir) -> Result<Reports, St
         return Reports::of(config, config.inline.slots + config.worker.concurrency);
     }
     let demo = data.demo();
-    if demo::sqlite::ensure(&demo, args.demo_rows)? {
+    if waybill_demo::sqlite::ensure(&demo, args.demo_rows)? {
         tracing::info!(rows = args.demo_rows, "made the demo data");
     }
     Ok(Reports::demo(config, &demo)?)

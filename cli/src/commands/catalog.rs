@@ -10,10 +10,10 @@ use clap::{Args, Subcommand};
 use waybill_config::Config;
 use waybill_report::catalog::{Catalog, CatalogError};
 
-use crate::fault::StartFault;
-use crate::reports::Reports;
+use crate::error::StartFault;
+use crate::report_sources::Reports;
 use crate::settings::Settings;
-use crate::{output, process};
+use crate::{output, runtime};
 
 /// What can be done with a catalog.
 #[derive(Subcommand, Debug)]
@@ -49,7 +49,7 @@ fn run_check(args: &CheckArgs) -> Result<(), StartFault> {
     let config = Settings::of_file(args.config.as_ref())
         .flag("--catalog", "catalog", args.catalog.as_ref())
         .load()?;
-    process::run(&config.log, check(&config, args.count_null_times))
+    runtime::run(&config.log, check(&config, args.count_null_times))
 }
 
 async fn check(config: &Config, count_null_times: bool) -> Result<(), StartFault> {

@@ -12,8 +12,8 @@ use waybill_store::StoreMetrics;
 use waybill_worker::WorkerParts;
 
 use crate::database;
-use crate::fault::StartFault;
-use crate::reports::Reports;
+use crate::error::StartFault;
+use crate::report_sources::Reports;
 
 /// Everything that is shared by the roles of a process.
 pub(crate) struct Parts {

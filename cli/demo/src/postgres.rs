@@ -57,7 +57,7 @@ const CHUNK_BYTES: usize = 256 * 1024;
 ///
 /// # Errors
 /// When the database does not answer or refuses, or has a table `sessions` that is not the demo's.
-pub(super) async fn write(url: &DatabaseUrl, rows: u64) -> anyhow::Result<()> {
+pub async fn write(url: &DatabaseUrl, rows: u64) -> anyhow::Result<()> {
     let mut connection = connect_options(url)?
         .connect()
         .await

@@ -6,9 +6,9 @@ use clap::Args;
 use waybill_config::DatabaseUrl;
 use waybill_ledger::database::{Database, DatabaseError};
 
-use crate::fault::StartFault;
+use crate::error::StartFault;
 use crate::settings::Settings;
-use crate::{database, output, process};
+use crate::{database, output, runtime};
 
 /// Flags of `waybill migrate`.
 #[derive(Args, Debug)]
@@ -21,7 +21,7 @@ pub(crate) struct MigrateArgs {
 pub(crate) fn run(args: &MigrateArgs) -> Result<(), StartFault> {
     let config = Settings::of_file(args.config.as_ref()).load()?;
     let url = database::server(&config)?;
-    process::run(&config.log, migrate(url))
+    runtime::run(&config.log, migrate(url))
 }
 
 async fn migrate(url: &DatabaseUrl) -> Result<(), StartFault> {

@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 use waybill_test_services::postgres::{Cluster, Database};
 
-use super::super::sqlite;
 use super::*;
+use crate::sqlite;
 
 /// A row as text, in PostgreSQL.
 const ROWS: &str = r#"

@@ -8,8 +8,7 @@ use waybill_config::{Config, DatabaseUrl};
 use waybill_report::catalog::Catalog;
 use waybill_report::source::{self, Source, SourceLimits, Sources};
 
-use crate::demo;
-use crate::fault::StartFault;
+use crate::error::StartFault;
 
 /// A catalog with its sources, which may be away.
 pub(crate) struct Reports {
@@ -59,7 +58,7 @@ impl Reports {
         let url = DatabaseUrl::try_from(format!("sqlite://{}", file.display()))?;
         let mut sources = Sources::default();
         sources.add("default", connect(&url, config, 1)?);
-        let catalog = Catalog::parse(demo::CATALOG).context("the demo's catalog")?;
+        let catalog = Catalog::parse(waybill_demo::CATALOG).context("the demo's catalog")?;
         Ok(Self {
             catalog: Arc::new(catalog.with_max_columns(config.limits.max_columns)),
             sources,

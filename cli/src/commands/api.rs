@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use waybill_config::Config;
 
-use crate::fault::StartFault;
-use crate::parts::Parts;
+use crate::dependencies::Parts;
+use crate::error::StartFault;
 use crate::ready::{self, Addresses};
-use crate::roles::Roles;
+use crate::services::Roles;
 use crate::settings::Settings;
-use crate::{listen, open_files, process, start, stop};
+use crate::{listen, open_files, runtime, shutdown, startup};
 
 /// Flags of `waybill api`.
 #[derive(Args, Debug)]
@@ -36,24 +36,24 @@ pub(crate) fn run(args: &ApiArgs) -> Result<(), StartFault> {
         .flag("--catalog", "catalog", args.catalog.as_ref())
         .load()?;
     let log = config.log.clone();
-    process::run(&log, serve(args, config))
+    runtime::run(&log, serve(args, config))
 }
 
 async fn serve(args: &ApiArgs, config: Config) -> Result<(), StartFault> {
-    let shutdown = stop::on_signal()?;
+    let shutdown = shutdown::on_signal()?;
     let (config, shortage) = open_files::made_to_suffice(config, 1);
     let listening = listen::bind("api.listen", config.api.listen).await?;
     let addresses = Addresses::default().with("api", &listening.url);
     let at_once = config.inline.slots;
     let parts = Parts::distributed(config, at_once).await?;
-    start::look(&parts).await?;
-    start::tell(&parts, shortage);
+    startup::look(&parts).await?;
+    startup::tell(&parts, shortage);
 
     let mut roles = Roles::new(&parts, shutdown);
     roles.serve_api(listening.listener);
     tracing::info!(api = listening.url, "listening");
-    roles.meanwhile(start::checks(&parts)).await?;
-    start::look_for_keys(&parts, "").await;
+    roles.meanwhile(startup::checks(&parts)).await?;
+    startup::look_for_keys(&parts, "").await;
     roles
         .meanwhile(ready::announce(
             &parts,

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use waybill_config::LogSettings;
 
-use crate::fault::StartFault;
+use crate::error::StartFault;
 
 /// Runs a command to its end.
 pub(crate) fn run(

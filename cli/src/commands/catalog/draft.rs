@@ -8,10 +8,10 @@ use waybill_config::Config;
 use waybill_report::catalog;
 use waybill_report::source::tables::Table;
 
-use crate::fault::StartFault;
+use crate::error::StartFault;
 use crate::output;
-use crate::process;
-use crate::reports;
+use crate::report_sources;
+use crate::runtime;
 use crate::settings::Settings;
 
 /// Flags of `waybill catalog draft`.
@@ -30,11 +30,11 @@ pub(crate) struct DraftArgs {
 
 pub(super) fn run(args: &DraftArgs) -> Result<(), StartFault> {
     let config = Settings::of_file(args.config.as_ref()).load()?;
-    process::run(&config.log, draft(args, &config))
+    runtime::run(&config.log, draft(args, &config))
 }
 
 async fn draft(args: &DraftArgs, config: &Config) -> Result<(), StartFault> {
-    let source = reports::source(&args.source, config, 1)?;
+    let source = report_sources::source(&args.source, config, 1)?;
     let tables = source.tables().await;
     let mut tables = tables.context("the source cannot be asked")?;
     if let Some(name) = &args.table {

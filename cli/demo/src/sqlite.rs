@@ -44,7 +44,7 @@ const INSERT: &str = "
 ///
 /// # Errors
 /// When the file cannot be written, or is something else than a demo and so is left alone.
-pub(crate) fn ensure(path: &Path, rows: u64) -> anyhow::Result<bool> {
+pub fn ensure(path: &Path, rows: u64) -> anyhow::Result<bool> {
     if recorded(path)? == Some((VERSION, i64::try_from(rows)?)) {
         return Ok(false);
     }
@@ -84,7 +84,7 @@ pub(crate) fn generate(path: &Path, rows: u64) -> anyhow::Result<()> {
         .with_context(context)
 }
 
-pub(super) fn partial_name(path: &Path) -> PathBuf {
+pub(crate) fn partial_name(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".partial");
     PathBuf::from(name)
