@@ -16,7 +16,7 @@ use self::demo::DemoArgs;
 use self::keys::KeysCommand;
 use self::migrate::MigrateArgs;
 use self::worker::WorkerArgs;
-use crate::error::StartFault;
+use crate::error::StartError;
 
 pub(crate) use self::up::UpArgs;
 
@@ -43,7 +43,7 @@ pub(crate) enum Command {
 
 impl Command {
     /// Does it, to its end.
-    pub(crate) fn run(self) -> Result<(), StartFault> {
+    pub(crate) fn run(self) -> Result<(), StartError> {
         match self {
             Self::Up(args) => up::run(&args),
             Self::Api(args) => api::run(&args),

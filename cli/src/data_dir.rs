@@ -13,7 +13,7 @@ use rand::distr::Alphanumeric;
 use rustix::fs::Mode;
 use rustix::process::umask;
 
-use crate::error::StartFault;
+use crate::error::StartError;
 
 /// The mode of a folder that is its owner's alone.
 const OWNER_ALONE: u32 = 0o700;
@@ -35,10 +35,10 @@ pub(crate) struct KeyPair {
 impl DataDir {
     /// Takes the folder, making it if need be. From now on nobody but the owner of this process may read
     /// what it makes, wherever that is.
-    pub(crate) fn open(path: &Path) -> Result<Self, StartFault> {
+    pub(crate) fn open(path: &Path) -> Result<Self, StartError> {
         umask(Mode::RWXG | Mode::RWXO);
         let unusable = |error: &io::Error| {
-            StartFault::usage(format_args!(
+            StartError::usage(format_args!(
                 "--data-dir {}: cannot be written: {error}",
                 path.display()
             ))
@@ -54,7 +54,7 @@ impl DataDir {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(StartFault::usage(format_args!(
+                return Err(StartError::usage(format_args!(
                     "--data-dir {}: another waybill process uses it",
                     path.display()
                 )));

@@ -1,4 +1,4 @@
-//! The parts that every role works with, put together from settings. None of them connects here.
+//! What every service works with, put together from settings. None of them connects here.
 
 use std::sync::Arc;
 
@@ -12,23 +12,23 @@ use waybill_store::StoreMetrics;
 use waybill_worker::WorkerParts;
 
 use crate::database;
-use crate::error::StartFault;
-use crate::report_sources::Reports;
+use crate::error::StartError;
+use crate::report_sources::ReportSources;
 
-/// Everything that is shared by the roles of a process.
-pub(crate) struct Parts {
+/// Everything that the services of a process share.
+pub(crate) struct Dependencies {
     pub(crate) config: Config,
-    pub(crate) reports: Reports,
+    pub(crate) reports: ReportSources,
     pub(crate) database: Database,
     pub(crate) bucket: Bucket,
     pub(crate) readiness: Readiness,
     metrics: ProcessMetrics,
 }
 
-impl Parts {
+impl Dependencies {
     pub(crate) fn new(
         config: Config,
-        reports: Reports,
+        reports: ReportSources,
         database: Database,
         bucket: Bucket,
     ) -> Self {
@@ -48,11 +48,11 @@ impl Parts {
         }
     }
 
-    /// The parts of one process among several: a PostgreSQL server and a store that others use too.
+    /// Those of one process among several: a PostgreSQL server and a store that others use too.
     /// `at_once` is how many reports this one reads at the same time.
-    pub(crate) async fn distributed(config: Config, at_once: usize) -> Result<Self, StartFault> {
-        let reports = Reports::of(&config, at_once)?;
-        let bucket = config.bucket().map_err(StartFault::usage)?;
+    pub(crate) async fn distributed(config: Config, at_once: usize) -> Result<Self, StartError> {
+        let reports = ReportSources::of(&config, at_once)?;
+        let bucket = config.bucket().map_err(StartError::usage)?;
         let bucket = Bucket::new(bucket, &config.storage).await;
         let database = database::shared(&config).await?;
         Ok(Self::new(config, reports, database, bucket))

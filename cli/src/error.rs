@@ -7,9 +7,9 @@ use waybill_telemetry::{chain, escaped};
 
 use crate::output;
 
-/// A fault that stops the start.
+/// What keeps a command from doing what it was asked for.
 #[derive(Debug)]
-pub(crate) enum StartFault {
+pub(crate) enum StartError {
     /// Bad usage or configuration; the text names the setting. Exit code 2.
     Usage(String),
     /// What a check that was asked for found: a text for each line. Exit code 1.
@@ -18,7 +18,7 @@ pub(crate) enum StartFault {
     Failed(anyhow::Error),
 }
 
-impl StartFault {
+impl StartError {
     pub(crate) fn usage(text: impl fmt::Display) -> Self {
         Self::Usage(text.to_string())
     }
@@ -42,7 +42,7 @@ impl StartFault {
     }
 }
 
-impl From<anyhow::Error> for StartFault {
+impl From<anyhow::Error> for StartError {
     fn from(error: anyhow::Error) -> Self {
         Self::Failed(error)
     }

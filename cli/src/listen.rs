@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
-use crate::error::StartFault;
+use crate::error::StartError;
 
 /// A bound address, before anything is served at it.
 pub(crate) struct Listening {
@@ -17,10 +17,10 @@ pub(crate) struct Listening {
 }
 
 /// Binds an address; `setting` names it in the fault.
-pub(crate) async fn bind(setting: &str, address: SocketAddr) -> Result<Listening, StartFault> {
+pub(crate) async fn bind(setting: &str, address: SocketAddr) -> Result<Listening, StartError> {
     let fault = |error: io::Error| {
         let cause = cause(&error, address);
-        StartFault::usage(format_args!("{setting}: {address}: {cause}"))
+        StartError::usage(format_args!("{setting}: {address}: {cause}"))
     };
     let listener = TcpListener::bind(address).await.map_err(fault)?;
     let url = format!("http://{}", listener.local_addr().map_err(fault)?);

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::commands::{Command, UpArgs};
-use crate::error::StartFault;
+use crate::error::StartError;
 
 /// Buffers of megabytes come and go on many threads; peak memory is a promise of ours.
 #[global_allocator]
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         // Help and version are no errors.
         Err(error) if !error.use_stderr() => error.exit(),
-        Err(error) => return StartFault::usage(in_one_line(&error.to_string())).report(),
+        Err(error) => return StartError::usage(in_one_line(&error.to_string())).report(),
     };
     let outcome = cli.command.unwrap_or(Command::Up(cli.up)).run();
     waybill_telemetry::flush();

@@ -11,7 +11,7 @@ const ALWAYS: u64 = 96;
 const PER_REPORT: u64 = 6;
 
 /// Too few open files for the connections that are wanted.
-#[must_use = "it has to be told"]
+#[must_use = "the operator has to be told"]
 pub(crate) struct Shortage {
     open_files: u64,
     wanted: usize,
@@ -49,7 +49,7 @@ pub(crate) fn made_to_suffice(
 
 impl Shortage {
     /// Tells the operator, once the start is sure to be one.
-    pub(crate) fn tell(&self) {
+    pub(crate) fn warn(&self) {
         tracing::warn!(
             open_files = self.open_files,
             connections = self.connections,

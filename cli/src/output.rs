@@ -1,7 +1,7 @@
 //! What commands say to whoever called them: results on standard output, remarks on standard error.
 //!
-//! Print macros panic when nobody reads. Here a result that cannot be written is a fault of the command,
-//! and whatever else cannot be written is no fault at all.
+//! Print macros panic when nobody reads. Here a result that cannot be written is an error of the command,
+//! and whatever else cannot be written is no error at all.
 
 use std::fmt::Display;
 use std::io::{Write as _, stderr, stdout};
@@ -9,22 +9,20 @@ use std::io::{Write as _, stderr, stdout};
 use anyhow::Context as _;
 use waybill_telemetry::escaped;
 
-use crate::error::StartFault;
-
 /// Prints a line of what the command was asked for.
-pub(crate) fn result(line: impl Display) -> Result<(), StartFault> {
+pub(crate) fn result(line: impl Display) -> anyhow::Result<()> {
     text(escaped(&line.to_string()), "\n")
 }
 
 /// Prints a file that the command was asked for, as it is.
-pub(crate) fn file(content: &str) -> Result<(), StartFault> {
+pub(crate) fn file(content: &str) -> anyhow::Result<()> {
     text(content, "")
 }
 
-fn text(text: impl Display, end: &str) -> Result<(), StartFault> {
+fn text(text: impl Display, end: &str) -> anyhow::Result<()> {
     let mut output = stdout().lock();
     let written = write!(output, "{text}{end}").and_then(|()| output.flush());
-    Ok(written.context("standard output cannot be written")?)
+    written.context("standard output cannot be written")
 }
 
 /// Prints what a service has to say at its start; it serves also where nobody reads that.

@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::{Map, Value};
 
-use crate::dependencies::Parts;
-use crate::error::StartFault;
+use crate::dependencies::Dependencies;
+use crate::error::StartError;
 use crate::startup::Waiting;
 
 /// Where the process listens, by what it serves there.
@@ -23,12 +23,12 @@ impl Addresses {
 
 /// Waits until nothing is missing, and says so: in the log, and in `file`, if there is to be one.
 pub(crate) async fn announce(
-    parts: &Parts,
+    dependencies: &Dependencies,
     addresses: &Addresses,
     file: Option<&Path>,
-) -> Result<(), StartFault> {
+) -> Result<(), StartError> {
     let mut waiting = Waiting::default();
-    while let Err(error) = parts.readiness.check().await {
+    while let Err(error) = dependencies.readiness.check().await {
         waiting.pause("what is missing", error).await;
     }
     tracing::info!("ready");

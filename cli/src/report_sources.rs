@@ -8,21 +8,21 @@ use waybill_config::{Config, DatabaseUrl};
 use waybill_report::catalog::Catalog;
 use waybill_report::source::{self, Source, SourceLimits, Sources};
 
-use crate::error::StartFault;
+use crate::error::StartError;
 
 /// A catalog with its sources, which may be away.
-pub(crate) struct Reports {
+pub(crate) struct ReportSources {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) sources: Sources,
     /// Where the catalog stands; `None` for the demo's, which is ours.
     pub(crate) file: Option<PathBuf>,
 }
 
-impl Reports {
+impl ReportSources {
     /// The operator's own. `at_once` is how many reports this process reads at the same time.
-    pub(crate) fn of(config: &Config, at_once: usize) -> Result<Self, StartFault> {
-        let file = config.catalog_path().map_err(StartFault::usage)?;
-        let catalog = Catalog::read(file).map_err(StartFault::usage)?;
+    pub(crate) fn of(config: &Config, at_once: usize) -> Result<Self, StartError> {
+        let file = config.catalog_path().map_err(StartError::usage)?;
+        let catalog = Catalog::read(file).map_err(StartError::usage)?;
         Self::with_catalog(catalog, file, config, at_once)
     }
 
@@ -38,7 +38,7 @@ impl Reports {
         file: &Path,
         config: &Config,
         at_once: usize,
-    ) -> Result<Self, StartFault> {
+    ) -> Result<Self, StartError> {
         let mut sources = Sources::default();
         for dataset in catalog.datasets() {
             let name = dataset.source.as_str();
@@ -73,11 +73,11 @@ pub(crate) fn source(
     name: &str,
     config: &Config,
     at_once: usize,
-) -> Result<Arc<dyn Source>, StartFault> {
-    let url = config.source_url(name).map_err(StartFault::usage)?;
+) -> Result<Arc<dyn Source>, StartError> {
+    let url = config.source_url(name).map_err(StartError::usage)?;
     let at_once = config.source_connections(name).unwrap_or(at_once);
     connect(url, config, at_once)
-        .map_err(|fault| StartFault::usage(format_args!("sources.{name}.url: {fault:#}")))
+        .map_err(|fault| StartError::usage(format_args!("sources.{name}.url: {fault:#}")))
 }
 
 /// The source at a URL. A server may come later, a file does not.

@@ -3,15 +3,15 @@
 use anyhow::Context as _;
 use waybill_config::LogSettings;
 
-use crate::error::StartFault;
+use crate::error::StartError;
 
 /// Runs a command to its end.
 pub(crate) fn run(
     log: &LogSettings,
-    command: impl Future<Output = Result<(), StartFault>>,
-) -> Result<(), StartFault> {
+    command: impl Future<Output = Result<(), StartError>>,
+) -> Result<(), StartError> {
     waybill_telemetry::init(log)
-        .map_err(|error| StartFault::usage(format_args!("log.filter: {error}")))?;
+        .map_err(|error| StartError::usage(format_args!("log.filter: {error}")))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -1,4 +1,4 @@
-//! The roles that a process plays, from their start to the end of their last request and export.
+//! The services that a process runs, from their start to the end of their last request and export.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::dependencies::Parts;
-use crate::error::StartFault;
+use crate::dependencies::Dependencies;
+use crate::error::StartError;
 
-/// The running roles of a process.
-pub(crate) struct Roles<'p> {
-    parts: &'p Parts,
+/// The running services of a process.
+pub(crate) struct Services<'p> {
+    dependencies: &'p Dependencies,
     shutdown: CancellationToken,
     services: JoinSet<std::io::Result<()>>,
     worker: Option<JoinHandle<()>>,
 }
 
-impl<'p> Roles<'p> {
+impl<'p> Services<'p> {
     /// None yet; all that are added end when the token is cancelled.
-    pub(crate) fn new(parts: &'p Parts, shutdown: CancellationToken) -> Self {
+    pub(crate) fn new(dependencies: &'p Dependencies, shutdown: CancellationToken) -> Self {
         Self {
-            parts,
+            dependencies,
             shutdown,
             services: JoinSet::new(),
             worker: None,
@@ -30,49 +30,49 @@ impl<'p> Roles<'p> {
     }
 
     pub(crate) fn serve_api(&mut self, listener: TcpListener) {
-        let serving = waybill_api::serve(listener, self.parts.api(), self.shutdown.clone());
+        let serving = waybill_api::serve(listener, self.dependencies.api(), self.shutdown.clone());
         self.services.spawn(serving);
     }
 
     pub(crate) fn serve_health(&mut self, listener: TcpListener) {
-        let parts = self.parts.health();
-        let limits = self.parts.config.limits.clone();
+        let dependencies = self.dependencies.health();
+        let limits = self.dependencies.config.limits.clone();
         let shutdown = self.shutdown.clone();
         self.services.spawn(async move {
-            waybill_api::serve_health(listener, parts, &limits, shutdown).await
+            waybill_api::serve_health(listener, dependencies, &limits, shutdown).await
         });
     }
 
     pub(crate) fn work(&mut self) {
-        let working = waybill_worker::run(self.parts.worker(), self.shutdown.clone());
+        let working = waybill_worker::run(self.dependencies.worker(), self.shutdown.clone());
         self.worker = Some(tokio::spawn(working));
     }
 
-    /// A step of the start, while the roles so far play on. When the shutdown comes first there are no
-    /// more steps; a fault ends the roles.
-    pub(crate) async fn meanwhile(
+    /// A step of the start, while the services so far run on. When the shutdown comes first there are no
+    /// more steps; an error ends the services.
+    pub(crate) async fn startup(
         &mut self,
-        step: impl Future<Output = Result<(), StartFault>>,
-    ) -> Result<(), StartFault> {
-        let Some(Err(fault)) = self.shutdown.run_until_cancelled(step).await else {
+        step: impl Future<Output = Result<(), StartError>>,
+    ) -> Result<(), StartError> {
+        let Some(Err(error)) = self.shutdown.run_until_cancelled(step).await else {
             return Ok(());
         };
         self.shutdown.cancel();
         self.end().await?;
-        Err(fault)
+        Err(error)
     }
 
-    /// Plays until the shutdown and then to the end.
-    pub(crate) async fn play(mut self) -> Result<(), StartFault> {
+    /// Runs until the shutdown and then to the end.
+    pub(crate) async fn run(mut self) -> Result<(), StartError> {
         self.shutdown.cancelled().await;
         self.end().await?;
         tracing::info!("stopped");
         Ok(())
     }
 
-    async fn end(&mut self) -> Result<(), StartFault> {
+    async fn end(&mut self) -> Result<(), StartError> {
         let requests = async { while self.services.join_next().await.is_some() {} };
-        let grace: Duration = self.parts.config.shutdown.grace();
+        let grace: Duration = self.dependencies.config.shutdown.grace();
         if tokio::time::timeout(grace, requests).await.is_err() {
             tracing::warn!("requests that outlived the grace were cut off");
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use waybill_config::{Config, Flag, Layers, Value};
 
-use crate::error::StartFault;
+use crate::error::StartError;
 
 /// What a command line says about settings.
 #[derive(Default)]
@@ -49,13 +49,13 @@ impl<'a> Settings<'a> {
     }
 
     /// All layers together.
-    pub(crate) fn load(self) -> Result<Config, StartFault> {
+    pub(crate) fn load(self) -> Result<Config, StartError> {
         Config::load(Layers {
             command_defaults: &self.defaults,
             file: self.file,
             environment: std::env::vars_os(),
             flags: &self.flags,
         })
-        .map_err(StartFault::usage)
+        .map_err(StartError::usage)
     }
 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use waybill_config::Config;
 
-use crate::dependencies::Parts;
-use crate::error::StartFault;
+use crate::dependencies::Dependencies;
+use crate::error::StartError;
 use crate::ready::{self, Addresses};
-use crate::services::Roles;
+use crate::services::Services;
 use crate::settings::Settings;
 use crate::{listen, open_files, runtime, shutdown, startup};
 
@@ -30,7 +30,7 @@ pub(crate) struct ApiArgs {
 }
 
 /// Runs until a signal.
-pub(crate) fn run(args: &ApiArgs) -> Result<(), StartFault> {
+pub(crate) fn run(args: &ApiArgs) -> Result<(), StartError> {
     let config = Settings::of_file(args.config.as_ref())
         .flag("--listen", "api.listen", args.listen.as_ref())
         .flag("--catalog", "catalog", args.catalog.as_ref())
@@ -39,27 +39,29 @@ pub(crate) fn run(args: &ApiArgs) -> Result<(), StartFault> {
     runtime::run(&log, serve(args, config))
 }
 
-async fn serve(args: &ApiArgs, config: Config) -> Result<(), StartFault> {
+async fn serve(args: &ApiArgs, config: Config) -> Result<(), StartError> {
     let shutdown = shutdown::on_signal()?;
     let (config, shortage) = open_files::made_to_suffice(config, 1);
     let listening = listen::bind("api.listen", config.api.listen).await?;
     let addresses = Addresses::default().with("api", &listening.url);
     let at_once = config.inline.slots;
-    let parts = Parts::distributed(config, at_once).await?;
-    startup::look(&parts).await?;
-    startup::tell(&parts, shortage);
+    let dependencies = Dependencies::distributed(config, at_once).await?;
+    startup::check_once(&dependencies).await?;
+    startup::warn(&dependencies, shortage);
 
-    let mut roles = Roles::new(&parts, shutdown);
-    roles.serve_api(listening.listener);
+    let mut services = Services::new(&dependencies, shutdown);
+    services.serve_api(listening.listener);
     tracing::info!(api = listening.url, "listening");
-    roles.meanwhile(startup::checks(&parts)).await?;
-    startup::look_for_keys(&parts, "").await;
-    roles
-        .meanwhile(ready::announce(
-            &parts,
+    services
+        .startup(startup::wait_for_checks(&dependencies))
+        .await?;
+    startup::warn_without_keys(&dependencies, "").await;
+    services
+        .startup(ready::announce(
+            &dependencies,
             &addresses,
             args.ready_file.as_deref(),
         ))
         .await?;
-    roles.play().await
+    services.run().await
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use waybill_config::Config;
 
-use crate::error::StartFault;
+use crate::error::StartError;
 use crate::settings::Settings;
 use crate::{output, runtime};
 
@@ -27,17 +27,17 @@ pub(crate) struct DemoArgs {
 }
 
 /// Writes the demo into a source, or prints its catalog, or both.
-pub(crate) fn run(args: &DemoArgs) -> Result<(), StartFault> {
+pub(crate) fn run(args: &DemoArgs) -> Result<(), StartError> {
     let config = Settings::of_file(args.config.as_ref()).load()?;
     runtime::run(&config.log, write(args, &config))
 }
 
-async fn write(args: &DemoArgs, config: &Config) -> Result<(), StartFault> {
+async fn write(args: &DemoArgs, config: &Config) -> Result<(), StartError> {
     let source = args.source.as_deref();
     if let Some(source) = source {
-        let url = config.source_url(source).map_err(StartFault::usage)?;
+        let url = config.source_url(source).map_err(StartError::usage)?;
         if url.is_sqlite() {
-            return Err(StartFault::usage(format_args!(
+            return Err(StartError::usage(format_args!(
                 "sources.{source}.url: the demo is written into PostgreSQL; `waybill up` brings one in SQLite"
             )));
         }

@@ -6,7 +6,7 @@ use clap::Args;
 use waybill_config::DatabaseUrl;
 use waybill_ledger::database::{Database, DatabaseError};
 
-use crate::error::StartFault;
+use crate::error::StartError;
 use crate::settings::Settings;
 use crate::{database, output, runtime};
 
@@ -18,17 +18,17 @@ pub(crate) struct MigrateArgs {
     config: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &MigrateArgs) -> Result<(), StartFault> {
+pub(crate) fn run(args: &MigrateArgs) -> Result<(), StartError> {
     let config = Settings::of_file(args.config.as_ref()).load()?;
     let url = database::server(&config)?;
     runtime::run(&config.log, migrate(url))
 }
 
-async fn migrate(url: &DatabaseUrl) -> Result<(), StartFault> {
+async fn migrate(url: &DatabaseUrl) -> Result<(), StartError> {
     let applied = match Database::migrate(url).await {
         Ok(applied) => applied,
         Err(error @ (DatabaseError::InvalidUrl(_) | DatabaseError::SharedSessions)) => {
-            return Err(StartFault::usage(format_args!("database.url: {error}")));
+            return Err(StartError::usage(format_args!("database.url: {error}")));
         }
         Err(error) => return Err(anyhow::Error::new(error).into()),
     };

@@ -13,12 +13,12 @@ use waybill_ledger::database::Database;
 use waybill_telemetry::escaped;
 
 use crate::data_dir::DataDir;
-use crate::dependencies::Parts;
+use crate::dependencies::Dependencies;
 use crate::embedded_store::{self, Store};
-use crate::error::StartFault;
+use crate::error::StartError;
 use crate::ready::{self, Addresses};
-use crate::report_sources::Reports;
-use crate::services::Roles;
+use crate::report_sources::ReportSources;
+use crate::services::Services;
 use crate::settings::Settings;
 use crate::{listen, open_files, output, runtime, shutdown, startup};
 
@@ -60,7 +60,7 @@ const OWN: [&str; 4] = [
 ];
 
 impl UpArgs {
-    fn settings(&self) -> Result<Config, StartFault> {
+    fn settings(&self) -> Result<Config, StartError> {
         let config = Settings::of_file(self.config.as_ref())
             .or_default("auth.mode", "none")
             .flag("--listen", "api.listen", self.listen.as_ref())
@@ -74,7 +74,7 @@ impl UpArgs {
             storage.access_key_id.is_some(),
         ];
         match OWN.iter().zip(set).find(|(_, set)| *set) {
-            Some((setting, _)) => Err(StartFault::usage(format_args!(
+            Some((setting, _)) => Err(StartError::usage(format_args!(
                 "{setting}: `waybill up` brings its own, in --data-dir; leave it unset"
             ))),
             None => Ok(config),
@@ -83,13 +83,13 @@ impl UpArgs {
 }
 
 /// Runs until a signal.
-pub(crate) fn run(args: &UpArgs) -> Result<(), StartFault> {
+pub(crate) fn run(args: &UpArgs) -> Result<(), StartError> {
     let config = args.settings()?;
     let log = config.log.clone();
     runtime::run(&log, serve(args, config))
 }
 
-async fn serve(args: &UpArgs, config: Config) -> Result<(), StartFault> {
+async fn serve(args: &UpArgs, config: Config) -> Result<(), StartError> {
     let shutdown = shutdown::on_signal()?;
     let (config, shortage) = open_files::made_to_suffice(config, FILES_PER_CLIENT);
     let data = DataDir::open(&args.data_dir)?;
@@ -109,39 +109,41 @@ async fn serve(args: &UpArgs, config: Config) -> Result<(), StartFault> {
     let store = Store::start(&data, s3.listener, gate, &config.limits)?;
     let bucket = store.bucket(&s3.url, &config.storage).await?;
     let database = ledger(&data).await?;
-    let parts = Parts::new(config, reports, database, bucket);
-    startup::look(&parts).await?;
-    startup::tell(&parts, shortage);
+    let dependencies = Dependencies::new(config, reports, database, bucket);
+    startup::check_once(&dependencies).await?;
+    startup::warn(&dependencies, shortage);
 
-    let mut roles = Roles::new(&parts, shutdown);
-    roles.serve_api(api.listener);
+    let mut services = Services::new(&dependencies, shutdown);
+    services.serve_api(api.listener);
     tracing::info!(api = api.url, s3 = s3.url, "listening");
-    roles.work();
+    services.work();
     let ledger = format!("WAYBILL__DATABASE__URL=sqlite:{} ", data.ledger().display());
-    startup::look_for_keys(&parts, &ledger).await;
-    roles.meanwhile(startup::catalog(&parts)).await?;
-    roles
-        .meanwhile(async {
-            ready::announce(&parts, &addresses, args.ready_file.as_deref()).await?;
-            greet(&api.url, &s3.url, data.path(), &parts.reports);
+    startup::warn_without_keys(&dependencies, &ledger).await;
+    services
+        .startup(startup::wait_for_catalog(&dependencies))
+        .await?;
+    services
+        .startup(async {
+            ready::announce(&dependencies, &addresses, args.ready_file.as_deref()).await?;
+            greet(&api.url, &s3.url, data.path(), &dependencies.reports);
             Ok(())
         })
         .await?;
-    roles.play().await?;
+    services.run().await?;
     store.stop().await;
     Ok(())
 }
 
 /// What may be asked and where it is read: the user's own, or the demo.
-fn reports(args: &UpArgs, config: &Config, data: &DataDir) -> Result<Reports, StartFault> {
+fn reports(args: &UpArgs, config: &Config, data: &DataDir) -> Result<ReportSources, StartError> {
     if config.catalog.is_some() {
-        return Reports::of(config, config.inline.slots + config.worker.concurrency);
+        return ReportSources::of(config, config.inline.slots + config.worker.concurrency);
     }
     let demo = data.demo();
     if waybill_demo::sqlite::ensure(&demo, args.demo_rows)? {
         tracing::info!(rows = args.demo_rows, "made the demo data");
     }
-    Ok(Reports::demo(config, &demo)?)
+    Ok(ReportSources::demo(config, &demo)?)
 }
 
 /// The ledger in its file, where whatever the last process was at goes on.
@@ -161,7 +163,7 @@ async fn ledger(data: &DataDir) -> anyhow::Result<Database> {
     Ok(database)
 }
 
-fn greet(api: &str, s3: &str, data: &Path, reports: &Reports) {
+fn greet(api: &str, s3: &str, data: &Path, reports: &ReportSources) {
     let data = data.display().to_string();
     let data = escaped(&data);
     let first = if reports.file.is_none() {

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use waybill_config::Config;
 
-use crate::dependencies::Parts;
-use crate::error::StartFault;
+use crate::dependencies::Dependencies;
+use crate::error::StartError;
 use crate::ready::{self, Addresses};
-use crate::services::Roles;
+use crate::services::Services;
 use crate::settings::Settings;
 use crate::{listen, open_files, runtime, shutdown, startup};
 
@@ -30,7 +30,7 @@ pub(crate) struct WorkerArgs {
 }
 
 /// Runs until a signal.
-pub(crate) fn run(args: &WorkerArgs) -> Result<(), StartFault> {
+pub(crate) fn run(args: &WorkerArgs) -> Result<(), StartError> {
     let config = Settings::of_file(args.config.as_ref())
         .flag("--listen", "worker.listen", args.listen.as_ref())
         .flag("--catalog", "catalog", args.catalog.as_ref())
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &WorkerArgs) -> Result<(), StartFault> {
     runtime::run(&log, work(args, config))
 }
 
-async fn work(args: &WorkerArgs, config: Config) -> Result<(), StartFault> {
+async fn work(args: &WorkerArgs, config: Config) -> Result<(), StartError> {
     let shutdown = shutdown::on_signal()?;
     let (config, shortage) = open_files::made_to_suffice(config, 1);
     let listening = match config.worker.listen {
@@ -47,28 +47,32 @@ async fn work(args: &WorkerArgs, config: Config) -> Result<(), StartFault> {
         None => None,
     };
     let at_once = config.worker.concurrency;
-    let parts = Parts::distributed(config, at_once).await?;
+    let dependencies = Dependencies::distributed(config, at_once).await?;
 
-    startup::look(&parts).await?;
-    startup::tell(&parts, shortage);
+    startup::check_once(&dependencies).await?;
+    startup::warn(&dependencies, shortage);
 
     let mut addresses = Addresses::default();
-    let mut roles = Roles::new(&parts, shutdown);
+    let mut services = Services::new(&dependencies, shutdown);
     if let Some(listening) = listening {
-        roles.serve_health(listening.listener);
+        services.serve_health(listening.listener);
         tracing::info!(worker = listening.url, "listening");
         addresses = addresses.with("worker", &listening.url);
     }
     // A worker writes from its first moment on: not before the schema is the one that it knows.
-    roles.meanwhile(startup::schema(&parts)).await?;
-    roles.work();
-    roles.meanwhile(startup::catalog(&parts)).await?;
-    roles
-        .meanwhile(ready::announce(
-            &parts,
+    services
+        .startup(startup::wait_for_schema(&dependencies))
+        .await?;
+    services.work();
+    services
+        .startup(startup::wait_for_catalog(&dependencies))
+        .await?;
+    services
+        .startup(ready::announce(
+            &dependencies,
             &addresses,
             args.ready_file.as_deref(),
         ))
         .await?;
-    roles.play().await
+    services.run().await
 }

@@ -8,7 +8,7 @@ use waybill_config::Config;
 use waybill_report::catalog;
 use waybill_report::source::tables::Table;
 
-use crate::error::StartFault;
+use crate::error::StartError;
 use crate::output;
 use crate::report_sources;
 use crate::runtime;
@@ -28,12 +28,12 @@ pub(crate) struct DraftArgs {
     config: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &DraftArgs) -> Result<(), StartFault> {
+pub(super) fn run(args: &DraftArgs) -> Result<(), StartError> {
     let config = Settings::of_file(args.config.as_ref()).load()?;
     runtime::run(&config.log, draft(args, &config))
 }
 
-async fn draft(args: &DraftArgs, config: &Config) -> Result<(), StartFault> {
+async fn draft(args: &DraftArgs, config: &Config) -> Result<(), StartError> {
     let source = report_sources::source(&args.source, config, 1)?;
     let tables = source.tables().await;
     let mut tables = tables.context("the source cannot be asked")?;
@@ -46,14 +46,14 @@ async fn draft(args: &DraftArgs, config: &Config) -> Result<(), StartFault> {
     Ok(())
 }
 
-fn only(tables: Vec<Table>, name: &str, source: &str) -> Result<Vec<Table>, StartFault> {
+fn only(tables: Vec<Table>, name: &str, source: &str) -> Result<Vec<Table>, StartError> {
     let titles: Vec<String> = tables.iter().map(Table::title).collect();
     let found: Vec<Table> = tables
         .into_iter()
         .filter(|table| table.is_called(name))
         .collect();
     if found.is_empty() {
-        return Err(StartFault::usage(format_args!(
+        return Err(StartError::usage(format_args!(
             "--table: the source {source} has no table or view {name:?} that it may read; it has {}",
             if titles.is_empty() {
                 "none".to_owned()
