@@ -3,6 +3,7 @@
 mod api;
 mod catalog;
 mod demo;
+mod health;
 mod keys;
 mod migrate;
 mod up;
@@ -13,6 +14,7 @@ use clap::Subcommand;
 use self::api::ApiArgs;
 use self::catalog::CatalogCommand;
 use self::demo::DemoArgs;
+use self::health::HealthArgs;
 use self::keys::KeysCommand;
 use self::migrate::MigrateArgs;
 use self::worker::WorkerArgs;
@@ -39,6 +41,8 @@ pub(crate) enum Command {
     Keys(KeysCommand),
     /// Writes the demo's table into a PostgreSQL source
     Demo(DemoArgs),
+    /// Asks a process whether it is ready, for health checks of containers: exit code 0 or 1
+    Health(HealthArgs),
 }
 
 impl Command {
@@ -52,6 +56,7 @@ impl Command {
             Self::Catalog(command) => catalog::run(&command),
             Self::Keys(command) => keys::run(command),
             Self::Demo(args) => demo::run(&args),
+            Self::Health(args) => health::run(&args),
         }
     }
 }

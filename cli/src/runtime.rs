@@ -5,13 +5,20 @@ use waybill_config::LogSettings;
 
 use crate::error::StartError;
 
-/// Runs a command to its end.
+/// Runs a command to its end, with this log.
 pub(crate) fn run(
     log: &LogSettings,
     command: impl Future<Output = Result<(), StartError>>,
 ) -> Result<(), StartError> {
     waybill_telemetry::init(log)
         .map_err(|error| StartError::usage(format_args!("log.filter: {error}")))?;
+    block_on(command)
+}
+
+/// Runs what needs no log to its end.
+pub(crate) fn block_on<T, E: From<anyhow::Error>>(
+    command: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -16,6 +16,7 @@ mod filters;
 mod following;
 #[expect(dead_code, reason = "some of it serves the other deployment only")]
 mod harness;
+mod health;
 mod hostile;
 mod inline;
 mod installation;
