@@ -31,7 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use waybill_config::InlineSettings;
-use waybill_ledger::{Backlog, Ledger, LedgerError};
+use waybill_ledger::{Backlog, Intake, LedgerError};
 use waybill_report::caller::OrgId;
 use waybill_report::query::ReportPlan;
 use waybill_report::source::{RowEstimate, SourceError, Sources};
@@ -200,7 +200,7 @@ impl Admission {
     /// Seconds after which a full queue may take the caller's export.
     pub(crate) async fn queue_full(
         &self,
-        ledger: &dyn Ledger,
+        ledger: &dyn Intake,
         max_queued: u64,
     ) -> Result<u64, LedgerError> {
         let backlog = self.backlog(ledger).await?;
@@ -214,7 +214,7 @@ impl Admission {
     /// Seconds after which an organisation may have one more export.
     pub(crate) async fn too_many_active(
         &self,
-        ledger: &dyn Ledger,
+        ledger: &dyn Intake,
         org: &OrgId,
         max_active: u64,
     ) -> Result<u64, LedgerError> {
@@ -230,7 +230,7 @@ impl Admission {
     }
 
     /// Held across the read, so that a crowd waits for one answer instead of asking many times.
-    async fn backlog(&self, ledger: &dyn Ledger) -> Result<Backlog, LedgerError> {
+    async fn backlog(&self, ledger: &dyn Intake) -> Result<Backlog, LedgerError> {
         let mut seen = self.backlog.lock().await;
         match *seen {
             Some((at, backlog)) if at.elapsed() < LOOK_SERVES => Ok(backlog),

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use tokio_util::sync::CancellationToken;
 use waybill_config::{ExportSettings, InlineSettings, LimitSettings};
-use waybill_ledger::Ledger;
 use waybill_ledger::metrics::ProcessMetrics;
+use waybill_ledger::{Changes, Intake};
 use waybill_readiness::Readiness;
 use waybill_report::catalog::Catalog;
 use waybill_report::source::Sources;
@@ -27,8 +27,10 @@ pub struct ApiParts {
     pub catalog: Arc<Catalog>,
     /// Where the answers are read.
     pub sources: Sources,
-    /// Where exports are recorded.
-    pub ledger: Arc<dyn Ledger>,
+    /// Where exports are recorded: what an API may do to them.
+    pub ledger: Arc<dyn Intake>,
+    /// What tells of changed exports.
+    pub changes: Arc<dyn Changes>,
     /// Where their files are.
     pub bucket: Bucket,
     /// What must be there.
@@ -73,7 +75,10 @@ impl ApiState {
             metrics: Arc::new(metrics),
             authenticator: Arc::new(Authenticator::new(parts.access.clone(), &parts.limits)),
             waiting,
-            watches: Arc::new(Watches::new(Arc::clone(&parts.ledger))),
+            watches: Arc::new(Watches::new(
+                Arc::clone(&parts.ledger),
+                Arc::clone(&parts.changes),
+            )),
             parts: Arc::new(parts),
             draining: CancellationToken::new(),
         }

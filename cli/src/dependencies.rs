@@ -32,14 +32,9 @@ impl Dependencies {
         database: Database,
         bucket: Bucket,
     ) -> Self {
-        let readiness = Readiness::new(
-            Arc::clone(&database.ledger),
-            bucket.clone(),
-            reports.sources.clone(),
-        );
-        let ledger = Arc::clone(&database.ledger);
+        let readiness = Readiness::new(database.probe(), bucket.clone(), reports.sources.clone());
         Self {
-            metrics: ProcessMetrics::new(env!("CARGO_PKG_VERSION"), ledger),
+            metrics: ProcessMetrics::new(env!("CARGO_PKG_VERSION"), database.intake()),
             config,
             reports,
             database,
@@ -66,7 +61,8 @@ impl Dependencies {
         ApiState::new(ApiParts {
             catalog: Arc::clone(&self.reports.catalog),
             sources: self.reports.sources.clone(),
-            ledger: Arc::clone(&self.database.ledger),
+            ledger: self.database.intake(),
+            changes: self.database.changes(),
             bucket: self.bucket.clone(),
             readiness: self.readiness.clone(),
             access,

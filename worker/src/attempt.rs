@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use waybill_ledger::export::{Export, Lease, Receipt};
-use waybill_ledger::{Ledger, LedgerError, SnapshotRecord};
+use waybill_ledger::export::{Export, Receipt};
+use waybill_ledger::{Lease, Ledger, LedgerError, SnapshotRecord};
 use waybill_report::catalog::Catalog;
 use waybill_report::encode::{EncodeError, Trailer, encoder, slices};
 use waybill_report::freshness::freshness_lag;

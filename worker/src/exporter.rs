@@ -7,9 +7,9 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
-use waybill_ledger::export::{ExportStatus, Failure, Lease, Receipt};
+use waybill_ledger::export::{ExportStatus, Failure, Receipt};
 use waybill_ledger::metrics::Outcome;
-use waybill_ledger::{Claim, HandBack, Lane, Ledger, LedgerError};
+use waybill_ledger::{Claim, HandBack, Lane, Lease, Ledger, LedgerError};
 use waybill_report::size::SizeLimits;
 
 use crate::WorkerParts;
@@ -103,7 +103,7 @@ impl Exporter {
         tracing::info!(
             dataset = claim.export.query.dataset,
             attempt = claim.export.attempt(),
-            epoch = claim.lease.epoch,
+            epoch = claim.lease.epoch(),
             "export started"
         );
         let attempt = self.metrics.begin(&claim.export);
@@ -139,7 +139,7 @@ impl Exporter {
         let caught = AssertUnwindSafe(self.work(claim, held, slot)).catch_unwind();
         tokio::select! {
             outcome = caught => outcome.unwrap_or_else(|panic| Err(AttemptError::Panic(panic_text(&*panic)))),
-            () = held.lost() => Err(LedgerError::LeaseLost(claim.lease.export_id).into()),
+            () = held.lost() => Err(LedgerError::LeaseLost(claim.lease.export_id()).into()),
             () = self.interrupt.cancelled() => Err(AttemptError::Interrupted),
         }
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use waybill_ledger::export::{Lease, Progress};
-use waybill_ledger::{Ledger, LedgerError, change_of};
+use waybill_ledger::export::Progress;
+use waybill_ledger::{Lease, Ledger, LedgerError, change_of};
 
 /// Clients see progress at least this often.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -89,14 +89,14 @@ async fn renew(
     loop {
         let renewed = tokio::select! {
             _ = ticks.tick() => ledger.renew(&lease, lease_for, progress.read()).await,
-            () = change_of(&mut changes, lease.export_id) => holds(ledger.as_ref(), &lease).await,
+            () = change_of(&mut changes, lease.export_id()) => holds(ledger.as_ref(), &lease).await,
         };
         match renewed {
             Ok(()) => {}
             Err(LedgerError::LeaseLost(_)) => return lost.cancel(),
             // A lapse alone costs nothing; the next tick tries again.
             Err(error) => {
-                tracing::warn!(export_id = %lease.export_id, %error, "could not renew the lease");
+                tracing::warn!(export_id = %lease.export_id(), %error, "could not renew the lease");
             }
         }
     }
@@ -107,6 +107,6 @@ async fn holds(ledger: &dyn Ledger, lease: &Lease) -> Result<(), LedgerError> {
     if ledger.holds(lease).await? {
         Ok(())
     } else {
-        Err(LedgerError::LeaseLost(lease.export_id))
+        Err(LedgerError::LeaseLost(lease.export_id()))
     }
 }

@@ -12,14 +12,14 @@ pub(crate) async fn outcome_of_loss(ledger: &dyn Ledger, claim: &Claim) -> Outco
         org: claim.export.org.clone(),
         made_by: None,
     };
-    let now = match ledger.get(&scope, claim.lease.export_id).await {
+    let now = match ledger.get(&scope, claim.lease.export_id()).await {
         Ok(now) => now,
         Err(_) => return Outcome::LeaseLost,
     };
     match now {
         None => Outcome::Stopped,
         Some(now) if now.status == ExportStatus::Cancelled => Outcome::Stopped,
-        Some(now) if now.status == ExportStatus::Completed && now.epoch == claim.lease.epoch => {
+        Some(now) if now.status == ExportStatus::Completed && now.epoch == claim.lease.epoch() => {
             Outcome::Completed
         }
         Some(_) => Outcome::LeaseLost,
@@ -83,7 +83,7 @@ mod tests {
         let ledger = ledger.as_ref();
 
         let (cancelled, scope) = claimed(ledger).await;
-        let id = cancelled.lease.export_id;
+        let id = cancelled.lease.export_id();
         ledger.cancel(&scope, id).await.expect("cancelled");
         assert_eq!(outcome_of_loss(ledger, &cancelled).await, Outcome::Stopped);
         ledger.delete(&scope, id).await.expect("deleted");

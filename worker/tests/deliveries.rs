@@ -50,17 +50,13 @@ impl Worker {
             catalog: Arc::new(Catalog::default()),
             ledger: Arc::clone(&database.ledger),
             queue: database.queue.clone(),
-            readiness: Readiness::new(
-                Arc::clone(&database.ledger),
-                bucket.clone(),
-                sources.clone(),
-            ),
+            readiness: Readiness::new(database.probe(), bucket.clone(), sources.clone()),
             sources,
             bucket,
             worker: serde_json::from_value(worker).expect("settings"),
             exports: serde_json::from_value(exports).expect("settings"),
             grace: DEADLINE,
-            metrics: ProcessMetrics::new("test", Arc::clone(&database.ledger)),
+            metrics: ProcessMetrics::new("test", database.intake()),
         };
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(waybill_worker::run(parts, shutdown.clone()));

@@ -18,10 +18,10 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 use waybill_config::{DatabaseUrl, ExportSettings, InlineSettings, LimitSettings};
 use waybill_ledger::database::Database;
-use waybill_ledger::export::{Failure, FailureCode, Lease, Receipt};
+use waybill_ledger::export::{Failure, FailureCode, Receipt};
 use waybill_ledger::keys::Keys;
 use waybill_ledger::metrics::ProcessMetrics;
-use waybill_ledger::{Lanes, Ledger};
+use waybill_ledger::{Lanes, Lease, Ledger};
 use waybill_readiness::Readiness;
 use waybill_report::caller::OrgId;
 use waybill_report::catalog::Catalog;
@@ -104,6 +104,7 @@ pub(super) struct Service {
     document: Value,
     seen: Mutex<BTreeSet<(String, String, u16)>>,
     pub(super) keys: Arc<dyn Keys>,
+    ledger: Arc<dyn Ledger>,
     dir: TempDir,
 }
 
@@ -214,17 +215,14 @@ impl Service {
         let mut sources = Sources::default();
         sources.add("default", Arc::new(SqliteSource::new(source)));
         let bucket = Bucket::new("waybill", &storage).await;
-        let readiness = Readiness::new(
-            Arc::clone(&database.ledger),
-            bucket.clone(),
-            sources.clone(),
-        );
+        let readiness = Readiness::new(database.probe(), bucket.clone(), sources.clone());
         readiness.catalog_is_checked();
-        let metrics = ProcessMetrics::new("test", Arc::clone(&database.ledger));
+        let metrics = ProcessMetrics::new("test", database.intake());
         let state = ApiState::new(ApiParts {
             catalog: Arc::new(Catalog::parse(CATALOG).expect("a catalog")),
             sources,
-            ledger: database.ledger,
+            ledger: database.intake(),
+            changes: database.changes(),
             bucket,
             readiness,
             access,
@@ -242,6 +240,7 @@ impl Service {
             document: serde_json::to_value(document).expect("a document"),
             seen: Mutex::default(),
             keys: database.keys,
+            ledger: database.ledger,
             dir,
         }
     }
@@ -397,7 +396,7 @@ impl Service {
     }
 
     pub(super) fn ledger(&self) -> &dyn Ledger {
-        self.state.ledger.as_ref()
+        self.ledger.as_ref()
     }
 
     /// Every place for clients that wait which the organisation gets.
@@ -417,7 +416,7 @@ impl Service {
 
     pub(super) async fn complete(&self, lease: &Lease, retention: Duration) {
         let receipt = Receipt {
-            object_key: format!("exports/{}/1/csv", lease.export_id),
+            object_key: format!("exports/{}/1/csv", lease.export_id()),
             row_count: 3,
             limit_reached: false,
             size_bytes: 42,

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures::FutureExt as _;
 use tokio::sync::broadcast;
 use waybill_ledger::export::{Export, ExportId, ExportStatus};
-use waybill_ledger::{Ledger, LedgerError, SharedReads};
+use waybill_ledger::{Changes, LedgerError};
 use waybill_report::caller::{KeyId, OrgId, Scope};
 
 use super::harness::Service;
@@ -21,7 +21,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What a ledger is asked on behalf of everybody.
 struct Counting {
-    ledger: Arc<dyn Ledger>,
+    ledger: Arc<dyn Changes>,
     /// How often each revision of each export was read.
     reads: Mutex<HashMap<(ExportId, i64), usize>>,
     away: AtomicBool,
@@ -61,7 +61,11 @@ impl Counting {
 }
 
 #[async_trait]
-impl SharedReads for Counting {
+impl Changes for Counting {
+    fn changes(&self) -> broadcast::Receiver<ExportId> {
+        self.ledger.changes()
+    }
+
     async fn get_many(&self, ids: &[ExportId]) -> Result<Vec<Export>, LedgerError> {
         self.disturb().await?;
         let exports = self.ledger.get_many(ids).await?;
@@ -106,14 +110,15 @@ impl Fixture {
         silent: Option<broadcast::Sender<ExportId>>,
     ) -> Self {
         let ledger = Arc::clone(&service.state.ledger);
+        let shared = Arc::clone(&service.state.changes);
         let counting = Arc::new(Counting {
-            ledger: Arc::clone(&ledger),
+            ledger: shared,
             reads: Mutex::default(),
             away: AtomicBool::new(false),
             hangs: AtomicBool::new(false),
             in_vain: AtomicUsize::new(0),
         });
-        let reads: Arc<dyn SharedReads> = counting.clone();
+        let reads: Arc<dyn Changes> = counting.clone();
         Self {
             service,
             counting,

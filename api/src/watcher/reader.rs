@@ -12,7 +12,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::{MissedTickBehavior, sleep, timeout};
 use waybill_ledger::export::ExportId;
-use waybill_ledger::{LedgerError, SharedReads};
+use waybill_ledger::{Changes, LedgerError};
 
 use super::latest_states::{Sight, Watched};
 
@@ -25,7 +25,7 @@ const LONGEST_READ: Duration = Duration::from_secs(5);
 
 /// See the module.
 pub(super) struct Reader {
-    reads: Arc<dyn SharedReads>,
+    reads: Arc<dyn Changes>,
     watched: Arc<Watched>,
 }
 
@@ -38,7 +38,7 @@ enum Due {
 }
 
 impl Reader {
-    pub(super) fn new(reads: Arc<dyn SharedReads>, watched: Arc<Watched>) -> Self {
+    pub(super) fn new(reads: Arc<dyn Changes>, watched: Arc<Watched>) -> Self {
         Self { reads, watched }
     }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio_util::task::AbortOnDropHandle;
 use waybill_ledger::export::{Export, ExportId};
-use waybill_ledger::{Ledger, LedgerError, SharedReads};
+use waybill_ledger::{Changes, Intake, LedgerError};
 use waybill_report::caller::Scope;
 
 use super::latest_states::{Sight, Watched, Watcher};
@@ -28,22 +28,22 @@ const LATEST: Duration = Duration::from_secs(2);
 
 /// See the module. Dropped, its reader ends.
 pub(crate) struct Watches {
-    ledger: Arc<dyn Ledger>,
+    ledger: Arc<dyn Intake>,
     watched: Arc<Watched>,
     _reading: AbortOnDropHandle<()>,
 }
 
 impl Watches {
     /// Starts the reader, which asks nothing while nobody watches. Needs a Tokio runtime.
-    pub(crate) fn new(ledger: Arc<dyn Ledger>) -> Self {
-        let (reads, changes) = (Arc::clone(&ledger), ledger.changes());
-        Self::reading(ledger, reads, changes)
+    pub(crate) fn new(ledger: Arc<dyn Intake>, changes: Arc<dyn Changes>) -> Self {
+        let hints = changes.changes();
+        Self::reading(ledger, changes, hints)
     }
 
     /// The same with reads and hints from elsewhere.
     pub(crate) fn reading(
-        ledger: Arc<dyn Ledger>,
-        reads: Arc<dyn SharedReads>,
+        ledger: Arc<dyn Intake>,
+        reads: Arc<dyn Changes>,
         changes: broadcast::Receiver<ExportId>,
     ) -> Self {
         let watched = Arc::<Watched>::default();
@@ -64,7 +64,7 @@ impl Watches {
     /// The export now, and a look at all that becomes of it; `None` when there is none in the scope.
     ///
     /// # Errors
-    /// As [`Ledger::get`].
+    /// As [`Intake::get`].
     pub(crate) async fn follow(
         &self,
         scope: &Scope,

@@ -3,25 +3,9 @@
 use std::time::Duration;
 
 use crate::export::Lane;
-use crate::sql::row::unsigned;
 
 /// The span over which a drain is measured.
-pub(super) const DRAIN_SPAN: Duration = Duration::from_secs(60);
-
-/// Which lanes a claim may be from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lanes {
-    /// Any; a large export first, for which there are fewer slots.
-    Any,
-    /// The small one.
-    Small,
-}
-
-impl Lanes {
-    pub(super) fn include_large(self) -> bool {
-        self == Self::Any
-    }
-}
+pub(crate) const DRAIN_SPAN: Duration = Duration::from_secs(60);
 
 /// What waits and runs, and how fast it drained lately.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -94,43 +78,6 @@ fn rate(count: u64, span: Duration) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "a minute's exports are few")]
     let events = count as f64;
     (count > 0).then(|| events / span.as_secs_f64().max(1.0))
-}
-
-/// One lane as a database measures it; spans are in seconds.
-#[derive(sqlx::FromRow)]
-pub(super) struct LaneRow {
-    large: bool,
-    queued: i64,
-    running: i64,
-    oldest: Option<f64>,
-    claimed: i64,
-    span: Option<f64>,
-}
-
-impl From<Vec<LaneRow>> for Backlog {
-    fn from(rows: Vec<LaneRow>) -> Self {
-        let mut backlog = Self::default();
-        for row in rows {
-            let lane = if row.large {
-                &mut backlog.large
-            } else {
-                &mut backlog.small
-            };
-            *lane = LaneBacklog {
-                queued: unsigned(row.queued),
-                running: unsigned(row.running),
-                oldest: row.oldest.map(|seconds| span(Some(seconds))),
-                claimed: unsigned(row.claimed),
-                span: span(row.span),
-            };
-        }
-        backlog
-    }
-}
-
-/// A span that a database measured in seconds.
-pub(super) fn span(seconds: Option<f64>) -> Duration {
-    Duration::try_from_secs_f64(seconds.unwrap_or_default()).unwrap_or_default()
 }
 
 #[cfg(test)]

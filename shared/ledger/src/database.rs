@@ -11,23 +11,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sqlx::postgres::PgConnectOptions;
 use waybill_config::DatabaseUrl;
 
-use crate::Ledger;
+use crate::changes::Changes;
 use crate::db::migrations;
 use crate::db::postgres;
 use crate::db::sqlite::SqlitePools;
+use crate::intake::Intake;
 use crate::keys::Keys;
 use crate::keys::postgres::PostgresKeys;
 use crate::keys::sqlite::SqliteKeys;
+use crate::ledger::Ledger;
+use crate::probe::Probe;
 use crate::queue::Queue;
 use crate::sql::postgres::PostgresLedger;
 use crate::sql::sqlite::SqliteLedger;
+use crate::upkeep::Upkeep;
+use crate::work::Work;
 
 pub use crate::db::error::DatabaseError;
 
 /// Everything that is kept in one database; a clone is the same.
 #[derive(Clone)]
 pub struct Database {
-    /// What decides about exports.
+    /// What decides about exports, all of it. Who is given a part has it from the methods.
     pub ledger: Arc<dyn Ledger>,
     /// Who may ask.
     pub keys: Arc<dyn Keys>,
@@ -110,6 +115,36 @@ impl Database {
     pub async fn open_file(file: &Path) -> Result<Self, DatabaseError> {
         migrations::sqlite::migrate(file).await?;
         Ok(Self::in_file(file))
+    }
+
+    /// Returns what whoever serves clients may do to exports.
+    #[must_use]
+    pub fn intake(&self) -> Arc<dyn Intake> {
+        self.ledger.clone()
+    }
+
+    /// Returns what a worker may do to exports.
+    #[must_use]
+    pub fn work(&self) -> Arc<dyn Work> {
+        self.ledger.clone()
+    }
+
+    /// Returns what keeps exports in order while processes die.
+    #[must_use]
+    pub fn upkeep(&self) -> Arc<dyn Upkeep> {
+        self.ledger.clone()
+    }
+
+    /// Returns what tells of changed exports.
+    #[must_use]
+    pub fn changes(&self) -> Arc<dyn Changes> {
+        self.ledger.clone()
+    }
+
+    /// Returns what says whether the ledger can be used.
+    #[must_use]
+    pub fn probe(&self) -> Arc<dyn Probe> {
+        self.ledger.clone()
     }
 
     fn in_file(file: &Path) -> Self {

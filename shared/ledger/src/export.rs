@@ -22,6 +22,7 @@ use waybill_report::caller::OrgId;
 use waybill_report::encode::Format;
 use waybill_report::query::ReportQuery;
 
+pub use crate::claim::Lease;
 pub use waybill_report::failure::{Failure, FailureCode};
 
 /// `export_` and a UUID of version 7 (RFC 9562) without dashes. Ids of one process rise with time.
@@ -237,29 +238,6 @@ pub struct Receipt {
     pub size_bytes: u64,
     /// SHA-256 (FIPS 180-4) of its bytes, in lower-case hex.
     pub sha256: String,
-}
-
-/// The right to work on an export: proof of a claim, needed for every change of a running export.
-/// It is worth nothing once another epoch began.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lease {
-    /// The export.
-    pub export_id: ExportId,
-    /// The claim's fencing token.
-    pub epoch: i64,
-}
-
-impl Lease {
-    /// Where this claim's file goes, below the prefix: short, and no other claim writes there.
-    #[must_use]
-    pub fn object_key(&self, format: Format) -> String {
-        format!(
-            "exports/{}/{}/{}",
-            self.export_id,
-            self.epoch,
-            format.name()
-        )
-    }
 }
 
 #[cfg(test)]

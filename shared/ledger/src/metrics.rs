@@ -14,7 +14,8 @@ use std::sync::{Arc, OnceLock};
 use waybill_telemetry::metrics::MetricRegistry;
 
 use self::backlog::BacklogMetrics;
-use crate::{Backlog, Ledger};
+use crate::backlog::Backlog;
+use crate::intake::Intake;
 
 pub use self::attempts::{AttemptMetrics, Outcome, Running};
 
@@ -41,9 +42,9 @@ impl Deref for ProcessMetrics {
 impl ProcessMetrics {
     /// Those of a process of this version that begins now, and of its ledger. Reads nothing yet.
     #[must_use]
-    pub fn new(version: &'static str, ledger: Arc<dyn Ledger>) -> Self {
+    pub fn new(version: &'static str, intake: Arc<dyn Intake>) -> Self {
         let registry = MetricRegistry::new(version);
-        let backlog = BacklogMetrics::registered(ledger, &registry);
+        let backlog = BacklogMetrics::registered(intake, &registry);
         Self {
             registry,
             shared: Arc::new(Shared {

@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, SqlitePool};
 
-use crate::LedgerError;
+use crate::error::LedgerError;
 use crate::export::ExportId;
 
 /// The queue's name in apalis' tables.

@@ -9,11 +9,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::LedgerError;
-use crate::export::ExportId;
+use crate::error::LedgerError;
+use crate::export::{ExportId, Failure};
 
 /// The most rows that one call expires, purges or takes.
-pub(super) const AT_ONCE: u32 = 100;
+pub(crate) const AT_ONCE: u32 = 100;
 
 /// See the module.
 #[async_trait]
@@ -33,6 +33,17 @@ pub trait Upkeep: Send + Sync {
     /// # Errors
     /// [`LedgerError::Unavailable`].
     async fn requeue_lapsed(&self, all: bool) -> Result<Vec<ExportId>, LedgerError>;
+
+    /// Ends exports that wait and could not run for so long altogether: `queued → failed`. Some at a
+    /// time; returns which.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unavailable`].
+    async fn give_up(
+        &self,
+        after: Duration,
+        failure: &Failure,
+    ) -> Result<Vec<ExportId>, LedgerError>;
 
     /// Wakes a worker once more for exports that wait though their time has come; returns how many
     /// there are.

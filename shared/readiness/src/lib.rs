@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use waybill_ledger::{Ledger, LedgerError};
+use waybill_ledger::{LedgerError, Probe};
 use waybill_report::source::Sources;
 use waybill_store::{Bucket, ClockDifference};
 use waybill_telemetry::chain;
@@ -27,7 +27,7 @@ const LATE: &str = "no answer in time";
 /// What a process depends on. A clone looks at the same.
 #[derive(Clone)]
 pub struct Readiness {
-    ledger: Arc<dyn Ledger>,
+    ledger: Arc<dyn Probe>,
     bucket: Bucket,
     sources: Sources,
     catalog_checked: Arc<AtomicBool>,
@@ -113,7 +113,7 @@ impl NotReady {
 impl Readiness {
     /// A process with these dependencies, whose catalog is still to be checked.
     #[must_use]
-    pub fn new(ledger: Arc<dyn Ledger>, bucket: Bucket, sources: Sources) -> Self {
+    pub fn new(ledger: Arc<dyn Probe>, bucket: Bucket, sources: Sources) -> Self {
         Self {
             ledger,
             bucket,

@@ -1,6 +1,7 @@
 //! What instants are kept in: `timestamptz` on PostgreSQL, microseconds since 1970 on SQLite.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -28,4 +29,9 @@ impl StoredInstant for i64 {
 /// An instant as SQLite keeps it.
 pub(crate) fn micros(instant: DateTime<Utc>) -> i64 {
     instant.timestamp_micros()
+}
+
+/// A duration as SQLite keeps it.
+pub(crate) fn whole_micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

@@ -8,8 +8,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Unit;
+use waybill_telemetry::metrics::MetricRegistry;
 
-use super::ProcessMetrics;
 use crate::export::{FailureCode, Receipt};
 
 /// How an attempt at an export ended.
@@ -100,7 +100,7 @@ pub struct AttemptMetrics {
 }
 
 impl AttemptMetrics {
-    pub(super) fn registered(metrics: &ProcessMetrics) -> Self {
+    pub(super) fn registered(metrics: &MetricRegistry) -> Self {
         let attempts = Self {
             running: Gauge::default(),
             ended: Family::default(),

@@ -14,7 +14,9 @@ use prometheus_client::registry::Unit;
 use waybill_telemetry::chain;
 use waybill_telemetry::metrics::MetricRegistry;
 
-use crate::{Backlog, Lane, LaneBacklog, Ledger};
+use crate::backlog::{Backlog, LaneBacklog};
+use crate::export::Lane;
+use crate::intake::Intake;
 
 /// How long a look serves.
 const SERVES: Duration = Duration::from_secs(1);
@@ -23,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Looks at the ledger, and shows what was seen last.
 pub(super) struct BacklogMetrics {
-    ledger: Arc<dyn Ledger>,
+    intake: Arc<dyn Intake>,
     latest: tokio::sync::Mutex<Option<Look>>,
     shown: Arc<Shown>,
 }
@@ -35,11 +37,11 @@ struct Look {
 }
 
 impl BacklogMetrics {
-    pub(super) fn registered(ledger: Arc<dyn Ledger>, metrics: &MetricRegistry) -> Self {
+    pub(super) fn registered(intake: Arc<dyn Intake>, metrics: &MetricRegistry) -> Self {
         let shown = Arc::<Shown>::default();
         metrics.register(|registry| registry.register_collector(Box::new(Arc::clone(&shown))));
         Self {
-            ledger,
+            intake,
             latest: tokio::sync::Mutex::default(),
             shown,
         }
@@ -64,7 +66,7 @@ impl BacklogMetrics {
     }
 
     async fn ask(&self) -> Option<Backlog> {
-        match tokio::time::timeout(PATIENCE, self.ledger.backlog()).await {
+        match tokio::time::timeout(PATIENCE, self.intake.backlog()).await {
             Ok(Ok(backlog)) => Some(backlog),
             Ok(Err(error)) => {
                 let error = chain(&error);

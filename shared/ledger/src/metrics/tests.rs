@@ -1,6 +1,5 @@
 //! The exposition of what every process has, and of what a worker adds, on a real ledger.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -22,9 +21,9 @@ impl Ground {
     async fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         let database = Database::open_file(&folder.path().join("ledger.sqlite")).await;
-        let ledger = Arc::clone(&database.expect("a ledger").ledger);
+        let intake = database.expect("a ledger").intake();
         Self {
-            metrics: ProcessMetrics::new("1.2.3", ledger),
+            metrics: ProcessMetrics::new("1.2.3", intake),
             folder,
         }
     }

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 
 use super::{Due, KEEP_DONE_SECONDS, KEEP_WORKER_SECONDS, QUEUE, task};
-use crate::LedgerError;
+use crate::error::LedgerError;
 use crate::export::ExportId;
 
 /// Where apalis' migrations put everything.

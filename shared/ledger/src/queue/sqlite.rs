@@ -5,7 +5,7 @@ use sqlx::SqliteConnection;
 use sqlx::migrate::Migrator;
 
 use super::{Due, KEEP_DONE_SECONDS, KEEP_WORKER_SECONDS, QUEUE, task};
-use crate::LedgerError;
+use crate::error::LedgerError;
 use crate::export::ExportId;
 
 const PENDING: &str = "SELECT count(*) FROM Jobs WHERE job_type = ?1 AND status = 'Pending'";

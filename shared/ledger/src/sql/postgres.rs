@@ -6,14 +6,16 @@
 
 mod changes;
 mod enqueue;
+mod intake;
 mod ledger;
 mod lines;
-mod outages;
+mod listener;
+mod probe;
 mod room;
-mod shared_reads;
 mod statements;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+mod work;
 
 pub(crate) use self::ledger::PostgresLedger;

@@ -4,12 +4,12 @@ use chrono::{DateTime, Utc};
 use waybill_report::caller::OrgId;
 use waybill_report::encode::Format;
 
-use crate::NewExport;
 use crate::db::instant::StoredInstant;
 use crate::error::LedgerError;
 use crate::export::{
     Export, ExportId, ExportStatus, Failure, FailureCode, Lane, Progress, Receipt,
 };
+use crate::new_export::NewExport;
 
 /// `T` is what the database keeps instants in.
 #[derive(sqlx::FromRow)]

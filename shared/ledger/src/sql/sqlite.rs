@@ -3,13 +3,15 @@
 //! All writes go through one connection, so none ever finds the file locked; reads have connections
 //! of their own (WAL). The clock is the process's, which is the machine's.
 
+mod changes;
 mod enqueue;
+mod intake;
 mod ledger;
-mod outages;
-mod shared_reads;
+mod probe;
 mod statements;
 #[cfg(test)]
 mod tests;
 mod upkeep;
+mod work;
 
 pub(crate) use self::ledger::SqliteLedger;

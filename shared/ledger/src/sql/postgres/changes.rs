@@ -1,69 +1,38 @@
-//! Hears what every process changes: one connection that listens, and comes back after an outage.
-//!
-//! What is told while the connection is away is not heard. Nobody is told of such a gap, which is
-//! why [`Ledger::changes`](crate::Ledger::changes) promises hints and no more.
+//! Hearing of changes.
 
-use std::time::Duration;
-
-use sqlx::PgPool;
-use sqlx::postgres::PgListener;
+use async_trait::async_trait;
 use tokio::sync::broadcast;
-use tokio_util::task::AbortOnDropHandle;
 
-use crate::CHANGES_KEPT;
-use crate::export::ExportId;
+use super::ledger::{PostgresLedger, Row};
+use super::statements;
+use crate::changes::Changes;
+use crate::error::LedgerError;
+use crate::export::{Export, ExportId};
+use crate::sql::row;
 
-/// See `migrations/postgres`.
-const CHANNEL: &str = "waybill.exports";
-/// Between one try to listen and the next.
-const PAUSE: Duration = Duration::from_millis(500);
-
-/// The listening task; it ends with this.
-#[derive(Debug)]
-pub(super) struct Changes {
-    heard: broadcast::Sender<ExportId>,
-    _listening: AbortOnDropHandle<()>,
-}
-
-impl Changes {
-    /// Listens from now on. The pool has one connection, which is used up.
-    pub(super) fn listen(pool: PgPool) -> Self {
-        let heard = broadcast::Sender::new(CHANGES_KEPT);
-        let listening = tokio::spawn(listen_for_ever(pool, heard.clone()));
-        Self {
-            heard,
-            _listening: AbortOnDropHandle::new(listening),
-        }
+#[async_trait]
+impl Changes for PostgresLedger {
+    fn changes(&self) -> broadcast::Receiver<ExportId> {
+        self.changes.subscribe()
     }
 
-    pub(super) fn subscribe(&self) -> broadcast::Receiver<ExportId> {
-        self.heard.subscribe()
+    async fn get_many(&self, ids: &[ExportId]) -> Result<Vec<Export>, LedgerError> {
+        let rows: Vec<Row> = sqlx::query_as(statements::GET_MANY)
+            .bind(texts(ids))
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(row::readable(rows))
+    }
+
+    async fn revisions(&self, ids: &[ExportId]) -> Result<Vec<(ExportId, i64)>, LedgerError> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(statements::REVISIONS)
+            .bind(texts(ids))
+            .fetch_all(&self.pool)
+            .await?;
+        row::revisions(rows)
     }
 }
 
-async fn listen_for_ever(pool: PgPool, heard: broadcast::Sender<ExportId>) {
-    let mut away = false;
-    loop {
-        if let Err(error) = listen(&pool, &heard).await {
-            // The database's absence is told by everyone who needs it; this is the quiet one.
-            if !away {
-                tracing::debug!(%error, "changes of exports are not heard");
-            }
-            away = true;
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-}
-
-/// Listens until the connection is lost.
-async fn listen(pool: &PgPool, heard: &broadcast::Sender<ExportId>) -> Result<(), sqlx::Error> {
-    let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen(CHANNEL).await?;
-    while let Some(notification) = listener.try_recv().await? {
-        if let Ok(id) = notification.payload().parse() {
-            // Nobody listening is fine.
-            drop(heard.send(id));
-        }
-    }
-    Ok(())
+fn texts(ids: &[ExportId]) -> Vec<String> {
+    ids.iter().map(ExportId::to_string).collect()
 }

@@ -11,10 +11,13 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use waybill_report::caller::KeyId;
 
 use super::ledger::{PostgresLedger, Row};
+use crate::error::LedgerError;
 use crate::export::{Export, ExportId};
+use crate::intake::Enqueued;
+use crate::new_export::NewExport;
 use crate::queue::{self, Due};
 use crate::sql::row;
-use crate::{Enqueued, IDEMPOTENCY_KEPT, IdempotencyKey, LedgerError, NewExport, Terms};
+use crate::terms::{IDEMPOTENCY_KEPT, IdempotencyKey, Terms};
 
 /// What everyone who may fill the queue locks. Organisations' locks are of another form.
 const QUEUE_LOCK: &str = "waybill.queue";

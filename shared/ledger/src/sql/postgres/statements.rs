@@ -174,3 +174,28 @@ pub(super) const REVISIONS: &str = "SELECT id, revision FROM waybill.exports WHE
 pub(super) const NEWEST_MIGRATIONS: &str = "
 SELECT (SELECT max(version) FROM waybill.migrations WHERE success),
        (SELECT max(version) FROM apalis._sqlx_migrations WHERE success)";
+
+/// In one order, so that processes that do the same at once do not wait for each other in a circle.
+pub(super) const RECORD_RUNNABLE: &str = "
+INSERT INTO waybill.runnable_sources (source, seen_at)
+SELECT DISTINCT source, now() FROM unnest($1::text[]) AS source ORDER BY source
+ON CONFLICT (source) DO UPDATE SET seen_at = excluded.seen_at";
+
+/// What another process claims or counts at the same time is left to it.
+pub(super) const COUNT_OUTAGE: &str = "
+WITH waiting AS (
+    SELECT id FROM waybill.exports
+    WHERE status = 'queued' AND run_after <= now() AND dataset = ANY($2)
+      AND NOT EXISTS (
+        SELECT FROM waybill.runnable_sources
+        WHERE source = $1 AND seen_at > now() - make_interval(secs => $4)
+      )
+    ORDER BY id
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE waybill.exports
+SET outage = outage + least(greatest(now() - greatest(outage_counted_until, run_after), '0'),
+                            make_interval(secs => $3)),
+    outage_counted_until = now()
+FROM waiting
+WHERE exports.id = waiting.id";

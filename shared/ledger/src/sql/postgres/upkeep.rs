@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::ledger::PostgresLedger;
-use crate::export::{ExportId, ExportStatus};
+use crate::error::LedgerError;
+use crate::export::{ExportId, ExportStatus, Failure};
 use crate::queue::{self, Due};
 use crate::sql::row;
+use crate::terms::IDEMPOTENCY_KEPT;
 use crate::upkeep::{AT_ONCE, Leftover, Upkeep};
-use crate::{IDEMPOTENCY_KEPT, LedgerError};
 
 #[async_trait]
 impl Upkeep for PostgresLedger {
@@ -39,6 +40,21 @@ impl Upkeep for PostgresLedger {
         }
         tx.commit().await?;
         Ok(ids)
+    }
+
+    async fn give_up(
+        &self,
+        after: Duration,
+        failure: &Failure,
+    ) -> Result<Vec<ExportId>, LedgerError> {
+        let given_up: Vec<String> = sqlx::query_scalar(statements::GIVE_UP)
+            .bind(after.as_secs_f64())
+            .bind(failure.code.name())
+            .bind(&failure.detail)
+            .bind(i64::from(AT_ONCE))
+            .fetch_all(&self.pool)
+            .await?;
+        given_up.iter().map(|id| row::id(id)).collect()
     }
 
     async fn wake_waiting(&self, waiting_for: Duration) -> Result<u64, LedgerError> {

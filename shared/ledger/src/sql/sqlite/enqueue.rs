@@ -8,10 +8,13 @@ use waybill_report::caller::KeyId;
 
 use super::ledger::SqliteLedger;
 use crate::db::instant::micros;
+use crate::error::LedgerError;
 use crate::export::{Export, ExportId};
+use crate::intake::Enqueued;
+use crate::new_export::NewExport;
 use crate::queue::{self, Due};
 use crate::sql::row::{self, ExportRow};
-use crate::{Enqueued, IDEMPOTENCY_KEPT, IdempotencyKey, LedgerError, NewExport, Terms};
+use crate::terms::{IDEMPOTENCY_KEPT, IdempotencyKey, Terms};
 
 impl SqliteLedger {
     pub(super) async fn accept(

@@ -145,3 +145,16 @@ pub(super) const REVISIONS: &str =
 
 pub(super) const NEWEST_MIGRATION: &str =
     "SELECT max(version) FROM waybill_migrations WHERE success";
+
+pub(super) const RECORD_RUNNABLE: &str = "
+INSERT INTO runnable_sources (source, seen_at) VALUES (?1, ?2)
+ON CONFLICT (source) DO UPDATE SET seen_at = excluded.seen_at";
+
+/// ?1 is now, ?2 the source, ?3 its datasets as a JSON array, ?4 the length of the outage, ?5 when
+/// somebody's word is too old.
+pub(super) const COUNT_OUTAGE: &str = "
+UPDATE exports
+SET outage = outage + min(max(?1 - max(coalesce(outage_counted_until, run_after), run_after), 0), ?4),
+    outage_counted_until = ?1
+WHERE status = 'queued' AND run_after <= ?1 AND dataset IN (SELECT value FROM json_each(?3))
+  AND NOT EXISTS (SELECT 1 FROM runnable_sources WHERE source = ?2 AND seen_at > ?5)";

@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::ledger::{SqliteLedger, leave_file};
-use crate::db::instant::micros;
-use crate::export::{ExportId, ExportStatus};
+use crate::db::instant::{micros, whole_micros};
+use crate::error::LedgerError;
+use crate::export::{ExportId, ExportStatus, Failure};
 use crate::queue::{self, Due};
 use crate::sql::row;
+use crate::terms::IDEMPOTENCY_KEPT;
 use crate::upkeep::{AT_ONCE, Leftover, Upkeep};
-use crate::{IDEMPOTENCY_KEPT, LedgerError};
 
 #[async_trait]
 impl Upkeep for SqliteLedger {
@@ -38,6 +39,28 @@ impl Upkeep for SqliteLedger {
             ids.push(id);
         }
         tx.commit().await?;
+        for id in &ids {
+            self.changed(*id);
+        }
+        Ok(ids)
+    }
+
+    async fn give_up(
+        &self,
+        after: Duration,
+        failure: &Failure,
+    ) -> Result<Vec<ExportId>, LedgerError> {
+        let given_up: Vec<String> = sqlx::query_scalar(statements::GIVE_UP)
+            .bind(micros(Utc::now()))
+            .bind(whole_micros(after))
+            .bind(failure.code.name())
+            .bind(&failure.detail)
+            .bind(AT_ONCE)
+            .fetch_all(&self.pools.writer)
+            .await?;
+        let ids: Result<Vec<ExportId>, LedgerError> =
+            given_up.iter().map(|id| row::id(id)).collect();
+        let ids = ids?;
         for id in &ids {
             self.changed(*id);
         }

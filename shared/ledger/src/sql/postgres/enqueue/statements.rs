@@ -42,7 +42,7 @@ UNION ALL
 LIMIT 1";
 
 /// Nothing when the organisation has $13 unfinished ones. For its turn see
-/// [`Ledger::claim_next`](crate::Ledger::claim_next).
+/// [`Work::claim_next`](crate::Work::claim_next).
 pub(super) const INSERT: &str = "
 INSERT INTO waybill.exports
     (id, org_id, status, dataset, query, format, filename, max_attempts, made_by, estimated_rows,

@@ -103,3 +103,16 @@ SET looks = looks + 1, look_at = now() + make_interval(secs => $2)
 WHERE object_key = $1";
 
 pub(super) const FORGET: &str = "DELETE FROM waybill.leftovers WHERE object_key = $1";
+
+pub(super) const GIVE_UP: &str = "
+UPDATE waybill.exports
+SET status = 'failed', revision = revision + 1, completed_at = now(),
+    failure_code = $2, failure_detail = $3
+WHERE id IN (
+    SELECT id FROM waybill.exports
+    WHERE status = 'queued' AND outage > '0' AND outage >= make_interval(secs => $1)
+    ORDER BY outage DESC
+    LIMIT $4
+    FOR UPDATE SKIP LOCKED
+  )
+RETURNING id";

@@ -75,3 +75,15 @@ pub(super) const LOOK_AGAIN: &str = "
 UPDATE leftovers SET looks = looks + 1, look_at = ?2 WHERE object_key = ?1";
 
 pub(super) const FORGET: &str = "DELETE FROM leftovers WHERE object_key = ?1";
+
+pub(super) const GIVE_UP: &str = "
+UPDATE exports
+SET status = 'failed', revision = revision + 1, completed_at = ?1,
+    failure_code = ?3, failure_detail = ?4
+WHERE id IN (
+    SELECT id FROM exports
+    WHERE status = 'queued' AND outage > 0 AND outage >= ?2
+    ORDER BY outage DESC
+    LIMIT ?5
+  )
+RETURNING id";

@@ -1,4 +1,4 @@
-//! What is asked of a ledger to accept, and under which terms it does.
+//! Under which terms a ledger accepts an export.
 //!
 //! The ledger alone decides whether a request starts an export, joins one or is refused, in one
 //! transaction, so that any number of processes may ask at once.
@@ -6,61 +6,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::Serialize;
-use sha2::{Digest, Sha256};
-use waybill_report::caller::{KeyId, OrgId};
-use waybill_report::encode::Format;
-use waybill_report::query::ReportQuery;
-
-use super::{Lane, LedgerError};
-use crate::export::Export;
-
 /// For how long an [`IdempotencyKey`] stands for its first request.
 pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// An export to be recorded.
-#[derive(Clone, Debug)]
-pub struct NewExport {
-    /// Whose it is.
-    pub org: OrgId,
-    /// The key that asked; `None` where no keys are asked for.
-    pub made_by: Option<KeyId>,
-    /// What is asked.
-    pub query: ReportQuery,
-    /// In which format.
-    pub format: Format,
-    /// The download's name.
-    pub filename: String,
-    /// How many failures end it.
-    pub max_attempts: u32,
-    /// Rows expected, by the planner.
-    pub estimated_rows: Option<u64>,
-    /// In which lane it waits.
-    pub lane: Lane,
-}
-
-impl NewExport {
-    /// SHA-256 of who asks for what, in lower-case hex: the same for identical requests of one key,
-    /// and only for them.
-    pub(super) fn request(&self) -> Result<String, LedgerError> {
-        #[derive(Serialize)]
-        struct Request<'a> {
-            org: &'a str,
-            made_by: Option<&'a str>,
-            query: &'a ReportQuery,
-            format: &'a str,
-        }
-        let request = Request {
-            org: self.org.as_str(),
-            made_by: self.made_by.as_ref().map(KeyId::as_str),
-            query: &self.query,
-            format: self.format.name(),
-        };
-        let json = serde_json::to_vec(&request);
-        let json = json.map_err(|error| LedgerError::Corrupt(error.to_string()))?;
-        Ok(hex::encode(Sha256::digest(json)))
-    }
-}
 
 /// What has to hold for an export to be accepted.
 #[derive(Clone, Debug)]
@@ -113,23 +60,6 @@ impl FromStr for IdempotencyKey {
             .then(|| Self(text.to_owned()))
             .ok_or(NoIdempotencyKey)
     }
-}
-
-/// What became of a new export.
-#[derive(Clone, Debug)]
-pub enum Enqueued {
-    /// It is recorded and will run.
-    Accepted(Box<Export>),
-    /// An identical request has this export already.
-    Shared(Box<Export>),
-    /// The idempotency key was used for this request before; this was its export.
-    Replayed(Box<Export>),
-    /// The idempotency key stands for another request; nothing was recorded.
-    KeyReused,
-    /// The organisation has as many unfinished exports as it may; nothing was recorded.
-    TooManyActive,
-    /// The backlog is full; nothing was recorded.
-    QueueFull,
 }
 
 #[cfg(test)]

@@ -1,16 +1,22 @@
-//! Reads of a ledger on SQLite that serve many clients.
+//! Hearing of changes.
 
 use async_trait::async_trait;
 use sqlx::types::Json;
+use tokio::sync::broadcast;
 
 use super::ledger::SqliteLedger;
 use super::statements;
+use crate::changes::Changes;
+use crate::error::LedgerError;
 use crate::export::{Export, ExportId};
 use crate::sql::row::{self, ExportRow};
-use crate::{LedgerError, SharedReads};
 
 #[async_trait]
-impl SharedReads for SqliteLedger {
+impl Changes for SqliteLedger {
+    fn changes(&self) -> broadcast::Receiver<ExportId> {
+        self.changes.subscribe()
+    }
+
     async fn get_many(&self, ids: &[ExportId]) -> Result<Vec<Export>, LedgerError> {
         let rows: Vec<ExportRow<i64>> = sqlx::query_as(statements::GET_MANY)
             .bind(texts(ids))

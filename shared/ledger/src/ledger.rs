@@ -1,0 +1,12 @@
+//! All of a ledger, for who puts a process together and for the suites that every engine passes.
+
+use crate::changes::Changes;
+use crate::intake::Intake;
+use crate::probe::Probe;
+use crate::upkeep::Upkeep;
+use crate::work::Work;
+
+/// See the module. Everybody else has the part that is theirs.
+pub trait Ledger: Intake + Work + Upkeep + Changes + Probe {}
+
+impl<T: Intake + Work + Upkeep + Changes + Probe> Ledger for T {}
