@@ -11,9 +11,9 @@ use http::StatusCode;
 use crate::dataset;
 use crate::deployment::Deployment;
 use crate::figure::{Figure, Unit, percentile_ms};
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 use crate::parts::Part;
-use crate::progress::say;
+use crate::progress;
 use crate::table::Findings;
 use crate::wire::{Prepared, on_one_thread};
 
@@ -32,16 +32,16 @@ struct Route {
     p50: Vec<(f64, f64)>,
 }
 
-pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
+pub(crate) async fn measure(fixture: &Fixture<'_>) -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
-    if !ground.parts.has(Part::Admission) {
+    if !fixture.parts.has(Part::Admission) {
         return Ok(findings);
     }
-    let mut open = Deployment::start(ground, &ground.discarding).await?;
+    let mut open = Deployment::start(fixture, &fixture.discarding).await?;
     let keys = [("AUTH__MODE", "keys")];
-    let mut locked = Deployment::with(ground, &ground.discarding, &keys).await?;
+    let mut locked = Deployment::with(fixture, &fixture.discarding, &keys).await?;
     let key = locked.key(dataset::ORG)?;
-    let outcome = compare(ground, &open, &locked, &key).await;
+    let outcome = compare(fixture, &open, &locked, &key).await;
     let outcome = open.explain(outcome);
     for route in locked.explain(outcome)? {
         findings.figures.extend(route.figures());
@@ -55,13 +55,13 @@ pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
 }
 
 async fn compare(
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     open: &Deployment<'_>,
     locked: &Deployment<'_>,
     key: &str,
 ) -> anyhow::Result<Vec<Route>> {
     let catalog = |url: &str| Prepared::get(url, "/v1/reports/catalog");
-    let report = dataset::aggregate_request(&dataset::some(ROWS, ground.rows));
+    let report = dataset::aggregate_request(&dataset::some(ROWS, fixture.rows));
     let at_once = |url: &str| Prepared::post(url, "/v1/reports/query/export", &report);
     let mut routes = [
         Route {
@@ -80,10 +80,10 @@ async fn compare(
         },
     ];
     // The first round warms up and does not count.
-    for round in 0..=ground.rounds {
+    for round in 0..=fixture.rounds {
         for route in &mut routes {
             let (without, with) = route.run().await?;
-            say(&format!(
+            progress::line(format_args!(
                 "round {round}: {}, {without:.0} µs without keys, {with:.0} µs with keys",
                 route.name
             ));

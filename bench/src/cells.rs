@@ -11,11 +11,11 @@ use crate::baselines::psql::LONGEST;
 use crate::dataset;
 use crate::deployment::Deployment;
 use crate::figure::{Figure, Unit};
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 use crate::inline;
 use crate::parts::Part;
 use crate::process::run_pipe;
-use crate::progress::say;
+use crate::progress;
 use crate::table::Findings;
 
 /// Exports, and then answers, at the same time.
@@ -35,17 +35,17 @@ const DATASETS: [(&str, &str, bool); 4] = [
     ("cells_200m", "200 MB, refused", true),
 ];
 
-pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
+pub(crate) async fn measure(fixture: &Fixture<'_>) -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
-    if !ground.parts.has(Part::Cells) {
+    if !fixture.parts.has(Part::Cells) {
         return Ok(findings);
     }
     for (dataset, size, is_refused) in DATASETS {
-        let mut deployment = Deployment::start(ground, &ground.discarding).await?;
+        let mut deployment = Deployment::start(fixture, &fixture.discarding).await?;
         deployment.start_worker()?;
         let outcome = peaks(&deployment, dataset, is_refused).await;
         let (api, worker) = deployment.explain(outcome)?;
-        say(&format!(
+        progress::line(format_args!(
             "cells of {size}: API {api:.1} MiB, worker {worker:.1} MiB"
         ));
         let figure = |role, peak, most| {
@@ -57,7 +57,7 @@ pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
             .figures
             .push(figure("worker", worker, MOST_OF_WORKER));
     }
-    findings.figures.extend(cost_of_the_test(ground).await?);
+    findings.figures.extend(cost_of_the_test(fixture).await?);
     Ok(findings)
 }
 
@@ -101,9 +101,9 @@ fn request(dataset: &str) -> Value {
 }
 
 /// psql reading what the service reads, with the test and without it, in turn.
-async fn cost_of_the_test(ground: &Ground<'_>) -> anyhow::Result<[Figure; 2]> {
+async fn cost_of_the_test(fixture: &Fixture<'_>) -> anyhow::Result<[Figure; 2]> {
     let few = dataset::rows_request("session_rows", &dataset::all(), Some(100));
-    let sql = inline::sql_of(ground, &few).await?;
+    let sql = inline::sql_of(fixture, &few).await?;
     let with = sql.replace("LIMIT 100", "LIMIT 1000000000");
     let without = with
         .split_once("FROM (\n")
@@ -111,9 +111,9 @@ async fn cost_of_the_test(ground: &Ground<'_>) -> anyhow::Result<[Figure; 2]> {
         .map(|(report, _)| report.to_owned())
         .context("the statement of a report has no test around it")?;
     let (mut tested, mut plain) = (Vec::new(), Vec::new());
-    for round in 0..=ground.rounds {
-        let (without, with) = (read(ground, &without)?, read(ground, &with)?);
-        say(&format!(
+    for round in 0..=fixture.rounds {
+        let (without, with) = (read(fixture, &without)?, read(fixture, &with)?);
+        progress::line(format_args!(
             "round {round}: {:.2} s without the test, {:.2} s with it",
             without.as_secs_f64(),
             with.as_secs_f64()
@@ -131,14 +131,14 @@ async fn cost_of_the_test(ground: &Ground<'_>) -> anyhow::Result<[Figure; 2]> {
     Ok([plain, tested])
 }
 
-fn read(ground: &Ground<'_>, sql: &str) -> anyhow::Result<Duration> {
-    let mut psql = ground.postgres_program("psql");
+fn read(fixture: &Fixture<'_>, sql: &str) -> anyhow::Result<Duration> {
+    let mut psql = fixture.postgres_program("psql");
     psql.args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"])
         .args([
             "--command",
             &format!("COPY ({sql}) TO STDOUT (FORMAT binary)"),
         ])
-        .arg(ground.source.url())
+        .arg(fixture.source.url())
         .stdout(Stdio::null());
     run_pipe(vec![psql], LONGEST)
 }

@@ -10,8 +10,8 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use crate::dataset;
 use crate::deployment::Deployment;
 use crate::figure::{Figure, Unit};
-use crate::ground::Ground;
-use crate::progress::say;
+use crate::fixture::Fixture;
+use crate::progress;
 
 /// Exports that wait.
 const FEW: u64 = 100;
@@ -33,19 +33,19 @@ SELECT 'export_' || lpad(to_hex(n), 32, '0'), 'org_' || n % $3, 'queued',
 FROM waybill.exports, generate_series(0, $2 - 1) AS n
 WHERE id = $1";
 
-pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<[Figure; 2]> {
-    let few = claims(ground, FEW).await?;
-    let many = claims(ground, MANY).await?.against(Some(&few));
-    say(&format!(
+pub(crate) async fn measure(fixture: &Fixture<'_>) -> anyhow::Result<[Figure; 2]> {
+    let few = claims(fixture, FEW).await?;
+    let many = claims(fixture, MANY).await?.against(Some(&few));
+    progress::line(format_args!(
         "a claim takes {:.0} µs with {FEW} exports queued, {:.0} µs with {MANY}",
         few.median, many.median
     ));
     Ok([few, many])
 }
 
-async fn claims(ground: &Ground<'_>, queued: u64) -> anyhow::Result<Figure> {
-    let mut deployment = Deployment::start(ground, &ground.discarding).await?;
-    let outcome = claim(ground, &mut deployment, queued).await;
+async fn claims(fixture: &Fixture<'_>, queued: u64) -> anyhow::Result<Figure> {
+    let mut deployment = Deployment::start(fixture, &fixture.discarding).await?;
+    let outcome = claim(fixture, &mut deployment, queued).await;
     let times = deployment.explain(outcome)?;
     let what = format!("a claim with {queued} exports queued");
     Ok(Figure::new(what, Unit::Microseconds, times))
@@ -53,7 +53,7 @@ async fn claims(ground: &Ground<'_>, queued: u64) -> anyhow::Result<Figure> {
 
 /// The times of [`CLAIMS`] claims, in microseconds.
 async fn claim(
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     deployment: &mut Deployment<'_>,
     queued: u64,
 ) -> anyhow::Result<Vec<f64>> {
@@ -63,7 +63,7 @@ async fn claim(
     deployment.start_worker()?;
     let pattern = deployment.api.enqueue(&dataset::paced_request(0)).await?.id;
     deployment.api.completed(&pattern).await?;
-    let statement = Logged::of(&fs::read_to_string(ground.cluster.log())?)?;
+    let statement = Logged::of(&fs::read_to_string(fixture.cluster.log())?)?;
     deployment.end_worker();
 
     let ledger = deployment.ledger();

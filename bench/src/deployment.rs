@@ -15,7 +15,7 @@ use waybill_test_services::s3::{ACCESS_KEY_ID, BUCKET, SECRET_ACCESS_KEY};
 
 use crate::api::Api;
 use crate::dataset;
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 use crate::process::Process;
 use crate::store::{REGION, Store};
 
@@ -36,19 +36,19 @@ pub(crate) struct Deployment<'c> {
 
 impl<'c> Deployment<'c> {
     /// Migrates a fresh ledger and starts `waybill api`, no worker yet.
-    pub(crate) async fn start(ground: &Ground<'c>, store: &Store) -> anyhow::Result<Self> {
-        Self::with(ground, store, &[]).await
+    pub(crate) async fn start(fixture: &Fixture<'c>, store: &Store) -> anyhow::Result<Self> {
+        Self::with(fixture, store, &[]).await
     }
 
     /// The same with some settings changed, named as in the environment.
     pub(crate) async fn with(
-        ground: &Ground<'c>,
+        fixture: &Fixture<'c>,
         store: &Store,
         changes: &[(&'static str, &str)],
     ) -> anyhow::Result<Self> {
-        let executable = ground.executable()?.clone();
-        let ledger = ground.cluster.database();
-        let mut settings = settings(ground, &ledger, store);
+        let executable = fixture.executable()?.clone();
+        let ledger = fixture.cluster.database();
+        let mut settings = settings(fixture, &ledger, store);
         // Of two values of a variable the later one is in force.
         settings.extend(
             changes
@@ -178,14 +178,14 @@ impl<'c> Deployment<'c> {
 
 /// Production's settings with what a benchmark would run into moved out of its way.
 fn settings(
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     ledger: &Database<'_>,
     store: &Store,
 ) -> Vec<(&'static str, String)> {
     vec![
         ("DATABASE__URL", ledger.url()),
-        ("SOURCES__DEFAULT__URL", ground.source.url()),
-        ("CATALOG", ground.catalog().display().to_string()),
+        ("SOURCES__DEFAULT__URL", fixture.source.url()),
+        ("CATALOG", fixture.catalog().display().to_string()),
         ("API__LISTEN", "127.0.0.1:0".to_owned()),
         ("AUTH__MODE", "none".to_owned()),
         ("STORAGE__ENDPOINT", store.endpoint.clone()),

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use reqwest::Client;
 
 use crate::figure::{Figure, Unit};
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 use crate::parts::Part;
 use crate::process::cpu_seconds;
-use crate::progress::say;
+use crate::progress;
 use crate::servers::RECEIVED;
 use crate::table::Findings;
 
@@ -23,33 +23,33 @@ const PARTS: usize = 64;
 const IN_FLIGHT: usize = 2;
 const LONGEST: Duration = Duration::from_secs(60);
 
-pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
+pub(crate) async fn measure(fixture: &Fixture<'_>) -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
-    if !ground.parts.has(Part::Endpoint) {
+    if !fixture.parts.has(Part::Endpoint) {
         return Ok(findings);
     }
     let client = Client::builder().timeout(LONGEST).build()?;
-    let endpoint = &ground.discarding.endpoint;
+    let endpoint = &fixture.discarding.endpoint;
     let part = Bytes::from(vec![b'x'; PART_BYTES]);
     send(&client, endpoint, &part, IN_FLIGHT).await?;
 
     let megabytes = (PARTS * PART_BYTES) as f64 / 1e6;
     let before = received(&client, endpoint).await?;
-    let cpu_before = cpu_seconds(ground.discarder.id())?;
+    let cpu_before = cpu_seconds(fixture.discarder.id())?;
     let mut rates = Vec::new();
-    for round in 1..=ground.rounds {
+    for round in 1..=fixture.rounds {
         let started = Instant::now();
         send(&client, endpoint, &part, PARTS).await?;
         let rate = megabytes / started.elapsed().as_secs_f64();
-        say(&format!(
+        progress::line(format_args!(
             "round {round}: {rate:.0} MB/s into the discarding endpoint"
         ));
         rates.push(rate);
     }
-    let gigabytes = megabytes / 1e3 * ground.rounds as f64;
-    let cpu = (cpu_seconds(ground.discarder.id())? - cpu_before) / gigabytes;
+    let gigabytes = megabytes / 1e3 * fixture.rounds as f64;
+    let cpu = (cpu_seconds(fixture.discarder.id())? - cpu_before) / gigabytes;
     let arrived = received(&client, endpoint).await? - before;
-    let sent = (ground.rounds * PARTS * PART_BYTES) as u64;
+    let sent = (fixture.rounds * PARTS * PART_BYTES) as u64;
     anyhow::ensure!(arrived == sent, "sent {sent} bytes, {arrived} arrived");
 
     let what = "the S3 that discards, by itself";

@@ -9,29 +9,29 @@ use chrono::TimeDelta;
 use crate::dataset;
 use crate::deployment::Deployment;
 use crate::figure::{Figure, Unit, percentile_ms};
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 use crate::load;
 use crate::parts::Part;
-use crate::progress::say;
+use crate::progress;
 use crate::table::Findings;
 
 const DURATION: Duration = Duration::from_secs(5);
 /// The least per second.
 const LEAST: f64 = 500.0;
 
-pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
+pub(crate) async fn measure(fixture: &Fixture<'_>) -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
-    if !ground.parts.has(Part::Enqueue) {
+    if !fixture.parts.has(Part::Enqueue) {
         return Ok(findings);
     }
     let (mut rates, mut p50, mut p99) = (Vec::new(), Vec::new(), Vec::new());
     let mut accepted = 0;
-    for round in 1..=ground.rounds {
+    for round in 1..=fixture.rounds {
         // A ledger of its own: the backlog grows from nothing in every round.
-        let mut deployment = Deployment::start(ground, &ground.discarding).await?;
+        let mut deployment = Deployment::start(fixture, &fixture.discarding).await?;
         let outcome = run(&deployment).await;
         let load = deployment.explain(outcome)?;
-        say(&format!(
+        progress::line(format_args!(
             "round {round}: {:.0} exports accepted a second",
             load.rate()
         ));

@@ -13,10 +13,10 @@ use crate::dataset;
 use crate::deployment::Deployment;
 use crate::endpoint::received;
 use crate::figure::{Figure, Unit};
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 use crate::parts::Part;
 use crate::process::run_pipe;
-use crate::progress::say;
+use crate::progress;
 use crate::store::Store;
 use crate::table::Findings;
 
@@ -25,17 +25,17 @@ const OF_PSQL: f64 = 0.75;
 /// The most that one into a real store may take of what psql and `aws s3 cp` take.
 const OF_PSQL_AND_UPLOAD: f64 = 0.8;
 
-pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
+pub(crate) async fn measure(fixture: &Fixture<'_>) -> anyhow::Result<Findings> {
     let runs = [Part::Psql, Part::Upload, Part::Rows, Part::Exports];
-    if !ground.parts.has_any(&runs) {
+    if !fixture.parts.has_any(&runs) {
         return Ok(Findings::default());
     }
-    let mut race = Race::prepare(ground).await?;
-    for round in 1..=ground.rounds {
+    let mut race = Race::prepare(fixture).await?;
+    for round in 1..=fixture.rounds {
         for number in 0..race.runners.len() {
             let took = race.run(number).await?;
             let runner = &mut race.runners[number];
-            say(&format!(
+            progress::line(format_args!(
                 "round {round}: {:.2} s, {}",
                 took.as_secs_f64(),
                 runner.name
@@ -47,7 +47,7 @@ pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
 }
 
 struct Race<'g, 'c> {
-    ground: &'g Ground<'c>,
+    fixture: &'g Fixture<'c>,
     runners: Vec<Runner<'c>>,
     psql_bytes: u64,
     remarks: Vec<String>,
@@ -77,29 +77,29 @@ struct Service<'c> {
 
 impl<'g, 'c> Race<'g, 'c> {
     /// Everything started and warm: the rows have been read once, connections are open.
-    async fn prepare(ground: &'g Ground<'c>) -> anyhow::Result<Self> {
+    async fn prepare(fixture: &'g Fixture<'c>) -> anyhow::Result<Self> {
         let mut race = Self {
-            ground,
+            fixture,
             runners: Vec::new(),
-            psql_bytes: psql::bytes(ground)?,
+            psql_bytes: psql::bytes(fixture)?,
             remarks: Vec::new(),
         };
-        if ground.parts.has(Part::Psql) {
+        if fixture.parts.has(Part::Psql) {
             race.add("psql COPY csv > /dev/null".to_owned(), Kind::Psql);
         }
-        if ground.parts.has(Part::Upload) {
+        if fixture.parts.has(Part::Upload) {
             race.add_uploads();
         }
-        let stores = [&ground.discarding, &ground.storing];
-        if ground.parts.has(Part::Rows) {
+        let stores = [&fixture.discarding, &fixture.storing];
+        if fixture.parts.has(Part::Rows) {
             for store in stores {
                 let name = format!("sqlx rows, csv crate, {}", store.name);
                 race.add(name, Kind::Rows(store.clone()));
             }
         }
-        if ground.parts.has(Part::Exports) {
+        if fixture.parts.has(Part::Exports) {
             for store in stores {
-                let mut deployment = Deployment::start(ground, store).await?;
+                let mut deployment = Deployment::start(fixture, store).await?;
                 deployment.start_worker()?;
                 deployment.warm_up().await?;
                 let service = Service {
@@ -112,7 +112,7 @@ impl<'g, 'c> Race<'g, 'c> {
                 let name = format!("waybill, POST to completed, {}", store.name);
                 race.add(name, Kind::Waybill(Box::new(service)));
             }
-            ground.storing.empty().await?;
+            fixture.storing.empty().await?;
         }
         Ok(race)
     }
@@ -140,24 +140,24 @@ impl<'g, 'c> Race<'g, 'c> {
     }
 
     async fn run(&mut self, number: usize) -> anyhow::Result<Duration> {
-        let ground = self.ground;
+        let fixture = self.fixture;
         let Runner { name, kind, .. } = &mut self.runners[number];
         let took = match kind {
-            Kind::Psql => psql::to_null(ground),
+            Kind::Psql => psql::to_null(fixture),
             Kind::Upload(client) => {
                 client
-                    .export(ground, &ground.storing, self.psql_bytes)
+                    .export(fixture, &fixture.storing, self.psql_bytes)
                     .await
             }
-            Kind::Rows(store) => rows::export(ground, store).await,
+            Kind::Rows(store) => rows::export(fixture, store).await,
             Kind::Waybill(service) => {
-                let outcome = service.export(ground).await;
+                let outcome = service.export(fixture).await;
                 service.deployment.explain(outcome)
             }
         };
         let took = took.with_context(|| name.clone())?;
         // Nothing of this run is left to be written back during the next.
-        ground.storing.empty().await?;
+        fixture.storing.empty().await?;
         run_pipe(vec![std::process::Command::new("sync")], psql::LONGEST)?;
         Ok(took)
     }
@@ -178,7 +178,7 @@ impl<'g, 'c> Race<'g, 'c> {
                 Kind::Psql => figure.note(format!("{} MB", self.psql_bytes / 1_000_000)),
                 Kind::Upload(_) | Kind::Rows(_) => figure.against(psql.as_ref()),
                 Kind::Waybill(service) => {
-                    let discards = service.store.endpoint == self.ground.discarding.endpoint;
+                    let discards = service.store.endpoint == self.fixture.discarding.endpoint;
                     let figure = if discards {
                         figure.against(psql.as_ref()).ratio_at_most(OF_PSQL)
                     } else {
@@ -196,12 +196,12 @@ impl<'g, 'c> Race<'g, 'c> {
 
 impl Service<'_> {
     /// One export, from before the request to the answer that says it completed.
-    async fn export(&mut self, ground: &Ground<'_>) -> anyhow::Result<Duration> {
+    async fn export(&mut self, fixture: &Fixture<'_>) -> anyhow::Result<Duration> {
         let api = self.deployment.api.clone();
         let request = dataset::rows_request("session_rows", &dataset::all(), None);
-        let discards = self.store.endpoint == ground.discarding.endpoint;
+        let discards = self.store.endpoint == fixture.discarding.endpoint;
         let http = reqwest::Client::new();
-        let endpoint = &ground.discarding.endpoint;
+        let endpoint = &fixture.discarding.endpoint;
         let received_before = received(&http, endpoint).await?;
         let cpu_before = self.deployment.worker()?.cpu_seconds()?;
 
@@ -214,16 +214,16 @@ impl Service<'_> {
         self.worker_cpu.push(cpu);
         let row_count = export.row_count.context("completed without row_count")?;
         anyhow::ensure!(
-            row_count == ground.rows,
+            row_count == fixture.rows,
             "{row_count} rows of {}",
-            ground.rows
+            fixture.rows
         );
         self.size_bytes = export.size_bytes.context("completed without size_bytes")?;
         if discards {
             let arrived = received(&http, endpoint).await? - received_before;
             anyhow::ensure!(arrived >= self.size_bytes, "only {arrived} bytes arrived");
         } else if !self.downloaded {
-            download(ground, &self.deployment, &export).await?;
+            download(fixture, &self.deployment, &export).await?;
             self.downloaded = true;
         }
         Ok(took)
@@ -244,11 +244,11 @@ impl Service<'_> {
 
 /// Downloads the file and holds it against its receipt: the checksum, and the rows as another reader counts them.
 async fn download(
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     deployment: &Deployment<'_>,
     export: &Export,
 ) -> anyhow::Result<()> {
-    let path = ground.scratch().join("download.csv");
+    let path = fixture.scratch().join("download.csv");
     let mut file = BufWriter::new(std::fs::File::create(&path)?);
     let mut sha256 = Sha256::new();
     deployment
@@ -284,7 +284,7 @@ async fn download(
     while reader.read_byte_record(&mut record)? {
         rows += 1;
     }
-    anyhow::ensure!(rows == ground.rows, "{rows} rows in the file");
+    anyhow::ensure!(rows == fixture.rows, "{rows} rows in the file");
     std::fs::remove_file(&path)?;
     Ok(())
 }

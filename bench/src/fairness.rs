@@ -10,9 +10,9 @@ use crate::claims;
 use crate::dataset::{self, PACED_MS};
 use crate::deployment::Deployment;
 use crate::figure::{Figure, Unit, percentile_ms};
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 use crate::parts::Part;
-use crate::progress::say;
+use crate::progress;
 use crate::table::Findings;
 
 /// Exports of the flood.
@@ -24,22 +24,22 @@ const SLOTS: u64 = 4;
 /// What a pick-up may take beside the job that runs.
 const PICKUP_MS: f64 = 100.0;
 
-pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
+pub(crate) async fn measure(fixture: &Fixture<'_>) -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
-    if !ground.parts.has(Part::Fairness) {
+    if !fixture.parts.has(Part::Fairness) {
         return Ok(findings);
     }
     let (mut quiet, mut flooded, mut longest) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 1..=ground.rounds {
+    for round in 1..=fixture.rounds {
         let keys = [("AUTH__MODE", "keys")];
-        let mut deployment = Deployment::with(ground, &ground.discarding, &keys).await?;
+        let mut deployment = Deployment::with(fixture, &fixture.discarding, &keys).await?;
         deployment.start_worker()?;
         let outcome = run(&deployment).await;
         let waits = deployment.explain(outcome)?;
         quiet.push(percentile_ms(&waits.quiet, 50));
         flooded.push(percentile_ms(&waits.flooded, 50));
         longest.push(percentile_ms(&waits.flooded, 100));
-        say(&format!(
+        progress::line(format_args!(
             "round {round}: B waits {:.0} ms, behind A's flood {:.0} ms, {:.0} ms at most",
             percentile_ms(&waits.quiet, 50),
             percentile_ms(&waits.flooded, 50),
@@ -57,7 +57,7 @@ pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
     let behind = figure("behind A's flood, p50", flooded).against(Some(&quiet));
     let longest = figure("behind A's flood, longest", longest).at_most(PACED_MS + PICKUP_MS);
     findings.figures.extend([quiet, behind, longest]);
-    findings.figures.extend(claims::measure(ground).await?);
+    findings.figures.extend(claims::measure(fixture).await?);
     findings.remarks.push(format!(
         "fairness: A has {FLOOD} exports queued of {PACED_MS} ms each, one worker has {SLOTS} slots; B asks for \
          {EXPORTS} exports, each when the one before has completed; its wait is started_at − created_at. The \

@@ -12,9 +12,9 @@ use crate::api::{Api, Asked, Refusal};
 use crate::dataset;
 use crate::deployment::Deployment;
 use crate::figure::{Figure, Unit, median};
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 use crate::parts::Part;
-use crate::progress::say;
+use crate::progress;
 use crate::table::Findings;
 
 const CLIENTS: u64 = 300;
@@ -27,21 +27,21 @@ const AT_FIRST_RETRY: f64 = 80.0;
 /// The most percent by which half of the promises are wrong.
 const MEDIAN_ERROR: f64 = 30.0;
 
-pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
+pub(crate) async fn measure(fixture: &Fixture<'_>) -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
-    if !ground.parts.has(Part::Flood) {
+    if !fixture.parts.has(Part::Flood) {
         return Ok(findings);
     }
     let max_queued = MAX_QUEUED.to_string();
     let changes = [("EXPORTS__MAX_QUEUED", max_queued.as_str())];
     let (mut first_retries, mut errors, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 1..=ground.rounds {
-        let mut deployment = Deployment::with(ground, &ground.discarding, &changes).await?;
+    for round in 1..=fixture.rounds {
+        let mut deployment = Deployment::with(fixture, &fixture.discarding, &changes).await?;
         deployment.start_worker()?;
         deployment.warm_up().await?;
         let outcome = run(&deployment).await;
         let flood = deployment.explain(outcome)?;
-        say(&format!(
+        progress::line(format_args!(
             "round {round}: {} of {CLIENTS} refused, {:.0} % of them in at the first retry, median error {:.0} %",
             flood.refused, flood.at_first_retry, flood.median_error
         ));

@@ -10,11 +10,11 @@ use anyhow::Context as _;
 use crate::dataset;
 use crate::deployment::Deployment;
 use crate::figure::{Figure, Unit, percentile_ms};
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 use crate::load;
 use crate::parts::Part;
 use crate::pgbench;
-use crate::progress::say;
+use crate::progress;
 use crate::table::Findings;
 
 /// Rows that the aggregate reads.
@@ -23,29 +23,29 @@ const SECONDS: u64 = 5;
 /// The least of pgbench's rate.
 const OF_PGBENCH: f64 = 0.7;
 
-pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
+pub(crate) async fn measure(fixture: &Fixture<'_>) -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
-    if !ground.parts.has(Part::Inline) {
+    if !fixture.parts.has(Part::Inline) {
         return Ok(findings);
     }
-    let range = dataset::some(ROWS, ground.rows);
+    let range = dataset::some(ROWS, fixture.rows);
     let request = Arc::new(dataset::aggregate_request(&range));
-    let sql = sql_of(ground, &request).await?;
-    let mut deployment = Deployment::start(ground, &ground.discarding).await?;
-    let answer = check(&deployment, ground, &range, &request).await;
+    let sql = sql_of(fixture, &request).await?;
+    let mut deployment = Deployment::start(fixture, &fixture.discarding).await?;
+    let answer = check(&deployment, fixture, &range, &request).await;
     deployment.explain(answer)?;
 
     let (mut theirs, mut ours) = (Rounds::default(), Rounds::default());
     // The first round warms both up and does not count.
-    for round in 0..=ground.rounds {
-        let pgbench = pgbench::run(ground, &sql, SECONDS)?;
+    for round in 0..=fixture.rounds {
+        let pgbench = pgbench::run(fixture, &sql, SECONDS)?;
         let (api, request) = (deployment.api.clone(), Arc::clone(&request));
         let waybill = load::run(Duration::from_secs(SECONDS), move |_| {
             let (api, request) = (api.clone(), Arc::clone(&request));
             async move { api.export_at_once(&request).await.map(drop) }
         });
         let waybill = deployment.explain(waybill.await)?;
-        say(&format!(
+        progress::line(format_args!(
             "round {round}: pgbench {:.0}/s, waybill at once {:.0}/s",
             pgbench.rate,
             waybill.rate()
@@ -67,7 +67,7 @@ pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
     findings.remarks.push(format!(
         "{} clients ask for an aggregate of {} rows; pgbench runs what PostgreSQL logged of such a request: {}",
         load::CLIENTS,
-        dataset::count(&ground.source, &range)?,
+        dataset::count(&fixture.source, &range)?,
         sql.split_whitespace().collect::<Vec<_>>().join(" ")
     ));
     Ok(findings)
@@ -99,22 +99,22 @@ impl Rounds {
 
 /// The SELECT that the service runs for a request, as the server logs it.
 pub(crate) async fn sql_of(
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     request: &serde_json::Value,
 ) -> anyhow::Result<String> {
-    let database = ground.source.name();
-    ground.source.psql(&format!(
+    let database = fixture.source.name();
+    fixture.source.psql(&format!(
         "ALTER DATABASE {database} SET log_statement = 'all'"
     ));
-    let mut deployment = Deployment::start(ground, &ground.discarding).await?;
+    let mut deployment = Deployment::start(fixture, &fixture.discarding).await?;
     let answer = deployment.api.export_at_once(request).await;
     deployment.explain(answer)?;
     drop(deployment);
-    ground
+    fixture
         .source
         .psql(&format!("ALTER DATABASE {database} RESET log_statement"));
 
-    let log = fs::read_to_string(ground.cluster.log())?;
+    let log = fs::read_to_string(fixture.cluster.log())?;
     let copied = log.rfind("COPY (").and_then(|start| {
         let copied = &log[start + "COPY (".len()..];
         copied.find(") TO STDOUT").map(|end| &copied[..end])
@@ -128,7 +128,7 @@ pub(crate) async fn sql_of(
 /// The answer counts the rows that SQL counts, and knows the newest one.
 async fn check(
     deployment: &Deployment<'_>,
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     range: &dataset::Range,
     request: &serde_json::Value,
 ) -> anyhow::Result<()> {
@@ -143,7 +143,7 @@ async fn check(
         let record = record?;
         counted += record.get(1).context("a second column")?.parse::<u64>()?;
     }
-    let rows = dataset::count(&ground.source, range)?;
+    let rows = dataset::count(&fixture.source, range)?;
     anyhow::ensure!(
         counted == rows,
         "the answer counts {counted} rows of {rows}"

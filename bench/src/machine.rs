@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use waybill_test_services::postgres::Cluster;
 
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 
 /// The machine and the versions that were measured.
 #[derive(Debug, Serialize)]
@@ -29,7 +29,7 @@ const WATCH: Duration = Duration::from_secs(3);
 const MOST_BUSY: f64 = 10.0;
 
 /// Looks at the machine; what it does not tell is left out.
-pub(crate) fn describe(cluster: &Cluster, ground: &Ground<'_>) -> Machine {
+pub(crate) fn describe(cluster: &Cluster, fixture: &Fixture<'_>) -> Machine {
     let cpuinfo = read("/proc/cpuinfo");
     let processor = value(&cpuinfo, "model name").unwrap_or("unknown processor");
     let meminfo = read("/proc/meminfo");
@@ -43,7 +43,7 @@ pub(crate) fn describe(cluster: &Cluster, ground: &Ground<'_>) -> Machine {
         memory_gib: memory_kib.map(|kib| (kib + (1 << 19)) >> 20),
         kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
         postgresql: cluster.psql("postgres", "SHOW server_version"),
-        waybill: ground.waybill_version.clone(),
+        waybill: fixture.waybill_version.clone(),
         busy_percent: busy_percent(),
     }
 }

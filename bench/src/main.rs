@@ -17,13 +17,14 @@ mod executable;
 mod exports;
 mod fairness;
 mod figure;
+mod fixture;
 mod flood;
-mod ground;
 mod inline;
 mod load;
 mod machine;
 mod memory;
 mod noise;
+mod options;
 mod overload;
 mod parts;
 mod pgbench;
@@ -36,15 +37,14 @@ mod table;
 mod waiting;
 mod wire;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use waybill_test_services::postgres::Setup;
 
-use crate::ground::Ground;
-use crate::parts::{Part, Parts};
-use crate::progress::say;
+use crate::fixture::Fixture;
+use crate::options::Options;
+use crate::parts::Parts;
 use crate::servers::Server;
 use crate::table::Report;
 
@@ -57,23 +57,6 @@ struct Cli {
     options: Options,
 }
 
-/// What is measured.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Options {
-    /// Rows of the exported organisation; two others come on top with a tenth of that together
-    #[arg(long, value_name = "N", default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(20..))]
-    rows: u64,
-    /// How often each thing is measured, in turn with the others
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
-    /// Measure only these
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    only: Vec<Part>,
-    /// Where to write every value of every round as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-}
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.server {
@@ -83,7 +66,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&format!("waybill-bench: {error:#}"));
+            progress::line(format_args!("waybill-bench: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -100,22 +83,22 @@ fn run(options: &Options) -> anyhow::Result<()> {
             .durable()
             .setting("max_wal_size", "8GB")
             .start();
-        let ground = Ground::prepare(&cluster, options, parts).await?;
-        let mut report = Report::new(machine::describe(&cluster, &ground), options);
+        let fixture = Fixture::prepare(&cluster, options, parts).await?;
+        let mut report = Report::new(machine::describe(&cluster, &fixture), options);
 
-        report.add(endpoint::measure(&ground).await?);
-        report.add(exports::measure(&ground).await?);
-        report.add(memory::measure(&ground).await?);
-        report.add(cells::measure(&ground).await?);
-        report.add(inline::measure(&ground).await?);
-        report.add(enqueue::measure(&ground).await?);
-        report.add(pickup::measure(&ground).await?);
-        report.add(overload::measure(&ground).await?);
-        report.add(flood::measure(&ground).await?);
-        report.add(waiting::measure(&ground).await?);
-        report.add(admission::measure(&ground).await?);
-        report.add(fairness::measure(&ground).await?);
-        report.add(noise::measure(&ground).await?);
+        report.add(endpoint::measure(&fixture).await?);
+        report.add(exports::measure(&fixture).await?);
+        report.add(memory::measure(&fixture).await?);
+        report.add(cells::measure(&fixture).await?);
+        report.add(inline::measure(&fixture).await?);
+        report.add(enqueue::measure(&fixture).await?);
+        report.add(pickup::measure(&fixture).await?);
+        report.add(overload::measure(&fixture).await?);
+        report.add(flood::measure(&fixture).await?);
+        report.add(waiting::measure(&fixture).await?);
+        report.add(admission::measure(&fixture).await?);
+        report.add(fairness::measure(&fixture).await?);
+        report.add(noise::measure(&fixture).await?);
 
         report.print()?;
         match &options.json {

@@ -5,9 +5,9 @@ use anyhow::Context as _;
 use crate::dataset;
 use crate::deployment::Deployment;
 use crate::figure::{Figure, Unit};
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 use crate::parts::Part;
-use crate::progress::say;
+use crate::progress;
 use crate::store::Store;
 use crate::table::Findings;
 
@@ -16,16 +16,16 @@ const MOST: f64 = 64.0;
 /// The most that ten times the rows may take of it.
 const MOST_GROWTH: f64 = 1.1;
 
-pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
+pub(crate) async fn measure(fixture: &Fixture<'_>) -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
-    if !ground.parts.has(Part::Memory) {
+    if !fixture.parts.has(Part::Memory) {
         return Ok(findings);
     }
-    for store in [&ground.discarding, &ground.storing] {
-        let mut deployment = Deployment::start(ground, store).await?;
-        let half = ground.rows / 2;
+    for store in [&fixture.discarding, &fixture.storing] {
+        let mut deployment = Deployment::start(fixture, store).await?;
+        let half = fixture.rows / 2;
         let small = peak(
-            ground,
+            fixture,
             &mut deployment,
             store,
             "session_rows",
@@ -33,8 +33,8 @@ pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
             half,
         )
         .await?;
-        let (fivefold, rows) = ("session_rows_fivefold", ground.rows * 5);
-        let large = peak(ground, &mut deployment, store, fivefold, None, rows).await?;
+        let (fivefold, rows) = ("session_rows_fivefold", fixture.rows * 5);
+        let large = peak(fixture, &mut deployment, store, fivefold, None, rows).await?;
         let large = large.against(Some(&small)).ratio_at_most(MOST_GROWTH);
         // The ratio has its own line, so that both targets show.
         let bounded = Figure::new(large.what.clone(), Unit::Mebibytes, large.values.clone());
@@ -50,7 +50,7 @@ pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
 }
 
 async fn peak(
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     deployment: &mut Deployment<'_>,
     store: &Store,
     dataset: &str,
@@ -65,13 +65,13 @@ async fn peak(
     let row_count = export.row_count.context("completed without row_count")?;
     anyhow::ensure!(row_count == rows, "{row_count} rows of {rows}");
     let peak = deployment.worker()?.peak_memory_bytes()? as f64 / f64::from(1 << 20);
-    ground.storing.empty().await?;
+    fixture.storing.empty().await?;
 
     let what = format!(
         "worker's peak memory, {:.1} M rows, {}",
         rows as f64 / 1e6,
         store.name
     );
-    say(&format!("{peak:.1} MiB, {what}"));
+    progress::line(format_args!("{peak:.1} MiB, {what}"));
     Ok(Figure::new(what, Unit::Mebibytes, vec![peak]))
 }

@@ -10,9 +10,9 @@ use tokio::task::JoinSet;
 use crate::dataset;
 use crate::deployment::Deployment;
 use crate::figure::{Figure, Unit, percentile_ms};
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 use crate::parts::Part;
-use crate::progress::say;
+use crate::progress;
 use crate::table::Findings;
 use crate::wire::{Prepared, on_one_thread};
 
@@ -30,24 +30,24 @@ const QUEUE_WAIT_MS: &str = "100";
 /// The most milliseconds that the other organisation waits at p50.
 const MOST_P50: f64 = 100.0;
 
-pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
+pub(crate) async fn measure(fixture: &Fixture<'_>) -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
-    if !ground.parts.has(Part::Noise) {
+    if !fixture.parts.has(Part::Noise) {
         return Ok(findings);
     }
     let changes = [
         ("INLINE__QUEUE_WAIT_MS", QUEUE_WAIT_MS),
         ("AUTH__MODE", "keys"),
     ];
-    let mut deployment = Deployment::with(ground, &ground.discarding, &changes).await?;
-    let outcome = requests(ground, &deployment);
+    let mut deployment = Deployment::with(fixture, &fixture.discarding, &changes).await?;
+    let outcome = requests(fixture, &deployment);
     let (quiet, noisy) = deployment.explain(outcome)?;
     let mut rounds = Vec::new();
     // The first round warms up and does not count.
-    for round in 0..=ground.rounds {
+    for round in 0..=fixture.rounds {
         let outcome = Round::run(&quiet, &noisy).await;
         let outcome = deployment.explain(outcome)?;
-        say(&format!(
+        progress::line(format_args!(
             "round {round}: alone p50 {:.1} ms, beside {:.0} large bodies/s p50 {:.1} ms, {} refused",
             outcome.alone_p50, outcome.noise, outcome.p50, outcome.refused
         ));
@@ -81,11 +81,11 @@ pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
 }
 
 fn requests(
-    ground: &Ground<'_>,
+    fixture: &Fixture<'_>,
     deployment: &Deployment<'_>,
 ) -> anyhow::Result<(Prepared, Prepared)> {
     const PATH: &str = "/v1/reports/query/export";
-    let report = dataset::aggregate_request(&dataset::some(ROWS, ground.rows));
+    let report = dataset::aggregate_request(&dataset::some(ROWS, fixture.rows));
     let quiet =
         Prepared::post(&deployment.url, PATH, &report)?.key(&deployment.key(dataset::ORG)?)?;
     let mut large = report;

@@ -9,10 +9,10 @@ use crate::arrivals::{self, Arrival};
 use crate::dataset;
 use crate::deployment::Deployment;
 use crate::figure::{Figure, Unit, percentile_ms};
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 use crate::load::CLIENTS;
 use crate::parts::Part;
-use crate::progress::say;
+use crate::progress;
 use crate::table::Findings;
 use crate::wire::Prepared;
 
@@ -31,13 +31,13 @@ const MOST_429_P99: f64 = 120.0;
 /// The least that is left of the peak.
 const OF_PEAK: f64 = 0.9;
 
-pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
+pub(crate) async fn measure(fixture: &Fixture<'_>) -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
-    if !ground.parts.has(Part::Overload) {
+    if !fixture.parts.has(Part::Overload) {
         return Ok(findings);
     }
     for rows in REPORTS {
-        let figures = report(ground, rows).await?;
+        let figures = report(fixture, rows).await?;
         findings.figures.extend(figures);
     }
     findings.remarks.push(format!(
@@ -50,18 +50,18 @@ pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
     Ok(findings)
 }
 
-async fn report(ground: &Ground<'_>, rows: u64) -> anyhow::Result<Vec<Figure>> {
+async fn report(fixture: &Fixture<'_>, rows: u64) -> anyhow::Result<Vec<Figure>> {
     let changes = [("INLINE__QUEUE_WAIT_MS", QUEUE_WAIT_MS)];
-    let mut deployment = Deployment::with(ground, &ground.discarding, &changes).await?;
-    let range = dataset::some(rows, ground.rows);
+    let mut deployment = Deployment::with(fixture, &fixture.discarding, &changes).await?;
+    let range = dataset::some(rows, fixture.rows);
     let request = dataset::aggregate_request(&range);
     let request = Prepared::post(&deployment.url, "/v1/reports/query/export", &request)?;
     let mut rounds = Vec::new();
     // The first round warms up and does not count.
-    for round in 0..=ground.rounds {
+    for round in 0..=fixture.rounds {
         let outcome = Round::run(&request).await;
         let outcome = deployment.explain(outcome)?;
-        say(&format!(
+        progress::line(format_args!(
             "round {round}: {rows} rows, peak {:.0}/s, overloaded {:.0}/s, 429 p99 {:.1} ms",
             outcome.peak, outcome.overloaded, outcome.refused_p99
         ));

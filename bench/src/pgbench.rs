@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 use crate::load::CLIENTS;
 
 /// What came of it.
@@ -20,18 +20,18 @@ pub(crate) struct Outcome {
 }
 
 /// Runs this statement with as many clients as everybody, for `seconds`.
-pub(crate) fn run(ground: &Ground<'_>, sql: &str, seconds: u64) -> anyhow::Result<Outcome> {
-    let script = ground.scratch().join("report.sql");
+pub(crate) fn run(fixture: &Fixture<'_>, sql: &str, seconds: u64) -> anyhow::Result<Outcome> {
+    let script = fixture.scratch().join("report.sql");
     fs::write(&script, format!("{sql};\n"))?;
-    let log = ground.scratch().join("pgbench");
-    let output = ground
+    let log = fixture.scratch().join("pgbench");
+    let output = fixture
         .postgres_program("pgbench")
         .args(["--no-vacuum", "--jobs", "2", "--log", "--log-prefix"])
         .arg(&log)
         .args(["--client", &CLIENTS.to_string()])
         .args(["--time", &seconds.to_string(), "--file"])
         .arg(&script)
-        .arg(ground.source.url())
+        .arg(fixture.source.url())
         .stdin(Stdio::null())
         .output()
         .context("pgbench cannot be started")?;
@@ -48,7 +48,7 @@ pub(crate) fn run(ground: &Ground<'_>, sql: &str, seconds: u64) -> anyhow::Resul
         .with_context(|| format!("pgbench tells no tps: {summary}"))?;
     Ok(Outcome {
         rate,
-        latencies: take_logs(ground.scratch())?,
+        latencies: take_logs(fixture.scratch())?,
     })
 }
 

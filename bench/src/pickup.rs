@@ -7,21 +7,21 @@ use anyhow::Context as _;
 use crate::dataset;
 use crate::deployment::Deployment;
 use crate::figure::{Figure, Unit, percentile_ms};
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 use crate::parts::Part;
-use crate::progress::say;
+use crate::progress;
 use crate::table::Findings;
 
 const EXPORTS: u32 = 100;
 /// The most milliseconds of half of them.
 const MOST_P50: f64 = 50.0;
 
-pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
+pub(crate) async fn measure(fixture: &Fixture<'_>) -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
-    if !ground.parts.has(Part::Pickup) {
+    if !fixture.parts.has(Part::Pickup) {
         return Ok(findings);
     }
-    let mut deployment = Deployment::start(ground, &ground.discarding).await?;
+    let mut deployment = Deployment::start(fixture, &fixture.discarding).await?;
     deployment.start_worker()?;
     deployment.warm_up().await?;
     let outcome = run(&deployment).await;
@@ -35,7 +35,7 @@ pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
         )
     };
     let (p50, p99) = (figure("p50", 50).at_most(MOST_P50), figure("p99", 99));
-    say(&format!(
+    progress::line(format_args!(
         "pick-up: p50 {:.1} ms, p99 {:.1} ms",
         p50.median, p99.median
     ));

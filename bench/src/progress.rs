@@ -1,10 +1,12 @@
 //! What the bench is doing, on standard error: the table alone is its output.
 
-/// Says one line.
+use std::fmt::Display;
+
+/// Writes one line.
 #[expect(
     clippy::print_stderr,
     reason = "a run takes minutes, and its user wants to see it move"
 )]
-pub(crate) fn say(line: &str) {
-    eprintln!("{line}");
+pub(crate) fn line(text: impl Display) {
+    eprintln!("{text}");
 }

@@ -5,11 +5,12 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
+use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use crate::Options;
 use crate::figure::Figure;
 use crate::machine::Machine;
+use crate::options::Options;
 
 /// Everything that was measured.
 #[derive(Debug, Serialize)]
@@ -58,27 +59,17 @@ impl Report {
 
     fn text(&self) -> String {
         let mut text = format!("{}\n\n", self.machine);
-        let head = [
+        let mut table = Table::new();
+        table.load_preset(presets::ASCII_MARKDOWN).set_header([
             "measured",
             "median",
             "lowest to highest",
             "compared",
             "target",
             "",
-        ];
-        let mut rows = vec![head.map(str::to_owned)];
-        rows.extend(self.figures.iter().map(cells));
-        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-        let widths: Vec<usize> = (0..head.len())
-            .map(|column| width(column).unwrap_or(0))
-            .collect();
-        for (number, row) in rows.iter().enumerate() {
-            text.push_str(&line(row, &widths));
-            if number == 0 {
-                let rules: Vec<String> = widths.iter().map(|width| "-".repeat(*width)).collect();
-                text.push_str(&line(&rules, &widths));
-            }
-        }
+        ]);
+        table.add_rows(self.figures.iter().map(cells));
+        text.push_str(&format!("{table}\n"));
         let notes = self.figures.iter().filter_map(|figure| {
             let note = figure.note.as_ref()?;
             Some(format!("{}: {note}", figure.what))
@@ -125,13 +116,4 @@ fn cells(figure: &Figure) -> [String; 6] {
     ];
     // A pipe would end the cell.
     cells.map(|cell| cell.replace('|', "\\|"))
-}
-
-fn line(cells: &[String], widths: &[usize]) -> String {
-    let padded: Vec<String> = cells
-        .iter()
-        .zip(widths)
-        .map(|(cell, width)| format!("{cell:width$}"))
-        .collect();
-    format!("| {} |\n", padded.join(" | "))
 }

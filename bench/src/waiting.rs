@@ -12,9 +12,9 @@ use tokio::task::JoinSet;
 use crate::dataset;
 use crate::deployment::Deployment;
 use crate::figure::{Figure, Unit, percentile_ms};
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 use crate::parts::Part;
-use crate::progress::say;
+use crate::progress;
 use crate::table::Findings;
 use crate::wire::{Prepared, on_one_thread};
 
@@ -28,9 +28,9 @@ const MOST_CPU: f64 = 10.0;
 /// From here on an end was missed: neither a hint nor the look a second later told of it.
 const MISSED: Duration = Duration::from_secs(3);
 
-pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
+pub(crate) async fn measure(fixture: &Fixture<'_>) -> anyhow::Result<Findings> {
     let mut findings = Findings::default();
-    if !ground.parts.has(Part::Waiting) {
+    if !fixture.parts.has(Part::Waiting) {
         return Ok(findings);
     }
     let concurrency = RUNNING.to_string();
@@ -40,15 +40,15 @@ pub(crate) async fn measure(ground: &Ground<'_>) -> anyhow::Result<Findings> {
     ];
     let (mut followed, mut drained) = (Vec::new(), Vec::new());
     // A round takes a minute.
-    for round in 1..=ground.rounds.div_ceil(2) {
-        let mut deployment = Deployment::with(ground, &ground.discarding, &changes).await?;
+    for round in 1..=fixture.rounds.div_ceil(2) {
+        let mut deployment = Deployment::with(fixture, &fixture.discarding, &changes).await?;
         let outcome = running(&mut deployment).await;
         followed.push(deployment.explain(outcome)?);
         let outcome = queued(&mut deployment).await;
         drained.push(deployment.explain(outcome)?);
         for (what, outcomes) in [("running", &followed), ("queued", &drained)] {
             if let Some(last) = outcomes.last() {
-                say(&format!(
+                progress::line(format_args!(
                     "round {round}: {CLIENTS} clients of {what} exports: {:.1} % of a core, end heard after {:.0} ms (p99)",
                     last.cpu,
                     percentile_ms(&last.delays, 99)

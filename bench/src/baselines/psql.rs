@@ -7,31 +7,31 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::dataset;
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 use crate::process::run_pipe;
 
 /// How long it may take.
 pub(crate) const LONGEST: Duration = Duration::from_secs(600);
 
 /// The command, its output not yet directed.
-pub(crate) fn command(ground: &Ground<'_>) -> Command {
-    let mut psql = ground.postgres_program("psql");
+pub(crate) fn command(fixture: &Fixture<'_>) -> Command {
+    let mut psql = fixture.postgres_program("psql");
     psql.args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"])
         .args(["--command", &dataset::copy()])
-        .arg(ground.source.url());
+        .arg(fixture.source.url());
     psql
 }
 
 /// `psql COPY … csv > /dev/null`.
-pub(crate) fn to_null(ground: &Ground<'_>) -> anyhow::Result<Duration> {
-    let mut psql = command(ground);
+pub(crate) fn to_null(fixture: &Fixture<'_>) -> anyhow::Result<Duration> {
+    let mut psql = command(fixture);
     psql.stdout(Stdio::null());
     run_pipe(vec![psql], LONGEST)
 }
 
 /// The bytes that it writes. Not timed.
-pub(crate) fn bytes(ground: &Ground<'_>) -> anyhow::Result<u64> {
-    let mut psql = command(ground)
+pub(crate) fn bytes(fixture: &Fixture<'_>) -> anyhow::Result<u64> {
+    let mut psql = command(fixture)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;

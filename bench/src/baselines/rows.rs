@@ -15,7 +15,7 @@ use uuid::Uuid;
 use waybill_test_services::s3::BUCKET;
 
 use crate::dataset;
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 use crate::store::Store;
 
 const KEY: &str = "rows.csv";
@@ -47,12 +47,12 @@ struct Session {
 }
 
 /// Exports the rows into a store; every row has to come.
-pub(crate) async fn export(ground: &Ground<'_>, store: &Store) -> anyhow::Result<Duration> {
+pub(crate) async fn export(fixture: &Fixture<'_>, store: &Store) -> anyhow::Result<Duration> {
     let started = Instant::now();
-    let rows = tokio::time::timeout(LONGEST, run(&ground.source.url(), store)).await;
+    let rows = tokio::time::timeout(LONGEST, run(&fixture.source.url(), store)).await;
     let rows = rows.context("the plain exporter takes too long")??;
     let took = started.elapsed();
-    anyhow::ensure!(rows == ground.rows, "{rows} rows of {}", ground.rows);
+    anyhow::ensure!(rows == fixture.rows, "{rows} rows of {}", fixture.rows);
     Ok(took)
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use waybill_test_services::s3::{ACCESS_KEY_ID, BUCKET, SECRET_ACCESS_KEY};
 
 use super::psql;
-use crate::ground::Ground;
+use crate::fixture::Fixture;
 use crate::process::run_pipe;
 use crate::store::{REGION, Store};
 
@@ -76,12 +76,12 @@ impl Client {
     /// Exports the rows into a store. The object is as large as what psql writes, or it is an error.
     pub(crate) async fn export(
         self,
-        ground: &Ground<'_>,
+        fixture: &Fixture<'_>,
         store: &Store,
         psql_bytes: u64,
     ) -> anyhow::Result<Duration> {
         let key = format!("{}.csv", self.program());
-        let pipe = vec![psql::command(ground), self.command(store, &key)];
+        let pipe = vec![psql::command(fixture), self.command(store, &key)];
         let took = run_pipe(pipe, psql::LONGEST)?;
         let size = store.size(&key).await?;
         anyhow::ensure!(

@@ -7,16 +7,16 @@ use anyhow::Context as _;
 use tempfile::TempDir;
 use waybill_test_services::postgres::{Cluster, Database};
 
-use crate::Options;
 use crate::dataset;
 use crate::executable;
+use crate::options::Options;
 use crate::parts::{Part, Parts};
-use crate::progress::say;
+use crate::progress;
 use crate::servers::{Server, ServerProcess};
 use crate::store::Store;
 
 /// See the module.
-pub(crate) struct Ground<'c> {
+pub(crate) struct Fixture<'c> {
     pub(crate) cluster: &'c Cluster,
     /// The database that holds the rows.
     pub(crate) source: Database<'c>,
@@ -37,7 +37,7 @@ pub(crate) struct Ground<'c> {
     folder: TempDir,
 }
 
-impl<'c> Ground<'c> {
+impl<'c> Fixture<'c> {
     /// Builds the executable, starts the servers and loads the rows.
     pub(crate) async fn prepare(
         cluster: &'c Cluster,
@@ -67,7 +67,10 @@ impl<'c> Ground<'c> {
         let discarder = Server::ServeDiscard.start()?;
         let storer = Server::ServeS3.start()?;
 
-        say(&format!("loading {} rows and a tenth on top", options.rows));
+        progress::line(format_args!(
+            "loading {} rows and a tenth on top",
+            options.rows
+        ));
         let source = cluster.database();
         let rows = dataset::load(&source, options.rows)?;
         Ok(Self {
