@@ -19,10 +19,7 @@ stage() { # NAME COMMAND…
     say "$name took $((SECONDS - began)) s"
 }
 
-# rustup installs here, also where the shell does not know it yet.
-if ! command -v cargo >/dev/null && [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]; then
-    PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
-fi
+. .ci/toolchain
 if ! command -v cargo >/dev/null; then
     say "no Rust toolchain found; install one from https://rustup.rs and run this again"
     exit 1
