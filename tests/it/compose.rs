@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use waybill_test_services::postgres::Setup;
 
 const COMPOSE: &str = include_str!("../../compose.yaml");
+const DOCKERFILE: &str = include_str!("../../Dockerfile");
 
 /// The lines of each service.
 fn services() -> Vec<&'static str> {
@@ -47,6 +48,25 @@ fn images_are_pinned() {
         let is_ours = image == "waybill" || image == "*postgres";
         assert!(is_ours || image.contains("@sha256:"), "{image}");
         assert!(!image.contains(":latest"), "{image}");
+    }
+    let bases = DOCKERFILE.lines().filter(|line| line.starts_with("FROM "));
+    let bases: Vec<&str> = bases.collect();
+    assert!(
+        bases.len() > 1 && bases.iter().all(|base| base.contains("@sha256:")),
+        "{bases:?}"
+    );
+    let toolchain = include_str!("../../rust-toolchain.toml");
+    let version = toolchain.split('"').nth(1).expect("a version");
+    assert!(bases[0].contains(&format!("rust:{version}-")), "{bases:?}");
+}
+
+#[test]
+fn health_is_asked_by_what_is_in_the_image() {
+    for (service, port) in [("api", 8080), ("worker", 9090)] {
+        let name = format!("  {service}:\n");
+        let service = services().into_iter().find(|text| text.contains(&name));
+        let check = format!("[CMD, waybill, health, \"http://127.0.0.1:{port}\"]");
+        assert!(service.expect("a service").contains(&check), "{check}");
     }
 }
 
