@@ -7,8 +7,6 @@
 //!
 //! Knows no HTTP: what a key may do is read off its [`Caller`].
 
-#[cfg(test)]
-pub(crate) mod conformance;
 pub(crate) mod postgres;
 mod row;
 mod secret;

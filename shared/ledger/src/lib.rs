@@ -8,8 +8,6 @@
 mod backlog;
 mod changes;
 mod claim;
-#[cfg(test)]
-pub(crate) mod conformance;
 pub mod database;
 mod db;
 mod error;
@@ -22,8 +20,6 @@ mod new_export;
 mod probe;
 pub mod queue;
 mod sql;
-#[cfg(test)]
-mod states;
 mod terms;
 mod upkeep;
 mod work;
@@ -40,10 +36,3 @@ pub use self::probe::Probe;
 pub use self::terms::{IDEMPOTENCY_KEPT, IdempotencyKey, NoIdempotencyKey, Sharing, Terms};
 pub use self::upkeep::{LeftUpload, Leftover, Upkeep};
 pub use self::work::{HandBack, RUNNABLE_FOR, SnapshotRecord, SourceOutage, Work};
-
-/// The precision in which a ledger keeps instants.
-#[cfg(test)]
-fn whole_micros(instant: chrono::DateTime<chrono::Utc>) -> chrono::DateTime<chrono::Utc> {
-    use chrono::SubsecRound as _;
-    instant.trunc_subsecs(6)
-}

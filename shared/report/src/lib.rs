@@ -11,8 +11,6 @@ pub mod column;
 pub mod encode;
 pub mod failure;
 pub mod freshness;
-#[cfg(test)]
-mod hostile;
 pub mod query;
 pub mod size;
 pub mod source;

@@ -11,10 +11,6 @@ mod literal;
 mod plan;
 mod pointer;
 #[cfg(test)]
-mod properties;
-#[cfg(test)]
-pub(crate) mod sample;
-#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
@@ -80,6 +76,12 @@ impl ReportRequest {
     /// As [`query`](Self::query).
     pub fn export(body: &[u8]) -> Result<Self, Rejection> {
         Self::read(body, Shape::Export)
+    }
+
+    /// Returns the document that was read; of a member that stands twice, the last.
+    #[must_use]
+    pub fn document(&self) -> &Value {
+        &self.body
     }
 
     /// The request that a stored export was accepted for.

@@ -5,13 +5,9 @@
 
 mod batches;
 mod client_failure;
-#[cfg(test)]
-mod conformance;
 mod json;
 mod known_types;
 pub mod postgres;
-#[cfg(test)]
-mod properties;
 pub mod sqlite;
 pub mod tables;
 mod text;

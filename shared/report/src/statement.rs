@@ -6,13 +6,9 @@
 
 mod guard;
 mod postgres;
-#[cfg(test)]
-mod properties;
 mod sqlite;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-pub(crate) mod tokens;
 
 use self::sqlite::Look;
 use crate::catalog::{Dataset, Expression, Field, InstantForm, Relation};

@@ -1,10 +1,9 @@
-//! Migrations, the keys' suite on both databases, and what goes wrong with a URL.
+//! Migrations, and what goes wrong with a URL.
 
 use tempfile::TempDir;
 use waybill_test_services::postgres::Cluster;
 
 use super::*;
-use crate::keys::{KeysError, conformance};
 
 fn url(url: impl Into<String>) -> DatabaseUrl {
     DatabaseUrl::try_from(url.into()).expect("a URL")
@@ -46,23 +45,6 @@ async fn processes_that_migrate_at_once_do_it_once() {
     migrates_once(&url(Cluster::shared().database().url())).await;
     let (_dir, at) = file();
     migrates_once(&at).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn keys_conform_on_sqlite() {
-    let (_dir, at) = file();
-    Database::migrate(&at).await.expect("migrations");
-    conformance::run(connect(&at).await.keys.as_ref()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn keys_conform_on_postgresql() {
-    let database = Cluster::shared().database();
-    let at = url(database.url());
-    let keys = connect(&at).await.keys;
-    assert!(matches!(keys.list().await, Err(KeysError::SchemaOutdated)));
-    Database::migrate(&at).await.expect("migrations");
-    conformance::run(keys.as_ref()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

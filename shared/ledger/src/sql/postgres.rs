@@ -13,8 +13,6 @@ mod listener;
 mod probe;
 mod room;
 mod statements;
-#[cfg(test)]
-mod tests;
 mod upkeep;
 mod work;
 

@@ -9,8 +9,6 @@ mod intake;
 mod ledger;
 mod probe;
 mod statements;
-#[cfg(test)]
-mod tests;
 mod upkeep;
 mod work;
 

@@ -60,7 +60,8 @@ impl TimeRange {
 
 impl Test {
     /// The test that is true of the same values in whole microseconds, with literals in whole microseconds.
-    pub(super) fn in_whole_micros(self) -> Self {
+    #[must_use]
+    pub fn in_whole_micros(self) -> Self {
         match self {
             Self::Compare(op, Literal::Timestamp(instant)) => {
                 let (micros, exact) = whole_micros(instant);

@@ -14,8 +14,6 @@ mod locks;
 mod numeric;
 mod reader;
 mod tables;
-#[cfg(test)]
-mod tests;
 
 use std::iter::repeat_n;
 use std::sync::Arc;

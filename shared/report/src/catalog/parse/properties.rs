@@ -3,10 +3,10 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use waybill_test_services::hostile;
+use waybill_test_services::sql_tokens::{Grammar, is_one_balanced_statement, tokens};
 
 use super::*;
-use crate::hostile;
-use crate::statement::tokens::{Grammar, is_one_balanced_statement, tokens};
 use crate::statement::{Dialect, probes};
 use crate::stored::StoredTypes;
 

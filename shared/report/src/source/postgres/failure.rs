@@ -1,8 +1,5 @@
 //! What an error of the server or of the connection means for a report.
 
-#[cfg(test)]
-mod tests;
-
 use sqlx::Error;
 use sqlx::error::DatabaseError;
 

@@ -1,6 +1,9 @@
 //! The binary form of a numeric: groups of four decimal digits, how many of them stand before the
 //! point, and how many digits are shown after it.
 
+#[cfg(test)]
+mod tests;
+
 const NEGATIVE: u16 = 0x4000;
 const NAN: u16 = 0xc000;
 const INFINITY: u16 = 0xd000;
