@@ -13,6 +13,8 @@ mod listener;
 mod probe;
 mod room;
 mod statements;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 mod work;
 

@@ -9,6 +9,8 @@ mod intake;
 mod ledger;
 mod probe;
 mod statements;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 mod work;
 

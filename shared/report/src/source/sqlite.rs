@@ -11,6 +11,8 @@ mod opening;
 mod sizes;
 mod strays;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::path::{Path, PathBuf};
