@@ -75,6 +75,15 @@ pub const FIELDS: [(&str, ColumnType); 10] = [
 /// The measures of `groups`.
 pub const MEASURES: [&str; 4] = ["n", "filled", "low", "high"];
 
+/// One row of the table.
+#[derive(Clone, Debug)]
+pub struct SampleRow {
+    /// The organisation.
+    pub owner: String,
+    /// A value for each field, the first of which is never NULL.
+    pub cells: Vec<Option<Literal>>,
+}
+
 /// A valid query.
 #[derive(Clone, Debug)]
 pub struct Asked {

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use waybill_report::caller::{KeyId, OrgId};
 
-use super::{
-    Fixture, LEASE, RETENTION, claim, enqueue, failure, new_export, org, receipt, snapshot, terms,
-};
 use waybill_ledger::export::ExportId;
 use waybill_ledger::{Enqueued, HandBack, Ledger, NewExport, Sharing, Terms};
 
+use super::exports::{
+    LEASE, RETENTION, claim, enqueue, failure, new_export, org, receipt, snapshot, terms,
+};
+use super::fixture::Fixture;
+
 pub(super) async fn run(fresh: &impl AsyncFn() -> Fixture) {
+    a_full_queue_takes_nothing(fresh().await.ledger.as_ref()).await;
     identical_requests_join_until_the_data_is_read(fresh().await.ledger.as_ref()).await;
     what_was_read_once_is_never_joined_again(fresh().await.ledger.as_ref()).await;
     a_completed_export_is_reused_while_it_is_fresh(fresh().await.ledger.as_ref()).await;
@@ -76,6 +79,27 @@ fn other_request() -> NewExport {
     new
 }
 
+async fn a_full_queue_takes_nothing(ledger: &dyn Ledger) {
+    let one = Terms {
+        max_queued: 1,
+        ..terms()
+    };
+    let first = enqueue(ledger, "a", 5).await;
+    let new = NewExport {
+        query: first.query,
+        ..new_export("a", 1)
+    };
+    let refused = ledger.enqueue(new.clone(), &one).await.expect("the ledger");
+    assert!(matches!(refused, Enqueued::QueueFull));
+    assert_eq!(ledger.backlog().await.expect("the ledger").queued(), 1);
+    claim(ledger, LEASE).await;
+    let accepted = ledger.enqueue(new, &one).await.expect("the ledger");
+    assert!(
+        matches!(accepted, Enqueued::Accepted(_)),
+        "what runs does not wait"
+    );
+}
+
 async fn identical_requests_join_until_the_data_is_read(ledger: &dyn Ledger) {
     let (new, terms) = (new_export("a", 5), sharing(None));
     let first = accepted(ask(ledger, &new, &terms).await);
@@ -83,7 +107,7 @@ async fn identical_requests_join_until_the_data_is_read(ledger: &dyn Ledger) {
     let different = accepted(ask(ledger, &other_request(), &terms).await);
     assert_ne!(different, first);
     assert_ne!(
-        accepted(ask(ledger, &new, &super::terms()).await),
+        accepted(ask(ledger, &new, &super::exports::terms()).await),
         first,
         "it was told to start one"
     );

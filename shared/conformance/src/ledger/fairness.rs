@@ -1,8 +1,10 @@
 //! Which export runs next.
 
-use super::{Fixture, LEASE, claim, enqueue, new_export, record};
 use waybill_ledger::export::{Export, ExportId};
 use waybill_ledger::{Lane, Lanes, Ledger, NewExport};
+
+use super::exports::{LEASE, claim, enqueue, new_export, record};
+use super::fixture::Fixture;
 
 pub(super) async fn run(fresh: &impl AsyncFn() -> Fixture) {
     a_flood_does_not_hold_up_a_newcomer(fresh().await.ledger.as_ref()).await;

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Fixture, LEASE, claim, enqueue, org, read, terms};
 use waybill_ledger::export::{ExportId, ExportStatus, Failure, FailureCode};
 use waybill_ledger::{Enqueued, HandBack, Lanes, Ledger, Sharing, SourceOutage};
+
+use super::exports::{LEASE, claim, enqueue, new_export, org, read, terms};
+use super::fixture::Fixture;
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(3_600);
@@ -138,7 +140,7 @@ async fn given_up_exports_answer_no_request(ledger: &dyn Ledger) {
     let mut shared = terms();
     shared.sharing = Some(sharing);
     let accept = async || {
-        let new = super::new_export("a", 5);
+        let new = new_export("a", 5);
         match ledger.enqueue(new, &shared).await.expect("the ledger") {
             Enqueued::Accepted(export) => Ok(export.id),
             other => Err(other),

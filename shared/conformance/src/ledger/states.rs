@@ -8,10 +8,12 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use waybill_report::encode::Format;
 
-use super::outages::unavailable_too_long;
-use super::{Fixture, failure, new_export, org, receipt, snapshot, terms};
 use waybill_ledger::export::{ExportId, ExportStatus, Lease, Progress};
 use waybill_ledger::{Cancel, Enqueued, HandBack, Lanes, LedgerError, LeftUpload, SourceOutage};
+
+use super::exports::{failure, new_export, org, receipt, snapshot, terms};
+use super::fixture::Fixture;
+use super::outages::unavailable_too_long;
 
 /// Sequences that are tried, each on an export of its own.
 const SEQUENCES: u32 = 60;
@@ -68,23 +70,34 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
 /// What the ledger should know of the export.
 #[derive(Debug)]
 struct Model {
+    /// Of every claim, from the first on.
+    leases: Vec<Lease>,
     /// `None`: deleted.
     status: Option<ExportStatus>,
-    epoch: i64,
     failures: u32,
     alone: bool,
     /// Whether some time of an outage was counted.
     was_away: bool,
     /// Where the newest claim may have begun to write, and the id of its upload.
-    upload: Option<(i64, LeftUpload)>,
-    published: Option<i64>,
-    /// Epochs whose key has to be emptied.
-    left: Vec<(i64, LeftUpload)>,
+    upload: Option<(String, LeftUpload)>,
+    published: Option<String>,
+    /// Keys that have to be emptied.
+    left: Vec<(String, LeftUpload)>,
 }
 
 impl Model {
-    fn holds(&self, epoch: i64) -> bool {
-        self.status == Some(ExportStatus::Running) && self.epoch == epoch && epoch > 0
+    /// Returns how many claims there were.
+    fn epoch(&self) -> i64 {
+        i64::try_from(self.leases.len()).expect("a few")
+    }
+
+    /// Returns the lease of the newest claim but so many.
+    fn lease(&self, back: usize) -> Option<Lease> {
+        self.leases.iter().rev().nth(back).cloned()
+    }
+
+    fn holds(&self, lease: &Lease) -> bool {
+        self.status == Some(ExportStatus::Running) && self.leases.last() == Some(lease)
     }
 
     /// The claim is over, and what it wrote is nobody's unless it is the published file.
@@ -104,7 +117,11 @@ impl Model {
     }
 }
 
-pub(super) async fn every_sequence_of_changes_ends_as_the_states_say(fixture: &Fixture) {
+pub(super) async fn run(fresh: &impl AsyncFn() -> Fixture) {
+    every_sequence_of_changes_ends_as_the_states_say(&fresh().await).await;
+}
+
+async fn every_sequence_of_changes_ends_as_the_states_say(fixture: &Fixture) {
     // The same sequences on both databases, and in every run.
     let config = Config {
         rng_seed: RngSeed::Fixed(7),
@@ -128,8 +145,8 @@ async fn follow(fixture: &Fixture, sequence: &[Change]) {
         other => panic!("{other:?}"),
     };
     let mut model = Model {
+        leases: Vec::new(),
         status: Some(ExportStatus::Queued),
-        epoch: 0,
         failures: 0,
         alone: false,
         was_away: false,
@@ -144,22 +161,14 @@ async fn follow(fixture: &Fixture, sequence: &[Change]) {
         let found = found.map(|export| (export.status, export.epoch, export.failures));
         let expected = model
             .status
-            .map(|status| (status, model.epoch, model.failures));
+            .map(|status| (status, model.epoch(), model.failures));
         assert_eq!(found, expected, "{context}");
     }
     // Whatever is still open ends now, and what has to go is told of.
     if ledger.delete(&org("a"), id).await.expect("the ledger") {
         delete(&mut model);
     }
-    let lease = |epoch| Lease {
-        export_id: id,
-        epoch,
-    };
-    let mut expected: Vec<_> = model
-        .left
-        .iter()
-        .map(|(epoch, upload)| (lease(*epoch).object_key(Format::Csv), upload.clone()))
-        .collect();
+    let mut expected = model.left;
     let hold = Duration::from_secs(3_600);
     let taken = fixture
         .other
@@ -178,18 +187,14 @@ async fn follow(fixture: &Fixture, sequence: &[Change]) {
 fn delete(model: &mut Model) {
     let expired = model.status == Some(ExportStatus::Expired);
     // An expired export's file is left over already.
-    if let Some(epoch) = model.published.take().filter(|_| !expired) {
-        model.left.push((epoch, LeftUpload::None));
+    if let Some(key) = model.published.take().filter(|_| !expired) {
+        model.left.push((key, LeftUpload::None));
     }
     model.end_claim(None);
 }
 
 async fn apply(fixture: &Fixture, id: ExportId, change: Change, model: &mut Model, context: &str) {
     let ledger = fixture.ledger.as_ref();
-    let lease = |back: usize| Lease {
-        export_id: id,
-        epoch: model.epoch - i64::try_from(back).expect("a few"),
-    };
     /// Holds the answer to what the model says, and returns whether the lease was worth something.
     fn held<T>(
         model: &Model,
@@ -198,11 +203,11 @@ async fn apply(fixture: &Fixture, id: ExportId, change: Change, model: &mut Mode
         context: &str,
     ) -> bool {
         match answer {
-            Ok(_) => assert!(model.holds(lease.epoch), "{context}"),
-            Err(LedgerError::LeaseLost(_)) => assert!(!model.holds(lease.epoch), "{context}"),
+            Ok(_) => assert!(model.holds(lease), "{context}"),
+            Err(LedgerError::LeaseLost(_)) => assert!(!model.holds(lease), "{context}"),
             Err(error) => panic!("{error}: {context}"),
         }
-        model.holds(lease.epoch)
+        model.holds(lease)
     }
     match change {
         Change::Claim => {
@@ -210,71 +215,93 @@ async fn apply(fixture: &Fixture, id: ExportId, change: Change, model: &mut Mode
                 .claim_next(LEASE, Lanes::Any)
                 .await
                 .expect("the ledger");
-            let claimed = claim.map(|claim| (claim.lease.export_id, claim.lease.epoch));
+            let claimed = claim
+                .as_ref()
+                .map(|claim| (claim.export.id, claim.export.epoch));
             let waits = model.status == Some(ExportStatus::Queued);
-            assert_eq!(claimed, waits.then_some((id, model.epoch + 1)), "{context}");
-            if waits {
+            assert_eq!(
+                claimed,
+                waits.then_some((id, model.epoch() + 1)),
+                "{context}"
+            );
+            if let Some(claim) = claim {
                 (model.status, model.alone) = (Some(ExportStatus::Running), false);
-                model.epoch += 1;
+                model.leases.push(claim.lease);
             }
         }
         Change::Renew(back) => {
-            let lease = lease(back);
+            let Some(lease) = model.lease(back) else {
+                return;
+            };
             let answer = ledger.renew(&lease, LEASE, Progress::default()).await;
             held(model, &lease, answer, context);
         }
         Change::Isolate(back) => {
-            let lease = lease(back);
+            let Some(lease) = model.lease(back) else {
+                return;
+            };
             let answer = ledger.isolate(&lease).await;
             model.alone |= held(model, &lease, answer, context);
         }
         Change::RecordSnapshot(back) => {
-            let lease = lease(back);
+            let Some(lease) = model.lease(back) else {
+                return;
+            };
             let answer = ledger.record_snapshot(&lease, &snapshot(&lease)).await;
             if held(model, &lease, answer, context) && model.upload.is_none() {
-                model.upload = Some((lease.epoch, LeftUpload::Unrecorded));
+                model.upload = Some((lease.object_key(Format::Csv), LeftUpload::Unrecorded));
             }
         }
         Change::RecordUpload(back) => {
-            let lease = lease(back);
+            let Some(lease) = model.lease(back) else {
+                return;
+            };
             let answer = ledger.record_upload(&lease, "u").await;
             match &mut model.upload {
                 Some((_, upload)) if answer.is_ok() => {
-                    assert_eq!(model.epoch, lease.epoch, "{context}");
+                    assert_eq!(model.leases.last(), Some(&lease), "{context}");
                     *upload = LeftUpload::Recorded("u".to_owned());
                 }
                 // Without a snapshot nothing may be written.
                 upload => assert!(
-                    answer.is_err() && (upload.is_none() || !model.holds(lease.epoch)),
+                    answer.is_err() && (upload.is_none() || !model.holds(&lease)),
                     "{context}"
                 ),
             }
         }
         Change::Complete(back) => {
-            let lease = lease(back);
+            let Some(lease) = model.lease(back) else {
+                return;
+            };
             let kept = Duration::ZERO;
             let answer = ledger.complete(&lease, &receipt(&lease), kept).await;
             if held(model, &lease, answer, context) {
                 (model.status, model.upload) = (Some(ExportStatus::Completed), None);
-                model.published = Some(lease.epoch);
+                model.published = Some(lease.object_key(Format::Csv));
             }
         }
         Change::FailAgain(back) => {
-            let lease = lease(back);
+            let Some(lease) = model.lease(back) else {
+                return;
+            };
             let answer = ledger.fail(&lease, &failure(), Some(Duration::ZERO)).await;
             if held(model, &lease, answer, context) {
                 model.count_failure(false);
             }
         }
         Change::FailFinally(back) => {
-            let lease = lease(back);
+            let Some(lease) = model.lease(back) else {
+                return;
+            };
             let answer = ledger.fail(&lease, &failure(), None).await;
             if held(model, &lease, answer, context) {
                 model.count_failure(true);
             }
         }
         Change::HandBack(back, reason) => {
-            let lease = lease(back);
+            let Some(lease) = model.lease(back) else {
+                return;
+            };
             let answer = ledger.hand_back(&lease, Duration::ZERO, reason).await;
             if held(model, &lease, answer, context) {
                 model.end_claim(Some(ExportStatus::Queued));
@@ -331,9 +358,9 @@ async fn apply(fixture: &Fixture, id: ExportId, change: Change, model: &mut Mode
             let expired = ledger.expire().await.expect("the ledger");
             let due = model.status == Some(ExportStatus::Completed);
             assert_eq!(expired, u64::from(due), "{context}");
-            if let Some(epoch) = model.published.filter(|_| due) {
+            if let Some(key) = model.published.clone().filter(|_| due) {
                 model.status = Some(ExportStatus::Expired);
-                model.left.push((epoch, LeftUpload::None));
+                model.left.push((key, LeftUpload::None));
             }
         }
         Change::Delete => {

@@ -1,7 +1,6 @@
 //! What any query gives, on a real database and worked out without SQL: they must agree.
 //!
-//! Owns the questions, the rows and the comparison; [`expected`] works out the answers. A source's
-//! own tests bring the database and call [`agrees_with_plain_reckoning`].
+//! Owns the questions, the rows and the comparison; `expected` works out the answers.
 
 mod expected;
 
@@ -16,38 +15,30 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use uuid::Uuid;
 
-use self::expected::{Expected, Row};
-use super::{open, plan_of, sources};
-use crate::queries::{Asked, CATALOG, FIELDS, asked, literal};
 use waybill_report::column::{Column, ColumnType};
 use waybill_report::query::Literal;
 use waybill_report::source::{Source, SourceError, Sources};
 use waybill_test_services::hostile;
 
+use self::expected::{Expected, Row};
+use super::report::{open, plan_of, sources};
+use crate::queries::{Asked, CATALOG, FIELDS, SampleRow, asked, literal};
+
 /// A database with an empty table `belongings`, whose columns are `owner` and
 /// [`FIELDS`](crate::queries::FIELDS).
-pub trait Shelf {
+pub trait SampleTable {
     /// Puts these in place of whatever is there.
-    async fn fill(&self, belongings: &[Belonging]);
+    fn fill(&self, rows: &[SampleRow]) -> impl Future<Output = ()>;
 
     /// The source under test.
     fn source(&self) -> Arc<dyn Source>;
-}
-
-/// One row of the table.
-#[derive(Clone, Debug)]
-pub struct Belonging {
-    /// The organisation.
-    pub owner: String,
-    /// A value for each field, the first of which is never NULL.
-    pub cells: Vec<Option<Literal>>,
 }
 
 /// Rows of several owners, and what one of them asks.
 #[derive(Clone, Debug)]
 struct Case {
     owner: String,
-    belongings: Vec<Belonging>,
+    belongings: Vec<SampleRow>,
     questions: Vec<Asked>,
 }
 
@@ -76,22 +67,22 @@ fn cells() -> Vec<BoxedStrategy<Option<Literal>>> {
     FIELDS.iter().map(cell).collect()
 }
 
-fn numbered((id, (owner, mut cells)): (i64, (String, Vec<Option<Literal>>))) -> Belonging {
+fn numbered((id, (owner, mut cells)): (i64, (String, Vec<Option<Literal>>))) -> SampleRow {
     cells[0] = Some(Literal::Integer(id));
-    Belonging { owner, cells }
+    SampleRow { owner, cells }
 }
 
-/// Fills the shelf and asks, `cases` times unless `PROPTEST_CASES` says otherwise.
-pub fn agrees_with_plain_reckoning<S: Shelf>(cases: u32, make: impl AsyncFnOnce() -> S) {
+/// Fills the table and asks, `cases` times unless `PROPTEST_CASES` says otherwise; `make` makes the table.
+pub fn run<S: SampleTable>(cases: u32, make: impl AsyncFnOnce() -> S) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
-    let shelf = runtime.block_on(make());
-    let sources = sources(shelf.source());
+    let table = runtime.block_on(make());
+    let sources = sources(table.source());
     proptest!(ProptestConfig::with_cases(cases), |(case in self::cases())| {
         runtime.block_on(async {
-            shelf.fill(&case.belongings).await;
+            table.fill(&case.belongings).await;
             for asked in &case.questions {
                 check(&sources, &case, asked).await?;
             }

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use waybill_config::DatabaseUrl;
 use waybill_conformance::keys;
-use waybill_conformance::ledger::{self, Fixture, heard, new_export, terms};
+use waybill_conformance::ledger::{self, Fixture, QueueTables, heard, new_export, terms};
 use waybill_ledger::database::Database;
 use waybill_ledger::keys::KeysError;
 use waybill_ledger::{Ledger, LedgerError};
-use waybill_test_services::postgres::{Cluster, Setup};
+use waybill_test_services::postgres::{self, Cluster, Setup};
 
 /// How long anything may take. Far above what is needed.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -27,11 +27,36 @@ async fn migrated(cluster: &Cluster) -> DatabaseUrl {
     at
 }
 
+/// The queue's table in the ledger's database.
+struct Jobs(postgres::Database<'static>);
+
+impl QueueTables for Jobs {
+    fn wake_ups(&self) -> u32 {
+        let count = self.0.psql("SELECT count(*) FROM apalis.jobs");
+        count.parse().expect("a number")
+    }
+
+    fn lose_wake_ups(&self) {
+        self.0.psql("DELETE FROM apalis.jobs");
+    }
+
+    fn age_wake_ups(&self) {
+        let done = "UPDATE apalis.jobs SET status = 'Done', done_at = to_timestamp(1)";
+        self.0.psql(done);
+    }
+
+    fn break_down(&self) {
+        self.0.psql("ALTER TABLE apalis.jobs RENAME TO gone");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_conforms() {
     ledger::run(async || {
-        let at = migrated(Cluster::shared()).await;
-        Fixture::of(connect(&at).await, connect(&at).await)
+        let database = Cluster::shared().database();
+        let at = url(database.url());
+        Database::migrate(&at).await.expect("migrations");
+        Fixture::of(&connect(&at).await, &connect(&at).await, Jobs(database))
     })
     .await;
 }

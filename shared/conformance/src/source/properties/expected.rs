@@ -6,11 +6,11 @@ use std::cmp::Ordering;
 
 use proptest::prelude::*;
 
-use super::Belonging;
-use crate::queries::{Asked, FIELDS};
 use waybill_report::catalog::Grain;
 use waybill_report::column::ColumnKind;
 use waybill_report::query::{Direction, FilterOp, Literal, ReportPlan, SortKey, Test};
+
+use crate::queries::{Asked, FIELDS, SampleRow};
 
 /// A value for each column; `None` is NULL.
 pub(super) type Row = Vec<Option<Literal>>;
@@ -25,8 +25,8 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    pub(super) fn of(plan: &ReportPlan, asked: &Asked, belongings: &[Belonging]) -> Self {
-        let chosen: Vec<&Belonging> = belongings
+    pub(super) fn of(plan: &ReportPlan, asked: &Asked, belongings: &[SampleRow]) -> Self {
+        let chosen: Vec<&SampleRow> = belongings
             .iter()
             .filter(|belonging| is_chosen(belonging, plan, asked))
             .collect();
@@ -61,12 +61,12 @@ impl Expected {
     }
 }
 
-fn cell<'a>(belonging: &'a Belonging, field: &str) -> Option<&'a Literal> {
+fn cell<'a>(belonging: &'a SampleRow, field: &str) -> Option<&'a Literal> {
     let place = FIELDS.iter().position(|(name, _)| *name == field);
     belonging.cells[place.expect("one of the fields")].as_ref()
 }
 
-fn is_chosen(belonging: &Belonging, plan: &ReportPlan, asked: &Asked) -> bool {
+fn is_chosen(belonging: &SampleRow, plan: &ReportPlan, asked: &Asked) -> bool {
     let range = plan.query().time_range;
     let Some(Literal::Timestamp(at)) = cell(belonging, "at") else {
         return false;
@@ -101,7 +101,7 @@ fn holds(value: Option<&Literal>, test: &Test) -> bool {
 }
 
 /// The columns of a row that are dimensions, which are all but the measures at the end.
-fn dimensions(plan: &ReportPlan, belonging: &Belonging) -> Row {
+fn dimensions(plan: &ReportPlan, belonging: &SampleRow) -> Row {
     let dimensions = plan
         .columns()
         .iter()
@@ -111,8 +111,8 @@ fn dimensions(plan: &ReportPlan, belonging: &Belonging) -> Row {
         .collect()
 }
 
-fn groups(plan: &ReportPlan, chosen: &[&Belonging]) -> Vec<Row> {
-    let mut groups: Vec<(Row, Vec<&Belonging>)> = Vec::new();
+fn groups(plan: &ReportPlan, chosen: &[&SampleRow]) -> Vec<Row> {
+    let mut groups: Vec<(Row, Vec<&SampleRow>)> = Vec::new();
     for belonging in chosen {
         let key = dimensions(plan, belonging);
         match groups.iter_mut().find(|(known, _)| equal(known, &key)) {
@@ -137,7 +137,7 @@ fn groups(plan: &ReportPlan, chosen: &[&Belonging]) -> Vec<Row> {
         .collect()
 }
 
-fn measure(name: &str, members: &[&Belonging]) -> Option<Literal> {
+fn measure(name: &str, members: &[&SampleRow]) -> Option<Literal> {
     let count = |number: usize| Some(Literal::Integer(number as i64));
     let integers = members.iter().filter_map(|member| match cell(member, "i") {
         Some(Literal::Integer(number)) => Some(*number),

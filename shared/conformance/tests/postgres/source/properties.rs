@@ -5,7 +5,8 @@ use std::sync::Arc;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::query::Query;
-use waybill_conformance::source::properties::{Belonging, Shelf, agrees_with_plain_reckoning};
+use waybill_conformance::queries::SampleRow;
+use waybill_conformance::source::properties::{self, SampleTable};
 use waybill_report::query::Literal;
 use waybill_report::source::Source;
 use waybill_test_services::postgres::{Cluster, Database};
@@ -40,14 +41,14 @@ const INSERT: &str = "INSERT INTO belongings VALUES (
   $1, $2::text::bigint, $3::text::timestamptz, $4, $5::text::bigint, $6::text::double precision,
   $7::text::numeric, $8::text::boolean, $9::text::date, $10::text::uuid, $11::text::json)";
 
-impl Shelf for Table {
-    async fn fill(&self, belongings: &[Belonging]) {
+impl SampleTable for Table {
+    async fn fill(&self, rows: &[SampleRow]) {
         let mut change = self.owner.begin().await.expect("a transaction");
         sqlx::query("TRUNCATE belongings")
             .execute(&mut *change)
             .await
             .expect("an empty table");
-        for Belonging { owner, cells } in belongings {
+        for SampleRow { owner, cells } in rows {
             let insert = sqlx::query(INSERT).bind(owner);
             let texts = cells.iter().map(|cell| cell.as_ref().map(text));
             let insert = texts.fold(insert, Query::bind);
@@ -75,5 +76,5 @@ fn text(value: &Literal) -> String {
 
 #[test]
 fn any_query_is_answered_as_reckoned() {
-    agrees_with_plain_reckoning(48, Table::new);
+    properties::run(48, Table::new);
 }

@@ -2,7 +2,8 @@
 
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use waybill_conformance::source::properties::{Belonging, Shelf, agrees_with_plain_reckoning};
+use waybill_conformance::queries::SampleRow;
+use waybill_conformance::source::properties::{self, SampleTable};
 use waybill_report::query::Literal;
 
 use super::*;
@@ -35,16 +36,16 @@ impl File {
     }
 }
 
-impl Shelf for File {
-    async fn fill(&self, belongings: &[Belonging]) {
+impl SampleTable for File {
+    async fn fill(&self, rows: &[SampleRow]) {
         let execute = |sql: &str| self.writer.execute_batch(sql).expect("a change");
         execute("BEGIN; DELETE FROM belongings");
-        for (row, belonging) in belongings.iter().enumerate() {
-            let cells = belonging.cells.iter().enumerate().map(|(column, cell)| {
-                let stored = |value| stored(value, row + column);
+        for (number, row) in rows.iter().enumerate() {
+            let cells = row.cells.iter().enumerate().map(|(column, cell)| {
+                let stored = |value| stored(value, number + column);
                 cell.as_ref().map_or(Value::Null, stored)
             });
-            let owner = Value::Text(belonging.owner.clone());
+            let owner = Value::Text(row.owner.clone());
             let values = rusqlite::params_from_iter([owner].into_iter().chain(cells));
             self.writer
                 .prepare_cached("INSERT INTO belongings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
@@ -92,11 +93,11 @@ fn stored(value: &Literal, way: usize) -> Value {
 
 #[test]
 fn any_query_is_answered_as_reckoned() {
-    agrees_with_plain_reckoning(128, async || File::new(""));
+    properties::run(128, async || File::new(""));
 }
 
 #[test]
 fn any_query_is_answered_as_reckoned_through_an_index() {
     let index = "CREATE INDEX by_time ON belongings (owner, at)";
-    agrees_with_plain_reckoning(128, async || File::new(index));
+    properties::run(128, async || File::new(index));
 }
