@@ -7,9 +7,11 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
@@ -27,6 +29,7 @@ use tokio::sync::oneshot;
 use tower::{ServiceExt as _, service_fn};
 
 use self::clock::Clock;
+use crate::watch;
 
 /// The key that every server takes.
 pub const ACCESS_KEY_ID: &str = "waybill";
@@ -35,11 +38,13 @@ pub const SECRET_ACCESS_KEY: &str = "waybill-secret";
 /// The bucket that every server has from the start.
 pub const BUCKET: &str = "waybill";
 
-/// A running (or stopped) server. Dropped, it and its files are gone.
+/// A running (or stopped) server. Dropped, or when this process ends in any way, it and its files are
+/// gone. `s3s-fs` itself keeps files about objects that were removed.
 #[derive(Debug)]
 pub struct S3 {
     address: SocketAddr,
     folder: TempDir,
+    watch: Child,
     server: Mutex<Option<Server>>,
     state: State,
 }
@@ -64,6 +69,9 @@ impl S3Auth for State {
         }
     }
 }
+
+/// How long one access to a file may take at the end. Far above what is needed.
+const END: Duration = Duration::from_secs(10);
 
 /// How much of unfinished multipart uploads a store keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,6 +103,7 @@ impl S3 {
     #[must_use]
     pub fn start() -> Self {
         let folder = TempDir::with_prefix("waybill-s3-").expect("a folder for the store");
+        let watch = watch::remove_with_us(folder.path());
         fs::create_dir(folder.path().join(BUCKET)).expect("a folder for the bucket");
         let state = State {
             secret: Arc::new(Mutex::new(SECRET_ACCESS_KEY.to_owned())),
@@ -106,6 +115,7 @@ impl S3 {
         Self {
             address,
             folder,
+            watch,
             server: Mutex::new(Some(server)),
             state,
         }
@@ -229,6 +239,9 @@ impl S3 {
 impl Drop for S3 {
     fn drop(&mut self) {
         self.stop();
+        // Its input ends: it removes the folder.
+        drop(self.watch.stdin.take());
+        drop(self.watch.wait());
     }
 }
 
@@ -265,8 +278,9 @@ fn run(folder: &Path, address: SocketAddr, state: State) -> io::Result<(SocketAd
                 ended = serve(listener, service, state) => ended.expect("the store can accept"),
             }
         });
-        // Connections break here, as they do when a server dies.
-        runtime.shutdown_background();
+        // Connections break here, as they do when a server dies; what is being written is waited for, so
+        // that nothing appears in the folder afterwards.
+        runtime.shutdown_timeout(END);
     });
     Ok((address, Server { stop, thread }))
 }
