@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 use crate::harness::eventually;
-use crate::harness::http::{Http, sha256, text};
+use crate::harness::http::Http;
 use crate::harness::launch::Launch;
 use crate::harness::reports::{SESSION_COLUMNS, all_sessions, by_status, export_of};
 use crate::harness::slow::{SlowSource, rows_of, slow_lines};
 use crate::harness::truth::{csv, session_rows};
+use crate::harness::values::{sha256, text};
 
 #[tokio::test]
 async fn an_export_that_was_killed_while_running_is_completed_once_by_the_next_start() {

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use waybill_test_services::postgres::Cluster;
 
-use crate::harness::http::{EXPORT, QUERY, RESPOND_ASYNC, text};
+use crate::harness::http::{EXPORT, QUERY, RESPOND_ASYNC};
 use crate::harness::launch::Launch;
 use crate::harness::reports::export_of;
 use crate::harness::server::Server;
+use crate::harness::values::text;
 
 /// What stands in the cells. It is neither a number nor a document, and no line of its own.
 const SECRET: &str = "hunter2\nERROR forged";

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::harness::eventually;
-use crate::harness::http::{sha256, text};
 use crate::harness::launch::Launch;
 use crate::harness::reports::{all_sessions, by_status, export_of};
 use crate::harness::server::shared;
+use crate::harness::values::{sha256, text};
 
 #[tokio::test]
 async fn a_link_serves_the_file_under_its_name_without_any_header() {

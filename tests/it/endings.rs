@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::harness::eventually;
-use crate::harness::http::{EXPORT, Http, text};
+use crate::harness::http::{EXPORT, Http};
 use crate::harness::launch::Launch;
 use crate::harness::reports::{all_sessions, by_status, export_of, with};
 use crate::harness::server::{Server, shared};
 use crate::harness::slow::{SlowSource, rows_of};
+use crate::harness::values::text;
 
 /// A server that runs one export at a time, and one that runs for as long as it may.
 async fn busy(source: &SlowSource) -> (Server, String) {

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::harness::eventually;
-use crate::harness::http::text;
 use crate::harness::launch::Launch;
 use crate::harness::reports::{by_status, export_of};
+use crate::harness::values::text;
 
 #[tokio::test]
 async fn a_file_goes_when_its_retention_is_over_and_its_record_later() {

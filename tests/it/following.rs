@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::harness::http::text;
 use crate::harness::reports::{all_sessions, by_status, export_of};
 use crate::harness::server::shared;
 use crate::harness::slow::{SLOW_ROWS, SlowSource, rows_of};
+use crate::harness::values::text;
 
 #[tokio::test]
 async fn the_end_is_told_as_it_is_read() {

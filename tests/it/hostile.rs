@@ -4,10 +4,11 @@
 use std::thread;
 
 use crate::harness::connection::{begun, status_of};
-use crate::harness::http::{EXPORT, RESPOND_ASYNC, text};
+use crate::harness::http::{EXPORT, RESPOND_ASYNC};
 use crate::harness::launch::Launch;
 use crate::harness::reports::{by_status, export_of};
 use crate::harness::server::Server;
+use crate::harness::values::text;
 
 /// Every header that something on the way reads, and some that one might.
 const HEADERS: &[&str] = &[

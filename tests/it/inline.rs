@@ -3,13 +3,15 @@
 use chrono::Utc;
 use serde_json::{Value, json};
 
-use crate::harness::http::{EXPORT, QUERY, faults, instant, text};
+use crate::harness::answer::faults;
+use crate::harness::http::{EXPORT, QUERY};
 use crate::harness::reports::{
     FROM, MEASURES, SESSION_COLUMNS, TO, all_sessions, by_status, export_of, published_example,
     with,
 };
 use crate::harness::server::shared;
 use crate::harness::truth::{Cell, csv, dollars, number, session_rows, shortened};
+use crate::harness::values::{instant, text};
 
 #[tokio::test]
 async fn the_published_example_is_refused_for_its_one_fault_and_answered_when_mended() {

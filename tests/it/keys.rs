@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::http::{EXPORT, Http, QUERY, text};
+use crate::harness::http::{EXPORT, Http, QUERY};
 use crate::harness::keys::{self, Key};
 use crate::harness::launch::Launch;
 use crate::harness::reports::{by_status, export_of};
 use crate::harness::server::Server;
+use crate::harness::values::text;
 use crate::harness::{eventually, within};
 
 /// Within which a key that was revoked is refused, as is promised.

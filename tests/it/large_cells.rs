@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use waybill_test_services::postgres::{Cluster, Database};
 
-use crate::harness::http::{EXPORT, Http, QUERY, text};
+use crate::harness::http::{EXPORT, Http, QUERY};
 use crate::harness::launch::{Deployment, Launch};
 use crate::harness::reports::{export_of, with};
 use crate::harness::server::Server;
+use crate::harness::values::text;
 
 const MIB: u64 = 1 << 20;
 /// What a cell may have unless the setting says otherwise.

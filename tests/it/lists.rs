@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::http::{Http, text};
+use crate::harness::http::Http;
 use crate::harness::launch::Launch;
 use crate::harness::reports::{all_sessions, by_status, export_of};
 use crate::harness::server::Server;
+use crate::harness::values::text;
 
 const SMALL: usize = 15;
 const ROWS: usize = 10;

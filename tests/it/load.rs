@@ -4,10 +4,11 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::harness::eventually;
-use crate::harness::http::{EXPORT, Http, QUERY, RESPOND_ASYNC, text};
+use crate::harness::http::{EXPORT, Http, QUERY, RESPOND_ASYNC};
 use crate::harness::launch::Launch;
 use crate::harness::reports::{FROM, TO, all_sessions, by_status, export_of};
 use crate::harness::slow::{SlowSource, rows_of};
+use crate::harness::values::text;
 
 /// A report over every session: some work.
 fn some_work() -> Value {

@@ -3,11 +3,12 @@
 use serde_json::Value;
 use waybill_test_services::s3::SECRET_ACCESS_KEY;
 
-use crate::harness::http::{EXPORT, Http, RESPOND_ASYNC, text};
+use crate::harness::http::{EXPORT, Http, RESPOND_ASYNC};
 use crate::harness::keys::Key;
 use crate::harness::launch::Launch;
 use crate::harness::reports::{by_status, export_of};
 use crate::harness::services::Services;
+use crate::harness::values::text;
 
 /// What must never be logged: it stands in the URL of the database.
 const PASSWORD: &str = "a-password-of-the-database";

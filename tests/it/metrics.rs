@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 use waybill_test_services::exposition::Exposition;
 
 use crate::harness::eventually;
-use crate::harness::http::{EXPORT, Http, JSON, RESPOND_ASYNC, text};
+use crate::harness::http::{EXPORT, Http, JSON, RESPOND_ASYNC};
 use crate::harness::launch::Launch;
 use crate::harness::reports::{all_sessions, by_status, export_of};
 use crate::harness::server::Server;
 use crate::harness::slow::{SlowSource, rows_of};
+use crate::harness::values::text;
 
 const ATTEMPTS: &str = "waybill_worker_attempts_total";
 const REQUESTS: &str = "waybill_http_requests_total";

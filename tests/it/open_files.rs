@@ -5,10 +5,11 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::harness::connection::begun;
-use crate::harness::http::{EXPORT, Http, text};
+use crate::harness::http::{EXPORT, Http};
 use crate::harness::launch::command;
 use crate::harness::reports::{by_status, export_of};
 use crate::harness::server::start;
+use crate::harness::values::text;
 
 /// The command in a shell that allows so many open files, and at first fewer.
 fn with_open_files(limit: usize, command: &Command) -> Command {

@@ -3,12 +3,13 @@
 use serde_json::Value;
 
 use crate::harness::eventually;
-use crate::harness::http::{EXPORT, Http, RESPOND_ASYNC, sha256, text};
+use crate::harness::http::{EXPORT, Http, RESPOND_ASYNC};
 use crate::harness::launch::Launch;
 use crate::harness::reports::{SESSION_COLUMNS, all_sessions, by_status, export_of};
 use crate::harness::server::Server;
 use crate::harness::slow::{SlowSource, rows_of, slow_lines};
 use crate::harness::truth::{csv, session_rows};
+use crate::harness::values::{sha256, text};
 
 fn server(rows: usize) -> Server {
     Launch::new()

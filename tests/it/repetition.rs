@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::http::{EXPORT, Http, NO_CACHE, RESPOND_ASYNC, text};
+use crate::harness::http::{EXPORT, Http, NO_CACHE, RESPOND_ASYNC};
 use crate::harness::launch::Launch;
 use crate::harness::reports::{by_status, export_of, with};
 use crate::harness::slow::{SlowSource, rows_of};
+use crate::harness::values::text;
 
 const KEY: (&str, &str) = ("idempotency-key", "7d3f0c52-6f7e-4b1f-9a57-2a8a0f2f2f10");
 

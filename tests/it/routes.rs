@@ -9,12 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
+use crate::harness::answer::Answer;
 use crate::harness::eventually;
-use crate::harness::http::{Answer, EXPORT, Http, JSON, RESPOND_ASYNC, text};
+use crate::harness::http::{EXPORT, Http, JSON, RESPOND_ASYNC};
 use crate::harness::keys::Key;
 use crate::harness::launch::Launch;
 use crate::harness::reports::{FROM, TO, by_status, export_of};
 use crate::harness::server::Server;
+use crate::harness::values::text;
 
 /// What a route gives to whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::http::{EXPORT, RESPOND_ASYNC, sha256, text};
+use crate::harness::http::{EXPORT, RESPOND_ASYNC};
 use crate::harness::launch::Launch;
 use crate::harness::reports::{SESSION_COLUMNS, all_sessions, by_status, export_of};
 use crate::harness::slow::{SlowSource, rows_of};
 use crate::harness::truth::{csv, session_rows};
+use crate::harness::values::{sha256, text};
 
 #[tokio::test]
 async fn two_apis_and_two_workers_give_the_same_bytes_inline_and_stored() {

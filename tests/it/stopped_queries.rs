@@ -6,11 +6,12 @@ use tempfile::TempDir;
 use waybill_test_services::postgres::{Cluster, Database};
 
 use crate::harness::eventually;
-use crate::harness::http::{EXPORT, RESPOND_ASYNC, text};
+use crate::harness::http::{EXPORT, RESPOND_ASYNC};
 use crate::harness::launch::Launch;
 use crate::harness::reports::export_of;
 use crate::harness::server::Server;
 use crate::harness::slow::rows_of;
+use crate::harness::values::text;
 
 /// Rows each of which the server thinks about for an hour.
 const CATALOG: &str = r#"

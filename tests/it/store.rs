@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::harness::connection::{begun, rest_of, status_of};
 use crate::harness::eventually;
-use crate::harness::http::text;
 use crate::harness::launch::Launch;
 use crate::harness::reports::{all_sessions, by_status, export_of};
 use crate::harness::server::shared;
+use crate::harness::values::text;
 
 #[tokio::test]
 async fn a_range_is_what_s3_makes_of_it() {

@@ -7,10 +7,10 @@ use waybill_test_services::postgres::{Cluster, SUPERUSER, Setup};
 use waybill_test_services::proxy::{Proxy, Step, Trap};
 
 use crate::harness::eventually;
-use crate::harness::http::text;
 use crate::harness::launch::Launch;
 use crate::harness::reports::export_of;
 use crate::harness::services::Services;
+use crate::harness::values::text;
 use crate::harness::wide::{WIDE_ROWS, WideSource, first_lines, first_rows};
 
 /// How often a replica had to remove rows that somebody read, and waited for that to end.

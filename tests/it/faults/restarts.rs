@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
+use crate::harness::answer::Answer;
 use crate::harness::disturbed::{Accepted, Disturbed};
-use crate::harness::http::{Answer, EXPORT, Http, JSON, NO_CACHE, RESPOND_ASYNC, text};
+use crate::harness::http::{EXPORT, Http, JSON, NO_CACHE, RESPOND_ASYNC};
 use crate::harness::reports::export_of;
+use crate::harness::values::text;
 use crate::harness::wide::{WIDE_ROWS, first_lines, first_rows};
 
 /// Clients that work at the same time.

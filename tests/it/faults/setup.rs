@@ -8,9 +8,10 @@ use waybill_test_services::s3::{S3, SECRET_ACCESS_KEY};
 use super::outages::{as_it_is, held_at, uncharged};
 use crate::harness::disturbed::Disturbed;
 use crate::harness::eventually;
-use crate::harness::http::{Http, text};
+use crate::harness::http::Http;
 use crate::harness::launch::Launch;
 use crate::harness::reports::{all_sessions, export_of};
+use crate::harness::values::text;
 
 /// Waiting so long without a claim is more than any wake-up takes.
 const UNCLAIMED: &str =

@@ -8,9 +8,9 @@ use rand::{RngExt as _, SeedableRng as _};
 use waybill_test_services::proxy::{Proxy, Step};
 
 use crate::harness::disturbed::{Accepted, Disturbed};
-use crate::harness::http::text;
 use crate::harness::reports::export_of;
 use crate::harness::server::Server;
+use crate::harness::values::text;
 use crate::harness::wide::{WIDE_ROWS, first_lines, first_rows};
 
 /// Exports that are unfinished at the same time.

@@ -12,11 +12,12 @@ use waybill_test_services::postgres::Database;
 use waybill_test_services::proxy::Proxy;
 use waybill_test_services::s3::Unfinished;
 
-use super::http::{Http, text};
+use super::http::Http;
 use super::launch::Launch;
 use super::reports::export_of;
 use super::server::Server;
 use super::services::Services;
+use super::values::text;
 use super::wide::{WIDE_ROWS, WideSource, first_lines, first_rows};
 use super::{eventually, within};
 

@@ -8,7 +8,8 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::DEADLINE;
-use super::http::{Http, check_export};
+use super::export::check_export;
+use super::http::Http;
 
 /// A stream that is open.
 pub(crate) struct Events {

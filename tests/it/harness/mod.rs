@@ -1,11 +1,13 @@
 //! What every test stands on: the executable, a client for it, requests to send, and an independent
 //! account of what the answer must be.
 
+pub(crate) mod answer;
 pub(crate) mod connection;
 pub(crate) mod disturbed;
 pub(crate) mod documents;
 pub(crate) mod events;
 pub(crate) mod executable;
+pub(crate) mod export;
 pub(crate) mod http;
 pub(crate) mod keys;
 pub(crate) mod launch;
@@ -16,6 +18,7 @@ pub(crate) mod server;
 pub(crate) mod services;
 pub(crate) mod slow;
 pub(crate) mod truth;
+pub(crate) mod values;
 pub(crate) mod wide;
 
 use std::time::{Duration, Instant};

@@ -7,12 +7,14 @@ use std::net::SocketAddr;
 use reqwest::{Client, redirect};
 
 use super::{ADMIN, Body, Gives, Route, completed, routes};
-use crate::harness::http::{Answer, Http, JSON, faults, text};
+use crate::harness::answer::{Answer, faults};
+use crate::harness::http::{Http, JSON};
 use crate::harness::keys::Key;
 use crate::harness::launch::{Deployment, Launch};
 use crate::harness::raw;
 use crate::harness::reports::{by_status, export_of};
 use crate::harness::server::Server;
+use crate::harness::values::text;
 
 const PUBLIC_URL: &str = "https://reports.example.com/api";
 const PUBLIC_HOST: &str = "reports.example.com";
