@@ -118,7 +118,7 @@ async fn identical_requests_join_until_the_data_is_read(ledger: &dyn Ledger) {
     );
 
     let lease = claim(ledger, LEASE).await.lease;
-    assert_eq!(lease.export_id, first);
+    assert_eq!(lease.export_id(), first);
     assert_eq!(
         shared(ask(ledger, &new, &terms).await),
         first,

@@ -27,7 +27,7 @@ async fn exports_are_claimed_once_and_in_order(ledger: &dyn Ledger) {
     let claimed = claim(ledger, LEASE).await;
     assert_eq!(claimed.export.id, first.id);
     assert_eq!(claimed.export.status, ExportStatus::Running);
-    assert_eq!((claimed.lease.epoch, claimed.export.epoch), (1, 1));
+    assert_eq!((claimed.lease.epoch(), claimed.export.epoch), (1, 1));
     assert!(claimed.export.started_at.is_some());
     assert_eq!(claim(ledger, LEASE).await.export.id, second.id);
     let none = ledger
@@ -89,9 +89,9 @@ async fn a_completed_export_has_its_receipt(ledger: &dyn Ledger) {
     let recorded = ledger.record_snapshot(&lease, &snapshot).await;
     recorded.expect("held");
     ledger.renew(&lease, LEASE, progress).await.expect("held");
-    let running = read(ledger, lease.export_id).await;
+    let running = read(ledger, lease.export_id()).await;
     ledger.renew(&lease, LEASE, progress).await.expect("held");
-    let renewed = read(ledger, lease.export_id).await;
+    let renewed = read(ledger, lease.export_id()).await;
     assert_eq!(renewed.revision, running.revision, "nothing to be seen");
     assert_eq!(running.progress, progress);
     assert_eq!(running.materialized_at, Some(now));
@@ -103,7 +103,7 @@ async fn a_completed_export_has_its_receipt(ledger: &dyn Ledger) {
         .complete(&lease, &receipt, RETENTION)
         .await
         .expect("held");
-    let done = read(ledger, lease.export_id).await;
+    let done = read(ledger, lease.export_id()).await;
     assert_eq!(done.status, ExportStatus::Completed);
     assert_eq!(done.receipt, Some(receipt.clone()));
     assert_eq!((done.progress.rows, done.progress.bytes), (3, 42));
@@ -121,11 +121,14 @@ async fn a_lost_lease_changes_nothing(ledger: &dyn Ledger) {
     let old = claim(ledger, LAPSED).await.lease;
     assert_eq!(
         ledger.requeue_lapsed(false).await.expect("the ledger"),
-        [old.export_id]
+        [old.export_id()]
     );
     let new = claim(ledger, LEASE).await.lease;
-    assert_eq!((new.export_id, new.epoch), (old.export_id, old.epoch + 1));
-    let before = read(ledger, new.export_id).await;
+    assert_eq!(
+        (new.export_id(), new.epoch()),
+        (old.export_id(), old.epoch() + 1)
+    );
+    let before = read(ledger, new.export_id()).await;
 
     assert!(!ledger.holds(&old).await.expect("the ledger"));
     assert!(ledger.holds(&new).await.expect("the ledger"));
@@ -145,7 +148,7 @@ async fn a_lost_lease_changes_nothing(ledger: &dyn Ledger) {
             .hand_back(&old, Duration::ZERO, HandBack::Outage)
             .await
     ));
-    let after = read(ledger, new.export_id).await;
+    let after = read(ledger, new.export_id()).await;
     assert_eq!(
         (after.revision, after.status),
         (before.revision, ExportStatus::Running)
@@ -160,7 +163,12 @@ async fn an_estimate_stays_until_there_is_a_better_one(ledger: &dyn Ledger) {
     let accepted = record(ledger, new).await;
     assert_eq!(accepted.progress.estimated_rows, Some(7));
     let lease = claim(ledger, LEASE).await.lease;
-    let estimate = async || read(ledger, lease.export_id).await.progress.estimated_rows;
+    let estimate = async || {
+        read(ledger, lease.export_id())
+            .await
+            .progress
+            .estimated_rows
+    };
     let recorded = ledger.record_snapshot(&lease, &snapshot(&lease)).await;
     recorded.expect("held");
     let renewed = ledger.renew(&lease, LEASE, Progress::default()).await;

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde_json::json;
 use tokio::sync::broadcast;
-use waybill_ledger::export::{Export, ExportId, Failure, FailureCode, Lease, Receipt};
+use waybill_ledger::export::{Export, ExportId, Failure, FailureCode, Receipt};
 use waybill_ledger::{
-    Claim, Enqueued, Lane, Lanes, Ledger, LedgerError, Leftover, NewExport, SnapshotRecord, Terms,
+    Claim, Enqueued, Lane, Lanes, Lease, Ledger, LedgerError, Leftover, NewExport, SnapshotRecord,
+    Terms,
 };
 use waybill_report::caller::{OrgId, Scope};
 use waybill_report::encode::Format;

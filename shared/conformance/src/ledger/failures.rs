@@ -21,14 +21,14 @@ async fn failures_are_counted_to_the_end(ledger: &dyn Ledger) {
     let retry = Some(Duration::ZERO);
     let status = ledger.fail(&lease, &failure(), retry).await.expect("held");
     assert_eq!(status, ExportStatus::Queued);
-    let waiting = read(ledger, lease.export_id).await;
+    let waiting = read(ledger, lease.export_id()).await;
     assert_eq!((waiting.failures, waiting.attempt()), (1, 2));
     assert_eq!(waiting.failure, None, "it has not failed yet");
 
     let lease = claim(ledger, LEASE).await.lease;
     let status = ledger.fail(&lease, &failure(), retry).await.expect("held");
     assert_eq!(status, ExportStatus::Failed, "the last attempt");
-    let failed = read(ledger, lease.export_id).await;
+    let failed = read(ledger, lease.export_id()).await;
     assert_eq!(failed.failure, Some(failure()));
     assert_eq!((failed.failures, failed.attempt()), (2, 2));
     assert!(failed.completed_at.is_some());
@@ -58,13 +58,13 @@ async fn handing_back_counts_nothing(ledger: &dyn Ledger) {
         .hand_back(&lease, Duration::ZERO, HandBack::Outage)
         .await
         .expect("held");
-    let waiting = read(ledger, lease.export_id).await;
+    let waiting = read(ledger, lease.export_id()).await;
     assert_eq!(
         (waiting.status, waiting.failures),
         (ExportStatus::Queued, 0)
     );
     assert_eq!(waiting.materialized_at, None, "the next attempt reads anew");
-    assert_eq!(claim(ledger, LEASE).await.lease.epoch, lease.epoch + 1);
+    assert_eq!(claim(ledger, LEASE).await.lease.epoch(), lease.epoch() + 1);
 }
 
 async fn silent_workers_lose_their_exports(ledger: &dyn Ledger) {
@@ -73,8 +73,8 @@ async fn silent_workers_lose_their_exports(ledger: &dyn Ledger) {
     let none = ledger.requeue_lapsed(false).await.expect("the ledger");
     assert!(none.is_empty(), "the lease runs");
     let taken = ledger.requeue_lapsed(true).await.expect("the ledger");
-    assert_eq!(taken, [lease.export_id], "the sole process is gone");
-    let waiting = read(ledger, lease.export_id).await;
+    assert_eq!(taken, [lease.export_id()], "the sole process is gone");
+    let waiting = read(ledger, lease.export_id()).await;
     assert_eq!(
         (waiting.status, waiting.failures, waiting.suspect),
         (ExportStatus::Queued, 0, true),

@@ -1,7 +1,7 @@
 //! Exports that their users cancel or delete.
 
-use waybill_ledger::export::{ExportId, ExportStatus, Lease};
-use waybill_ledger::{Cancel, Lanes, Ledger, LeftUpload, Leftover};
+use waybill_ledger::export::{ExportId, ExportStatus};
+use waybill_ledger::{Cancel, Lanes, Lease, Ledger, LeftUpload, Leftover};
 use waybill_report::encode::Format;
 
 use super::exports::{
@@ -32,13 +32,13 @@ async fn cancelling_ends_what_has_not_ended(ledger: &dyn Ledger) {
 
     enqueue(ledger, "a", 5).await;
     let lease = claim(ledger, LEASE).await.lease;
-    let other = ledger.cancel(&org("b"), lease.export_id).await;
+    let other = ledger.cancel(&org("b"), lease.export_id()).await;
     assert!(other.expect("the ledger").is_none(), "not theirs");
     let mut changes = ledger.changes();
-    cancel(lease.export_id).await.expect("an export");
+    cancel(lease.export_id()).await.expect("an export");
     assert_eq!(
-        next_of(&mut changes, lease.export_id).await,
-        lease.export_id
+        next_of(&mut changes, lease.export_id()).await,
+        lease.export_id()
     );
     assert!(!ledger.holds(&lease).await.expect("the ledger"));
     let published = ledger.complete(&lease, &receipt(&lease), RETENTION).await;
@@ -48,7 +48,7 @@ async fn cancelling_ends_what_has_not_ended(ledger: &dyn Ledger) {
     let lease = claim(ledger, LEASE).await.lease;
     let published = ledger.complete(&lease, &receipt(&lease), RETENTION).await;
     published.expect("held");
-    let Some(Cancel::Finished(export)) = cancel(lease.export_id).await else {
+    let Some(Cancel::Finished(export)) = cancel(lease.export_id()).await else {
         panic!("it had ended");
     };
     assert_eq!(export.status, ExportStatus::Completed);
@@ -70,7 +70,7 @@ async fn a_deleted_export_is_gone_with_its_file(ledger: &dyn Ledger) {
     published.expect("held");
     let queued = enqueue(ledger, "a", 5).await.id;
 
-    for id in [running.export_id, done.export_id, queued] {
+    for id in [running.export_id(), done.export_id(), queued] {
         let theirs = ledger.delete(&org("b"), id).await.expect("the ledger");
         assert!(!theirs, "not theirs");
         let mut changes = ledger.changes();

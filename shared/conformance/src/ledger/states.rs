@@ -8,8 +8,10 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use waybill_report::encode::Format;
 
-use waybill_ledger::export::{ExportId, ExportStatus, Lease, Progress};
-use waybill_ledger::{Cancel, Enqueued, HandBack, Lanes, LedgerError, LeftUpload, SourceOutage};
+use waybill_ledger::export::{ExportId, ExportStatus, Progress};
+use waybill_ledger::{
+    Cancel, Enqueued, HandBack, Lanes, Lease, LedgerError, LeftUpload, SourceOutage,
+};
 
 use super::exports::{failure, new_export, org, receipt, snapshot, terms};
 use super::fixture::Fixture;

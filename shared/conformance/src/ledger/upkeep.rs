@@ -108,7 +108,7 @@ async fn files_and_records_are_kept_for_so_long(ledger: &dyn Ledger) {
 
     assert_eq!(ledger.expire().await.expect("the ledger"), 1);
     assert_eq!(ledger.expire().await.expect("the ledger"), 0);
-    let expired = read(ledger, over.export_id).await;
+    let expired = read(ledger, over.export_id()).await;
     assert_eq!(expired.status, ExportStatus::Expired);
     assert!(expired.receipt.is_some(), "what it was is still known");
     let left: Vec<String> = taken(ledger)
@@ -121,8 +121,8 @@ async fn files_and_records_are_kept_for_so_long(ledger: &dyn Ledger) {
     assert_eq!(ledger.purge(RETENTION).await.expect("the ledger"), 0);
     assert_eq!(ledger.purge(Duration::ZERO).await.expect("the ledger"), 2);
     for (id, is_there) in [
-        (kept.export_id, true),
-        (over.export_id, false),
+        (kept.export_id(), true),
+        (over.export_id(), false),
         (failed, false),
     ] {
         let found = ledger.get(&org("a"), id).await.expect("the ledger");
@@ -151,7 +151,7 @@ async fn a_clock_that_was_set_back_holds_nothing_up(ledger: &dyn Ledger) {
     let bounded = ledger.bound_waits(RETENTION, Duration::ZERO).await;
     assert_eq!(bounded.expect("the ledger"), 1);
     let lapsed = ledger.requeue_lapsed(false).await.expect("the ledger");
-    assert_eq!(lapsed, [lease.export_id]);
+    assert_eq!(lapsed, [lease.export_id()]);
     let bounded = ledger.bound_waits(RETENTION, LEASE).await;
     assert_eq!(bounded.expect("the ledger"), 0);
 }

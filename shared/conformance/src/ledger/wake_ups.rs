@@ -30,7 +30,7 @@ async fn every_wait_has_one_wake_up(fixture: &Fixture) {
     assert_eq!(fixture.queue.wake_ups(), 4);
     let lease = claim(ledger, LAPSED).await.lease;
     let lapsed = ledger.requeue_lapsed(false).await.expect("the ledger");
-    assert_eq!(lapsed, [lease.export_id]);
+    assert_eq!(lapsed, [lease.export_id()]);
     assert_eq!(fixture.queue.wake_ups(), 5);
 
     // Nothing to do: what waits has a wake-up on its way …
@@ -65,6 +65,6 @@ async fn without_a_wake_up_nothing_happened(fixture: &Fixture) {
     );
     let backlog = ledger.backlog().await.expect("the ledger");
     assert_eq!(backlog.queued(), 0, "no export waits unheard");
-    let export = read(ledger, lease.export_id).await;
+    let export = read(ledger, lease.export_id()).await;
     assert_eq!((export.status, export.failures), (ExportStatus::Running, 0));
 }
