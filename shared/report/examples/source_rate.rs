@@ -19,8 +19,8 @@ use waybill_report::catalog::Catalog;
 use waybill_report::encode::{Format, Trailer, encoder};
 use waybill_report::query::{ReportPlan, ReportRequest};
 use waybill_report::size::SizeLimits;
+use waybill_report::source::statement::{Dialect, Statement};
 use waybill_report::source::{SourceLimits, Sources, connect};
-use waybill_report::statement::{Dialect, Statement};
 use waybill_test_services::postgres::{Cluster, Database};
 
 const ROWS: usize = 2_000_000;

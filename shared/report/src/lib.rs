@@ -1,7 +1,7 @@
 //! The domain of reports: what may be asked, and how an answer is read and encoded.
 //!
 //! Knows no ledger, no HTTP and no store. Read it in the order in which a request meets its parts:
-//! [`catalog`] → [`query`] → [`statement`] → [`source`] → [`encode`].
+//! [`catalog`] → [`query`] → [`source`] → [`encode`].
 
 #![deny(missing_docs)]
 
@@ -14,5 +14,3 @@ pub mod freshness;
 pub mod query;
 pub mod size;
 pub mod source;
-pub mod statement;
-pub mod stored;

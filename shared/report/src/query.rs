@@ -2,10 +2,10 @@
 //!
 //! [`ReportRequest`] is an unchecked JSON body. [`Catalog::plan`](crate::catalog::Catalog::plan) is
 //! the only way from it to a [`ReportPlan`], and reports every fault at once. A plan knows
-//! expressions and typed values, not SQL: that is [`statement`](crate::statement)'s.
+//! expressions and typed values, not SQL: that is [`statement`](crate::source::statement)'s.
 
 mod document;
-mod fault;
+mod error;
 mod instant;
 mod literal;
 mod plan;
@@ -24,10 +24,10 @@ use crate::caller::OrgId;
 use crate::catalog::{Dataset, Expression};
 use crate::column::{Column, ColumnType};
 use crate::encode::Format;
-use crate::stored::StoredTypes;
+use crate::source::stored_types::StoredTypes;
 
 use self::pointer::Pointer;
-pub use fault::{Fault, FaultCode, Rejection};
+pub use error::{Fault, FaultCode, Rejection};
 pub use literal::Literal;
 pub(crate) use literal::plain_decimal;
 

@@ -9,6 +9,8 @@ mod json;
 mod known_types;
 pub mod postgres;
 pub mod sqlite;
+pub mod statement;
+pub mod stored_types;
 pub mod tables;
 mod text;
 
@@ -27,12 +29,12 @@ use crate::catalog::Relation;
 use crate::column::{Column, ColumnKind};
 use crate::query::ReportPlan;
 use crate::size::{Oversize, SizeLimits};
-use crate::statement::{Dialect, SizeGuard, Statement, TypedUse, tenant_expression};
-use crate::stored::StoredTypes;
 
 use self::batches::BatchReceiver;
 use self::postgres::PostgresSource;
 use self::sqlite::SqliteSource;
+use self::statement::{Dialect, SizeGuard, Statement, TypedUse, tenant_expression};
+use self::stored_types::StoredTypes;
 use self::tables::Table;
 
 /// The most rows of one batch.

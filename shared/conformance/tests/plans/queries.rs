@@ -10,7 +10,7 @@ use waybill_report::encode::Format;
 use waybill_report::query::{
     MAX_FAULTS, MAX_FILTERS, MAX_IN_VALUES, Rejection, ReportPlan, ReportQuery, ReportRequest, Test,
 };
-use waybill_report::statement::{Dialect, Statement};
+use waybill_report::source::statement::{Dialect, Statement};
 
 use super::mutation::{Mutation, any_json, mutations, tampered};
 

@@ -7,7 +7,7 @@ use waybill_report::caller::{Caller, OrgId, Role};
 use waybill_report::catalog::Catalog;
 use waybill_report::query::{Literal, ReportPlan, ReportRequest, Test};
 use waybill_report::size::SizeLimits;
-use waybill_report::statement::{Dialect, SizeGuard, Statement};
+use waybill_report::source::statement::{Dialect, SizeGuard, Statement};
 use waybill_test_services::hostile;
 use waybill_test_services::sql_tokens::{Grammar, Token, is_one_balanced_statement, tokens};
 

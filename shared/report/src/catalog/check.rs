@@ -10,9 +10,11 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use self::types::{TypeFinding, type_findings};
 use super::{Catalog, CatalogFault, CatalogFaults, Dataset, Relation};
 use crate::column::ColumnKind;
+use crate::source::statement::{
+    Dialect, Probe, TypedUse, probes, rows_without_time, tenant_expression,
+};
+use crate::source::stored_types::StoredTypes;
 use crate::source::{Index, Prepared, Source, SourceError, Sources};
-use crate::statement::{Dialect, Probe, TypedUse, probes, rows_without_time, tenant_expression};
-use crate::stored::StoredTypes;
 
 /// Datasets that are looked at at a time: a far source takes long to answer, and one that waits for a
 /// locked table holds up no other. They may share one connection, for which no one waits long.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::fault::{Fault, FaultCode, Rejection};
+use super::error::{Fault, FaultCode, Rejection};
 use super::instant::parse_instant;
 use super::literal::{EXPECTED_INSTANT, Literal};
 use super::pointer::Pointer;
@@ -17,7 +17,7 @@ use crate::caller::{Caller, OrgId};
 use crate::catalog::{Catalog, Dataset, Expression, Field, Grain};
 use crate::column::{Column, ColumnKind, ColumnType};
 use crate::encode::Format;
-use crate::stored::StoredTypes;
+use crate::source::stored_types::StoredTypes;
 
 /// The column of a query that names no measures.
 const ROW_COUNT: &str = "row_count";

@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::catalog::Relation;
-use crate::statement::TypedUse;
-use crate::stored::{StoredType, StoredTypes};
+use crate::source::statement::TypedUse;
+use crate::source::stored_types::{StoredType, StoredTypes};
 
 /// How long an answer is believed: a column's type may be changed while the service runs.
 const BELIEVED: Duration = Duration::from_secs(5);

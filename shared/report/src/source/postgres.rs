@@ -9,10 +9,11 @@ mod advice;
 mod columns;
 mod connections;
 mod copy;
-mod failure;
+mod error;
 mod locks;
 mod numeric;
 mod reader;
+pub(in crate::source) mod statement;
 mod tables;
 
 use std::iter::repeat_n;
@@ -28,7 +29,7 @@ use waybill_config::DatabaseUrl;
 use waybill_postgres::connect_options;
 
 use self::connections::{Answer, Connections, Lease, Transaction};
-use self::failure::{is_lock_timeout, is_syntax_error, source_error};
+use self::error::{is_lock_timeout, is_syntax_error, source_error};
 use self::locks::Locks;
 use self::reader::Reader;
 use super::known_types::KnownTypes;
@@ -37,8 +38,8 @@ use super::{
     Index, Prepared, Reading, RowEstimate, Snapshot, Source, SourceError, SourceLimits, batches,
 };
 use crate::catalog::Relation;
-use crate::statement::{self, Dialect, Statement, TypedUse, index_columns};
-use crate::stored::{StoredType, StoredTypes};
+use crate::source::statement::{self, Dialect, Statement, TypedUse, index_columns};
+use crate::source::stored_types::{StoredType, StoredTypes};
 
 /// A derived table has 1,664 columns at most, and each expression takes two.
 const TYPES_AT_ONCE: usize = 500;

@@ -2,13 +2,15 @@
 //!
 //! rusqlite rather than sqlx: it lends each value of a row instead of copying it across a channel,
 //! can be interrupted in the middle of a step, and lets us register the functions that
-//! [`statement`](crate::statement) compares with.
+//! [`statement`](crate::source::statement) compares with.
 
 mod columns;
 mod count;
 mod functions;
+mod identifier;
 mod opening;
 mod sizes;
+pub(in crate::source) mod statement;
 mod strays;
 mod tables;
 #[cfg(test)]
@@ -35,8 +37,8 @@ use super::{
     Index, Prepared, QueryFault, Reading, RowEstimate, Snapshot, Source, SourceError, text,
 };
 use crate::catalog::Relation;
-use crate::statement::{Dialect, Statement, TimeCheck, TypedUse, select_nothing};
-use crate::stored::{StoredType, StoredTypes};
+use crate::source::statement::{Dialect, Statement, TimeCheck, TypedUse, select_nothing};
+use crate::source::stored_types::{StoredType, StoredTypes};
 
 #[cfg(test)]
 pub(crate) use self::functions::register as register_functions;

@@ -6,8 +6,8 @@ use std::os::unix::fs::symlink;
 use serde_json::json;
 use waybill_config::DatabaseUrl;
 use waybill_report::column::ColumnKind;
+use waybill_report::source::statement::{Dialect, Statement, TypedUse};
 use waybill_report::source::{SourceLimits, connect};
-use waybill_report::statement::{Dialect, Statement, TypedUse};
 
 use super::*;
 

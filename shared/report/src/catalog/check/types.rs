@@ -2,8 +2,8 @@
 
 use crate::catalog::{Dataset, Field};
 use crate::column::ColumnType;
-use crate::statement::{Dialect, tenant_expression};
-use crate::stored::{StoredType, StoredTypes};
+use crate::source::statement::{Dialect, tenant_expression};
+use crate::source::stored_types::{StoredType, StoredTypes};
 
 /// What is to be said of one setting.
 pub(super) struct TypeFinding {

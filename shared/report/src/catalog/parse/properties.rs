@@ -7,8 +7,8 @@ use waybill_test_services::hostile;
 use waybill_test_services::sql_tokens::{Grammar, is_one_balanced_statement, tokens};
 
 use super::*;
-use crate::statement::{Dialect, probes};
-use crate::stored::StoredTypes;
+use crate::source::statement::{Dialect, probes};
+use crate::source::stored_types::StoredTypes;
 
 /// The demo's, which has something of everything.
 const DEMO: &str = include_str!("../../../../../cli/demo/catalog.toml");

@@ -15,7 +15,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::failure::{is_lost, source_error};
+use super::error::{is_lost, source_error};
 use crate::source::SourceError;
 
 /// How long a server may take to answer what costs it nothing. A connection may have died without

@@ -12,9 +12,9 @@ use sqlx::Row as _;
 
 use super::PostgresSource;
 use super::connections::{Answer, Lease, Transaction};
-use super::failure::source_error;
+use super::error::source_error;
 use crate::source::SourceError;
-use crate::statement::Statement;
+use crate::source::statement::Statement;
 
 /// What the planner locked for the statement before this one. A partition is locked with its table, and
 /// what lies behind a view with the view, so that a role needs no right to either.

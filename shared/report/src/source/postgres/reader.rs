@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connections::{Connections, Lease};
 use super::copy::{CopyDecoder, NO_UTF_8};
-use super::failure::{Phase, reading_error};
+use super::error::{Phase, reading_error};
 use crate::column::{Column, ColumnType};
 use crate::source::batches::{Abandoned, BatchSender};
 use crate::source::{Reading, SourceError};

@@ -4,7 +4,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::PostgresSource;
-use super::failure::source_error;
+use super::error::source_error;
 use crate::column::ColumnType;
 use crate::source::tables::{Content, Projection, Table, TableColumn};
 use crate::source::{Index, SourceError};

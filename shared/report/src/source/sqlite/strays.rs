@@ -9,7 +9,7 @@ use rusqlite::{Connection, Statement};
 
 use super::value;
 use crate::catalog::InstantForm;
-use crate::statement::TimeCheck;
+use crate::source::statement::TimeCheck;
 
 /// The first instant of the year 10000 in seconds.
 const AFTER_LAST_SECOND: i64 = 253_402_300_800;

@@ -9,8 +9,8 @@ use rusqlite::{Connection, Params, Row};
 
 use self::evidence::Evidence;
 use super::STEPS_BETWEEN_CHECKS;
+use super::identifier::identifier;
 use crate::source::tables::{Table, TableColumn};
-use crate::statement::sqlite_identifier;
 
 /// Rows that are looked at in each table.
 const SAMPLED_ROWS: usize = 500;
@@ -42,7 +42,7 @@ pub(super) fn tables(connection: &Connection) -> rusqlite::Result<Vec<Table>> {
         let indexes = super::indexes(connection, "main", &name)?.unwrap_or_default();
         let mut table = Table {
             schema: None,
-            sql: sqlite_identifier(&name),
+            sql: identifier(&name),
             name,
             needs_schema: false,
             columns: Vec::new(),
@@ -80,7 +80,7 @@ fn columns(connection: &Connection, table: &Table) -> rusqlite::Result<Vec<Table
     let keys = declared.iter().filter(|column| column.key > 0).count();
     let names: Vec<String> = declared
         .iter()
-        .map(|column| sqlite_identifier(&column.name))
+        .map(|column| identifier(&column.name))
         .collect();
     let evidence = sample(connection, table, &names)?;
     let columns = declared.into_iter().zip(names).zip(evidence);

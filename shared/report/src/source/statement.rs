@@ -4,17 +4,17 @@
 //! parameters, so values are written for every dialect alike. Values come here typed by
 //! [`query`](crate::query), expressions from the catalog; nothing else becomes SQL.
 
-mod guard;
-mod postgres;
-mod sqlite;
+pub(in crate::source) mod guard;
 #[cfg(test)]
 mod tests;
 
-use self::sqlite::Look;
 use crate::catalog::{Dataset, Expression, Field, InstantForm, Relation};
 use crate::column::{Column, ColumnKind};
 use crate::query::{Direction, FilterOp, ReportPlan};
-use crate::stored::StoredTypes;
+use crate::source::postgres::statement as postgres;
+use crate::source::sqlite::statement as sqlite;
+use crate::source::sqlite::statement::Look;
+use crate::source::stored_types::StoredTypes;
 
 pub use self::guard::SizeGuard;
 
@@ -181,7 +181,7 @@ pub struct Probe {
 }
 
 /// What a statement makes of a setting, which is what a probe has to show.
-enum Use<'a> {
+pub(in crate::source) enum Use<'a> {
     /// Rows come from it.
     Relation,
     /// Compared with the organisation.
@@ -271,8 +271,6 @@ pub fn rows_without_time(dataset: &Dataset, dialect: Dialect) -> String {
     )
 }
 
-pub(crate) use self::sqlite::identifier as sqlite_identifier;
-
 /// The table of a dataset, quoted, if nothing in its SQL can name another: no SELECT within.
 fn only_table(plan: &ReportPlan, dialect: Dialect) -> Option<String> {
     let dataset = plan.dataset();
@@ -292,7 +290,7 @@ fn only_table(plan: &ReportPlan, dialect: Dialect) -> Option<String> {
 }
 
 /// Quotes a possibly qualified name, part by part.
-fn quoted_name(name: &str) -> String {
+pub(in crate::source) fn quoted_name(name: &str) -> String {
     let parts: Vec<String> = name
         .split('.')
         .map(|part| format!("\"{}\"", part.replace('"', "\"\"")))
@@ -301,12 +299,12 @@ fn quoted_name(name: &str) -> String {
 }
 
 /// Quotes text in the way of the SQL standard: a backslash means nothing.
-fn quoted_text(text: &str) -> String {
+pub(in crate::source) fn quoted_text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
 /// `ORDER BY` and `LIMIT` of a report; `operand` is the form in which an expression is ordered.
-fn order_and_limit(
+pub(in crate::source) fn order_and_limit(
     plan: &ReportPlan,
     rows: u64,
     operand: impl Fn(&Column, &Expression) -> String,
@@ -332,14 +330,14 @@ fn order_and_limit(
 }
 
 /// What follows FROM.
-fn from_clause(relation: &Relation) -> String {
+pub(in crate::source) fn from_clause(relation: &Relation) -> String {
     match relation {
         Relation::Table(name) => quoted_name(name),
         Relation::Sql(select) => format!("({select}\n) AS \"dataset\""),
     }
 }
 
-fn operator(op: FilterOp) -> &'static str {
+pub(in crate::source) fn operator(op: FilterOp) -> &'static str {
     match op {
         FilterOp::Eq | FilterOp::In => "=",
         FilterOp::Neq => "<>",

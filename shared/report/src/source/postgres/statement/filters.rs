@@ -6,12 +6,12 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::super::{operator, quoted_name, quoted_text};
 use super::{sql, value};
 use crate::catalog::Expression;
 use crate::column::ColumnType;
 use crate::query::{FilterOp, Literal, Predicate, ReportPlan, Test, TimeRange};
-use crate::stored::StoredTypes;
+use crate::source::statement::{operator, quoted_name, quoted_text};
+use crate::source::stored_types::StoredTypes;
 
 const NEVER: &str = "FALSE";
 

@@ -15,7 +15,7 @@ unbounded union unique update using vacuum values view virtual when where window
 _rowid_";
 
 /// A name as it stands in SQL: quoted unless it is a plain word of lower case that SQLite has no use for.
-pub(crate) fn identifier(name: &str) -> String {
+pub(super) fn identifier(name: &str) -> String {
     let first = |c: char| c.is_ascii_lowercase() || c == '_';
     let rest = |c: char| first(c) || c.is_ascii_digit();
     let plain = name.starts_with(first) && name.chars().all(rest);

@@ -61,7 +61,7 @@ impl SizeGuard {
     /// Expressions of the catalog stand in the report alone, so that they are evaluated once; the
     /// length of a text that is stored out of line is known without fetching it. As long as no text
     /// has more than its share of a row nothing else can be too large, and one comparison a row tells.
-    pub(super) fn wrap_postgres(&self, report: &str, columns: &[Column]) -> String {
+    pub(in crate::source) fn wrap_postgres(&self, report: &str, columns: &[Column]) -> String {
         let names: Vec<String> = (0..columns.len())
             .map(|index| format!("c{index}"))
             .collect();
@@ -114,7 +114,12 @@ impl SizeGuard {
 
     /// A stored column of a report for SQLite, which then is not even read where it is too large.
     /// What is computed has to be read to know its length, which the reader sees as well.
-    pub(super) fn wrap_sqlite(&self, index: usize, stored: &str, selected: &str) -> String {
+    pub(in crate::source) fn wrap_sqlite(
+        &self,
+        index: usize,
+        stored: &str,
+        selected: &str,
+    ) -> String {
         if !is_column(stored) {
             return selected.to_owned();
         }
@@ -127,7 +132,7 @@ impl SizeGuard {
 }
 
 /// Whether the values of a type can be of any length.
-pub(super) fn is_variable(column_type: ColumnType) -> bool {
+pub(in crate::source) fn is_variable(column_type: ColumnType) -> bool {
     matches!(column_type, ColumnType::String | ColumnType::Json)
 }
 

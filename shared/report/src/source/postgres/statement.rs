@@ -12,15 +12,17 @@ use chrono::{DateTime, NaiveDate};
 use uuid::Uuid;
 
 use self::filters::{comparison, condition, organisation, text, within};
-use super::{Dialect, SizeGuard, Use, from_clause, order_and_limit, quoted_name};
 use crate::catalog::{Dataset, Expression, Field, Grain};
 use crate::column::{Column, ColumnKind, ColumnType};
 use crate::query::{FilterOp, Literal, ReportPlan, TimeRange};
-use crate::stored::{StoredType, StoredTypes};
+use crate::source::statement::{
+    Dialect, SizeGuard, Use, from_clause, order_and_limit, quoted_name,
+};
+use crate::source::stored_types::{StoredType, StoredTypes};
 
-pub(super) use self::types::stored_types;
+pub(in crate::source) use self::types::stored_types;
 
-pub(super) fn report(plan: &ReportPlan, rows: u64, guard: Option<&SizeGuard>) -> String {
+pub(in crate::source) fn report(plan: &ReportPlan, rows: u64, guard: Option<&SizeGuard>) -> String {
     let types = plan.stored_types();
     let ordered =
         |column: &Column, expression: &Expression| ordered(expression, column.column_type, types);
@@ -31,11 +33,11 @@ pub(super) fn report(plan: &ReportPlan, rows: u64, guard: Option<&SizeGuard>) ->
     }
 }
 
-pub(super) fn estimate(plan: &ReportPlan) -> String {
+pub(in crate::source) fn estimate(plan: &ReportPlan) -> String {
     format!("EXPLAIN (FORMAT JSON)\n{}", unordered(plan))
 }
 
-pub(super) fn newest(plan: &ReportPlan) -> Option<String> {
+pub(in crate::source) fn newest(plan: &ReportPlan) -> Option<String> {
     let dataset = plan.dataset();
     let newest = newest_micros(dataset.updated.as_ref()?);
     let condition = organisation(plan).unwrap_or_else(|| "TRUE".to_owned());
@@ -145,7 +147,7 @@ fn value(expression: &Expression, column_type: ColumnType, types: &StoredTypes) 
 }
 
 /// Whether a column of integers is sent as numeric, for what it is made of may have a fraction.
-pub(super) fn sends_numeric(plan: &ReportPlan) -> Vec<bool> {
+pub(in crate::source) fn sends_numeric(plan: &ReportPlan) -> Vec<bool> {
     let columns = plan.columns().iter().zip(plan.expressions());
     columns
         .map(|(column, expression)| {
@@ -182,7 +184,7 @@ fn newest_micros(updated: &Expression) -> String {
 }
 
 /// Shows that the source takes every form in which a report uses a setting.
-pub(super) fn probe(dataset: &Dataset, used: &Use<'_>, types: &StoredTypes) -> String {
+pub(in crate::source) fn probe(dataset: &Dataset, used: &Use<'_>, types: &StoredTypes) -> String {
     const EPOCH: TimeRange = TimeRange {
         from: DateTime::UNIX_EPOCH,
         to: DateTime::UNIX_EPOCH,
@@ -247,9 +249,9 @@ fn sample(column_type: ColumnType) -> Option<Literal> {
     })
 }
 
-/// See [`super::index_columns`]. Only ordinary and partitioned tables and materialized views have
+/// See [`index_columns`](crate::source::statement). Only ordinary and partitioned tables and materialized views have
 /// indexes; the key columns of one come before those that it merely includes.
-pub(super) fn index_columns(table: &str) -> String {
+pub(in crate::source) fn index_columns(table: &str) -> String {
     let table = text(&quoted_name(table));
     format!(
         "\

@@ -8,27 +8,23 @@
 //! A function may refuse a value, and SQLite evaluates conditions in an order of its own. So the functions stand
 //! in a CASE, behind the condition on the organisation: what another one has stored is nobody's error.
 
-mod identifier;
-
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
-use super::guard::is_variable;
-use super::{
-    Dialect, SizeGuard, TimeCheck, Use, from_clause, operator, order_and_limit, quoted_name,
-    quoted_text,
-};
 use crate::catalog::{Dataset, Expression, Grain, InstantForm};
 use crate::column::{Column, ColumnKind, ColumnType};
 use crate::query::{Literal, Predicate, ReportPlan, Test, TimeRange};
-use crate::stored::StoredTypes;
-
-pub(crate) use self::identifier::identifier;
+use crate::source::statement::guard::is_variable;
+use crate::source::statement::{
+    Dialect, SizeGuard, TimeCheck, Use, from_clause, operator, order_and_limit, quoted_name,
+    quoted_text,
+};
+use crate::source::stored_types::StoredTypes;
 
 const TIME: &str = TimeCheck::COLUMN;
 
 /// Which rows a report looks at.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
+pub(in crate::source) enum Look {
     /// Those about the range, which an index on the time column serves.
     Near,
     /// All of the organisation's.
@@ -37,7 +33,7 @@ pub(super) enum Look {
     Count,
 }
 
-pub(super) fn report(
+pub(in crate::source) fn report(
     plan: &ReportPlan,
     rows: u64,
     guard: Option<&SizeGuard>,
@@ -87,7 +83,7 @@ pub(super) fn report(
 }
 
 /// See [`TimeCheck`].
-pub(super) fn time_check(plan: &ReportPlan, whole_report: String) -> TimeCheck {
+pub(in crate::source) fn time_check(plan: &ReportPlan, whole_report: String) -> TimeCheck {
     let time = plan.dataset().time.for_dialect(Dialect::Sqlite);
     let form = plan.dataset().time.form;
     let relation = from_clause(&plan.dataset().relation);
@@ -116,7 +112,7 @@ pub(super) fn time_check(plan: &ReportPlan, whole_report: String) -> TimeCheck {
 }
 
 /// A row for each row of the report, with nothing in it. `None` for a report of one row.
-pub(super) fn estimate(plan: &ReportPlan) -> Option<String> {
+pub(in crate::source) fn estimate(plan: &ReportPlan) -> Option<String> {
     let dataset = plan.dataset();
     let groups = groups(plan);
     if dataset.grain == Grain::Aggregate && groups.is_empty() {
@@ -143,7 +139,7 @@ fn groups(plan: &ReportPlan) -> Vec<String> {
         .collect()
 }
 
-pub(super) fn newest(plan: &ReportPlan) -> Option<String> {
+pub(in crate::source) fn newest(plan: &ReportPlan) -> Option<String> {
     let dataset = plan.dataset();
     let updated = dataset.updated.as_ref()?;
     let sql = updated.for_dialect(Dialect::Sqlite);
@@ -162,7 +158,7 @@ pub(super) fn newest(plan: &ReportPlan) -> Option<String> {
 }
 
 /// SQLite has no types to be compared amiss: only that the text is an expression can be shown.
-pub(super) fn probe(dataset: &Dataset, used: &Use<'_>) -> String {
+pub(in crate::source) fn probe(dataset: &Dataset, used: &Use<'_>) -> String {
     let tenant;
     let selected = match used {
         Use::Relation => "1",

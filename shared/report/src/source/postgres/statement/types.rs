@@ -1,14 +1,14 @@
 //! Asks PostgreSQL for the types of expressions, without a row being read.
 
-use super::super::from_clause;
 use crate::catalog::Relation;
 use crate::column::ColumnKind;
+use crate::source::statement::from_clause;
 
 /// A `SELECT` of one row for each expression: its number, the name of its type (of a domain, of what it is made
 /// of), whether its collation tells all different bytes apart, and the encoding of the database.
 ///
 /// Nothing is read of a derived table of no rows, and a column of it is NULL of its type.
-pub(in super::super) fn stored_types(
+pub(in crate::source) fn stored_types(
     relation: &Relation,
     expressions: &[(&str, ColumnKind)],
 ) -> String {
