@@ -17,11 +17,14 @@ use utoipa::ToSchema;
 
 use crate::caller::Caller;
 use crate::column::ColumnType;
-use crate::query::MAX_COLUMNS;
 
 pub use check::Findings;
 pub use draft::{Draft, draft};
 pub use fault::{CatalogError, CatalogFault, CatalogFaults};
+
+/// The most columns of one query where [`Catalog::with_max_columns`] says nothing else: dimensions and measures
+/// together. PostgreSQL selects 1,664 at most.
+pub const MAX_COLUMNS: usize = 1_600;
 
 /// All datasets of one installation, by name. Immutable once parsed.
 #[derive(Clone, Debug, Default)]

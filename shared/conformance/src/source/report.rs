@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use waybill_report::caller::{Caller, OrgId, Role};
 use waybill_report::catalog::Catalog;
-use waybill_report::encode::{Format, Trailer, encoder};
+use waybill_report::encode::{FileContext, FileFormat, Format, Trailer};
 use waybill_report::query::{ReportPlan, ReportRequest};
 use waybill_report::size::SizeLimits;
 use waybill_report::source::{Snapshot, Source, SourceError, Sources};
@@ -107,7 +107,11 @@ pub async fn open(sources: &Sources, plan: &ReportPlan) -> Result<Snapshot, Sour
 /// As [`Sources::open`] and [`Snapshot::next`].
 pub async fn file(sources: &Sources, plan: &ReportPlan) -> Result<String, SourceError> {
     let mut snapshot = open(sources, plan).await?;
-    let mut encoder = encoder(Format::Csv, plan.columns(), snapshot.materialized_at, true);
+    let mut encoder = FileFormat::from(Format::Csv).encoder(&FileContext {
+        columns: plan.columns(),
+        as_of: snapshot.materialized_at,
+        formula_guard: true,
+    });
     let mut file = Vec::new();
     encoder.begin(&mut file);
     while let Some(batch) = snapshot.next().await {
@@ -119,7 +123,7 @@ pub async fn file(sources: &Sources, plan: &ReportPlan) -> Result<String, Source
         limit_reached: false,
         freshness_lag_ms: None,
     };
-    encoder.finish(&trailer, &mut file);
+    encoder.finish(&trailer, &mut file).expect("an end");
     Ok(String::from_utf8(file).expect("UTF-8"))
 }
 

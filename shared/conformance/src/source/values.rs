@@ -1,7 +1,7 @@
 //! What arrives of each type, and of nothing.
 
 use serde_json::{Value, json};
-use waybill_report::query::MAX_COLUMNS;
+use waybill_report::catalog::MAX_COLUMNS;
 
 use super::backend::Backend;
 use super::report::{ALL, CATALOG, csv, file, plan_of, sources};

@@ -8,9 +8,10 @@ use waybill_report::caller::{Caller, OrgId, Role};
 use waybill_report::catalog::Catalog;
 use waybill_report::encode::Format;
 use waybill_report::query::{
-    MAX_FAULTS, MAX_FILTERS, MAX_IN_VALUES, Rejection, ReportPlan, ReportQuery, ReportRequest, Test,
+    MAX_FAULTS, MAX_FILTERS, MAX_IN_VALUES, Rejection, ReportPlan, ReportRequest, Test,
 };
-use waybill_report::source::statement::{Dialect, Statement};
+use waybill_report::source::{postgres, sqlite};
+use waybill_report::spec::ReportSpec;
 
 use super::mutation::{Mutation, any_json, mutations, tampered};
 
@@ -96,19 +97,19 @@ fn stands_in(document: &Value, pointer: &str) -> bool {
 fn check_plan(catalog: &Catalog, plan: &ReportPlan, caller: &Caller) -> Result<(), TestCaseError> {
     prop_assert_eq!(plan.org(), &caller.org);
     prop_assert!(plan.dataset().allows(caller));
-    let text = serde_json::to_string(plan.query()).expect("a query is JSON");
-    let stored: ReportQuery = serde_json::from_str(&text).expect("what was just written");
-    prop_assert_eq!(&stored, plan.query());
-    let again = catalog.plan_again(&stored, plan.format(), plan.org());
-    let asked_again = json!({ "query": stored, "format": plan.format() }).to_string();
+    let text = serde_json::to_string(plan.spec()).expect("a spec is JSON");
+    let stored: ReportSpec = serde_json::from_str(&text).expect("what was just written");
+    prop_assert_eq!(&stored, plan.spec());
+    let again = catalog.plan_spec(&stored, plan.org());
+    let asked_again = json!({ "query": stored.query, "format": plan.format() }).to_string();
     let asked_again = ReportRequest::export(asked_again.as_bytes()).expect("JSON");
     let asked_again = catalog.plan(&asked_again, caller);
     for again in [again, asked_again] {
         let again = again.expect("what was accepted once");
-        for dialect in [Dialect::Sqlite, Dialect::Postgres] {
-            let statement = |plan| Statement::new(plan, dialect, 1_000);
-            prop_assert_eq!(statement(&again), statement(plan));
-        }
+        let on_sqlite = |plan| sqlite::statement::Statement::new(plan, 1_000, None);
+        prop_assert_eq!(on_sqlite(&again), on_sqlite(plan));
+        let on_postgres = |plan| postgres::statement::Statement::new(plan, 1_000);
+        prop_assert_eq!(on_postgres(&again), on_postgres(plan));
     }
     Ok(())
 }
@@ -122,7 +123,7 @@ fn body_of(query: &Value, format: Option<Format>) -> Value {
 }
 
 fn bodies() -> impl Strategy<Value = Value> {
-    let format = prop::option::of(prop::sample::select(&Format::ALL[..]));
+    let format = prop::option::of(prop::sample::select(Format::ALL));
     (asked(), format).prop_map(|(asked, format)| body_of(&asked.query, format))
 }
 

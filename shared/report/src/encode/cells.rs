@@ -8,7 +8,7 @@ use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecon
 use arrow_array::{Array, FixedSizeBinaryArray, RecordBatch, StringArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 
-use super::EncodeError;
+use super::encoder::EncodeError;
 use crate::column::{Column, ColumnType};
 
 /// One column of a batch.

@@ -4,11 +4,36 @@
 //! neither where batches come from nor where bytes go, and it never looks back at what it wrote.
 
 use arrow_array::{Array, RecordBatch, StringArray};
+use serde::{Deserialize, Serialize};
 
 use super::cells::{Cells, Values, cells, write_uuid};
+use super::encoder::{EncodeError, Encoder, FileContext, FormatOptions, FormatSpec, Trailer};
+use super::float;
 use super::temporal::{write_date, write_timestamp};
-use super::{EncodeError, Encoder, Trailer, float};
 use crate::column::Column;
+
+/// The options of CSV: none yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CsvOptions {}
+
+impl FormatOptions for CsvOptions {
+    const SPEC: FormatSpec = FormatSpec {
+        name: "csv",
+        media_type: "text/csv",
+        media_type_header: "text/csv; charset=utf-8",
+        extension: "csv",
+        is_text: true,
+        since: 1,
+    };
+
+    fn encoder(&self, file: &FileContext<'_>) -> Box<dyn Encoder> {
+        Box::new(CsvEncoder::with_formula_guard(
+            file.columns,
+            file.formula_guard,
+        ))
+    }
+}
 
 /// Writes CSV: UTF-8, commas, `\n` line ends, a header row of the column names.
 ///
@@ -97,7 +122,9 @@ impl Encoder for CsvEncoder {
         Ok(())
     }
 
-    fn finish(&mut self, _trailer: &Trailer, _out: &mut Vec<u8>) {}
+    fn finish(&mut self, _trailer: &Trailer, _out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        Ok(())
+    }
 }
 
 impl CsvEncoder {

@@ -5,13 +5,35 @@
 
 use arrow_array::RecordBatch;
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::cells::{Cells, Values, cells, write_uuid};
+use super::encoder::{EncodeError, Encoder, FileContext, FormatOptions, FormatSpec, Trailer};
+use super::float;
 use super::temporal::{write_date, write_timestamp};
-use super::{EncodeError, Encoder, Trailer, float};
 use crate::column::Column;
 
 const NOT_A_DECIMAL: &str = "the text is not a decimal number";
+
+/// The options of JSON: none yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JsonOptions {}
+
+impl FormatOptions for JsonOptions {
+    const SPEC: FormatSpec = FormatSpec {
+        name: "json",
+        media_type: "application/json",
+        media_type_header: "application/json",
+        extension: "json",
+        is_text: true,
+        since: 1,
+    };
+
+    fn encoder(&self, file: &FileContext<'_>) -> Box<dyn Encoder> {
+        Box::new(JsonEncoder::new(file.columns, file.as_of))
+    }
+}
 
 /// Writes the document that `run_report_query` answers, without white space:
 /// `{"as_of":…,"columns":[{"name","kind","type"},…],"rows":[{…},…],"limit_reached":…,"freshness_lag_ms":…}`.
@@ -98,7 +120,7 @@ impl Encoder for JsonEncoder {
         Ok(())
     }
 
-    fn finish(&mut self, trailer: &Trailer, out: &mut Vec<u8>) {
+    fn finish(&mut self, trailer: &Trailer, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         out.extend_from_slice(b"],\"limit_reached\":");
         out.extend_from_slice(if trailer.limit_reached {
             b"true"
@@ -110,6 +132,7 @@ impl Encoder for JsonEncoder {
             write_integer(lag, out);
         }
         out.push(b'}');
+        Ok(())
     }
 }
 

@@ -96,7 +96,7 @@ fn file_of(batches: &[RecordBatch], mut encoder: impl Encoder) -> String {
             .write(batch, &mut out)
             .expect("the table fits its columns");
     }
-    encoder.finish(&TRAILER, &mut out);
+    encoder.finish(&TRAILER, &mut out).expect("an end");
     String::from_utf8(out).expect("UTF-8")
 }
 

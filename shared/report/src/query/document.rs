@@ -12,7 +12,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::MAX_FAULTS;
+use super::limits::MAX_FAULTS;
 use super::pointer::Pointer;
 
 /// The name under which `serde_json` hands over a number with all of its digits.

@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::caller::{Caller, Role};
-use crate::catalog::Catalog;
+use crate::caller::{Caller, OrgId, Role};
+use crate::catalog::{Catalog, MAX_COLUMNS};
 use crate::column::ColumnKind;
+use crate::encode::Format;
+use crate::spec::ReportSpec;
 
 const CATALOG: &str = r#"
 [datasets.sessions]
@@ -409,15 +411,15 @@ fn a_stored_query_plans_to_the_same() {
         "filters": [{ "field": "cost", "op": "gte", "value": "0.10" }],
         "order_by": [{ "dimension": "status", "direction": "desc" }],
     }));
-    let text = serde_json::to_string(first.query()).expect("a query is JSON");
-    let stored: ReportQuery = serde_json::from_str(&text).expect("what was just written");
-    assert_eq!(&stored, first.query());
+    let text = serde_json::to_string(first.spec()).expect("a spec is JSON");
+    let stored: ReportSpec = serde_json::from_str(&text).expect("what was just written");
+    assert_eq!(&stored, first.spec());
     let catalog = Catalog::parse(CATALOG).expect("the test's catalog");
     let again = catalog
-        .plan_again(&stored, Format::Csv, first.org())
+        .plan_spec(&stored, first.org())
         .expect("a query that was planned before");
     assert_eq!(again.org(), first.org());
-    assert_eq!(again.query(), first.query());
+    assert_eq!(again.spec(), first.spec());
     assert_eq!(again.order(), first.order());
 }
 
@@ -442,6 +444,76 @@ fn what_was_accepted_is_planned_again_whoever_may_use_it() {
     let body = json!({ "dataset": "rows", "dimensions": ["status"],
         "time_range": { "from": "2026-04-24T00:00:00Z", "to": "2026-05-24T00:00:00Z" } });
     let accepted: ReportQuery = serde_json::from_value(body).expect("a query");
-    let again = catalog.plan_again(&accepted, Format::Csv, &OrgId::new("org_a"));
+    let spec = ReportSpec::new(accepted.clone(), Format::Csv.into());
+    let again = catalog.plan_spec(&spec, &OrgId::new("org_a"));
     assert_eq!(again.expect("a plan").query(), &accepted);
+}
+
+#[test]
+fn what_the_catalog_has_no_more_is_told_where_it_stands() {
+    use FaultCode::{
+        InvalidFilterOp, InvalidFilterValue, InvalidOrderBy, InvalidTimeRange, TooManyItems,
+        UnknownDataset, UnknownDimension, UnknownFilterField, UnknownMeasure,
+    };
+    let accepted = plan(json!({
+        "dimensions": ["status", "day"], "measures": ["cost"],
+        "filters": [
+            { "field": "status", "op": "gte", "value": "a" },
+            { "field": "tokens", "op": "eq", "value": 1 },
+            { "field": "cost", "op": "in", "value": [1, 2] },
+        ],
+        "order_by": [{ "measure": "cost" }, { "dimension": "status" }],
+    }));
+    let faults = |catalog: &str, most: usize| {
+        let catalog = Catalog::parse(catalog)
+            .expect("a catalog")
+            .with_max_columns(most);
+        let Err(Rejection::Invalid(faults)) = catalog.plan_spec(accepted.spec(), accepted.org())
+        else {
+            panic!("the catalog has all of it");
+        };
+        let told = faults.into_iter().map(|fault| (fault.pointer, fault.code));
+        told.collect::<Vec<_>>()
+    };
+    let told = |expected: &[(&str, FaultCode)]| {
+        let told = expected
+            .iter()
+            .map(|(pointer, code)| ((*pointer).to_owned(), *code));
+        told.collect::<Vec<_>>()
+    };
+    let changed = CATALOG
+        .replace("max_range_days = 60", "max_range_days = 1")
+        .replace("day = {", "month = {")
+        .replace("cost = { sql = \"sum(cost)\", type = \"decimal\" }", "")
+        .replace("status = { sql = \"status\", type = \"string\" }\ncost = { sql = \"cost\", type = \"decimal\" }\ntokens", "status = { sql = \"status\", type = \"boolean\" }\ncost = { sql = \"cost\", type = \"uuid\" }\nsize");
+    assert_eq!(
+        faults(&changed, 2),
+        told(&[
+            ("/query/time_range", InvalidTimeRange),
+            ("/query/measures", TooManyItems),
+            ("/query/dimensions/1", UnknownDimension),
+            ("/query/measures/0", UnknownMeasure),
+            ("/query/filters/0/op", InvalidFilterOp),
+            ("/query/filters/1/field", UnknownFilterField),
+            ("/query/filters/2/value/0", InvalidFilterValue),
+            ("/query/filters/2/value/1", InvalidFilterValue),
+        ])
+    );
+    let mut spec = accepted.spec().clone();
+    spec.query.order_by[1] = OrderBy {
+        dimension: None,
+        measure: Some("session_count".to_owned()),
+        direction: Direction::Asc,
+    };
+    let catalog = Catalog::parse(CATALOG).expect("the test's catalog");
+    let Err(Rejection::Invalid(unselected)) = catalog.plan_spec(&spec, accepted.org()) else {
+        panic!("it is not selected");
+    };
+    assert_eq!(unselected[0].pointer, "/query/order_by/1/measure");
+    assert_eq!(unselected[0].code, InvalidOrderBy);
+    let gone = CATALOG.replace("datasets.sessions", "datasets.others");
+    assert_eq!(
+        faults(&gone, 9),
+        told(&[("/query/dataset", UnknownDataset)])
+    );
 }

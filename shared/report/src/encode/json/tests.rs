@@ -179,7 +179,7 @@ fn an_empty_result_has_no_rows() {
         for batch in &batches {
             encoder.write(batch, &mut out).expect("an empty batch");
         }
-        encoder.finish(&trailer, &mut out);
+        encoder.finish(&trailer, &mut out).expect("an end");
         assert_eq!(String::from_utf8(out).as_deref(), Ok(expected));
     }
 }
