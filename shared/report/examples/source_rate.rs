@@ -16,10 +16,10 @@ use serde_json::json;
 use waybill_config::DatabaseUrl;
 use waybill_report::caller::{Caller, OrgId, Role};
 use waybill_report::catalog::Catalog;
-use waybill_report::encode::{Format, Trailer, encoder};
+use waybill_report::encode::{FileContext, FileFormat, Format, Trailer};
 use waybill_report::query::{ReportPlan, ReportRequest};
 use waybill_report::size::SizeLimits;
-use waybill_report::source::statement::{Dialect, Statement};
+use waybill_report::source::postgres::statement::Statement;
 use waybill_report::source::{SourceLimits, Sources, connect};
 use waybill_test_services::postgres::{Cluster, Database};
 
@@ -122,7 +122,7 @@ fn plan() -> ReportPlan {
 }
 
 fn psql(cluster: &Cluster, database: &Database<'_>, plan: &ReportPlan) -> f64 {
-    let statement = Statement::new(plan, Dialect::Postgres, u64::MAX);
+    let statement = Statement::new(plan, u64::MAX);
     let copy = format!("COPY ({}) TO STDOUT (FORMAT csv)", statement.report());
     let start = Instant::now();
     let status = Command::new(cluster.programs().join("psql"))
@@ -150,7 +150,11 @@ async fn read(sources: &Sources, plan: &ReportPlan, encode: bool) -> f64 {
         )
         .await;
     let mut snapshot = snapshot.expect("a snapshot");
-    let mut encoder = encoder(Format::Csv, plan.columns(), snapshot.materialized_at, true);
+    let mut encoder = FileFormat::from(Format::Csv).encoder(&FileContext {
+        columns: plan.columns(),
+        as_of: snapshot.materialized_at,
+        formula_guard: true,
+    });
     let (mut out, mut rows) = (Vec::new(), 0);
     encoder.begin(&mut out);
     while let Some(batch) = snapshot.next().await {
@@ -168,7 +172,7 @@ async fn read(sources: &Sources, plan: &ReportPlan, encode: bool) -> f64 {
         limit_reached: false,
         freshness_lag_ms: None,
     };
-    encoder.finish(&trailer, &mut out);
+    encoder.finish(&trailer, &mut out).expect("an end");
     black_box(&out);
     assert_eq!(rows, ROWS);
     start.elapsed().as_secs_f64()

@@ -37,6 +37,12 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
+    /// Returns whether its values can be of any length.
+    #[must_use]
+    pub fn is_variable(self) -> bool {
+        matches!(self, Self::String | Self::Json)
+    }
+
     /// Every type, in the order of the documentation.
     pub const ALL: [Self; 9] = [
         Self::String,

@@ -52,6 +52,22 @@ impl SizeLimits {
             batch: (max_bytes / 4).clamp(MIN_BATCH_BYTES, BATCH_BYTES),
         }
     }
+
+    /// Says what of a row is too large: a cell of so many bytes in this column, or the row's cells up to it, which
+    /// have so many together.
+    #[cold]
+    #[must_use]
+    pub fn oversize(&self, column: &str, cell_bytes: usize, row_bytes: usize) -> Oversize {
+        let (column, limit, size) = match cell_bytes > self.cell {
+            true => (Some(column.to_owned()), self.cell, cell_bytes),
+            false => (None, self.row, row_bytes),
+        };
+        Oversize {
+            column,
+            limit,
+            size: Some(size as u64),
+        }
+    }
 }
 
 /// What was larger than [`SizeLimits`] allow.

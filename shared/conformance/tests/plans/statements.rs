@@ -7,7 +7,8 @@ use waybill_report::caller::{Caller, OrgId, Role};
 use waybill_report::catalog::Catalog;
 use waybill_report::query::{Literal, ReportPlan, ReportRequest, Test};
 use waybill_report::size::SizeLimits;
-use waybill_report::source::statement::{Dialect, SizeGuard, Statement};
+use waybill_report::source::postgres::guard::SizeGuard;
+use waybill_report::source::{postgres, sqlite};
 use waybill_test_services::hostile;
 use waybill_test_services::sql_tokens::{Grammar, Token, is_one_balanced_statement, tokens};
 
@@ -121,15 +122,20 @@ proptest! {
         org in hostile::storable(),
     ) {
         let plan = plan(&asked, &org);
-        for (dialect, grammar) in [
-            (Dialect::Sqlite, Grammar::Sqlite),
-            (Dialect::Postgres, Grammar::Postgres { conforming: true }),
-            (Dialect::Postgres, Grammar::Postgres { conforming: false }),
+        let limits = SizeLimits::of_export(1 << 20);
+        let sqlite = sqlite::statement::Statement::new(&plan, 1_000, None);
+        let sqlite_guarded = sqlite::statement::Statement::new(&plan, 1_000, Some(limits));
+        let postgres = postgres::statement::Statement::new(&plan, 1_000);
+        let guard = SizeGuard::new(limits);
+        let postgres_guarded = postgres::statement::Statement::guarded(&plan, 1_000, &guard);
+        let of_sqlite = [Some(sqlite.report()), sqlite.estimate(), Some(sqlite_guarded.report())];
+        let of_postgres = [postgres.report(), postgres.estimate(), postgres_guarded.report()].map(Some);
+        for (statements, grammar) in [
+            (of_sqlite, Grammar::Sqlite),
+            (of_postgres, Grammar::Postgres { conforming: true }),
+            (of_postgres, Grammar::Postgres { conforming: false }),
         ] {
-            let statement = Statement::new(&plan, dialect, 1_000);
-            let guard = SizeGuard::new(SizeLimits::of_export(1 << 20));
-            let guarded = Statement::guarded(&plan, dialect, 1_000, &guard);
-            for sql in [Some(statement.report()), statement.estimate(), Some(guarded.report())].into_iter().flatten() {
+            for sql in statements.into_iter().flatten() {
                 let tokens = tokens(sql, grammar);
                 prop_assert!(tokens.is_ok(), "{:?} in {sql}", tokens);
                 let tokens = tokens.unwrap_or_default();

@@ -10,9 +10,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use self::types::{TypeFinding, type_findings};
 use super::{Catalog, CatalogFault, CatalogFaults, Dataset, Relation};
 use crate::column::ColumnKind;
-use crate::source::statement::{
-    Dialect, Probe, TypedUse, probes, rows_without_time, tenant_expression,
-};
+use crate::source::statement::{Probe, TypedUse, probes, rows_without_time, tenant_expression};
 use crate::source::stored_types::StoredTypes;
 use crate::source::{Index, Prepared, Source, SourceError, Sources};
 
@@ -113,10 +111,10 @@ impl Catalog {
             return Ok(found);
         }
         let types = types_of(dataset, source).await?;
-        // SQLite types values, not columns.
-        let findings = match source.dialect() {
-            Dialect::Postgres => type_findings(dataset, &types),
-            Dialect::Sqlite => Vec::new(),
+        let dialect = source.dialect();
+        let findings = match dialect.has_typed_columns() {
+            true => type_findings(dataset, dialect, &types),
+            false => Vec::new(),
         };
         let findings = findings.into_iter();
         let (doubtful, amiss): (Vec<TypeFinding>, _) =
@@ -194,8 +192,8 @@ impl Catalog {
             ),
         ];
         for (setting, expression, consequence) in uses {
-            let column = expression
-                .and_then(|expression| plain_column(expression.for_dialect(source.dialect())));
+            let column =
+                expression.and_then(|expression| plain_column(source.dialect().text(expression)));
             let Some(column) = column else {
                 continue;
             };
@@ -294,7 +292,7 @@ async fn types_of(dataset: &Dataset, source: &dyn Source) -> Result<StoredTypes,
     let expressions: Vec<TypedUse<'_>> = fields
         .iter()
         .flat_map(|(fields, kind)| fields.iter().map(|field| (field, *kind)))
-        .map(|(field, kind)| (field.expression.for_dialect(dialect), kind))
+        .map(|(field, kind)| (dialect.text(&field.expression), kind))
         .chain(
             tenant
                 .as_deref()

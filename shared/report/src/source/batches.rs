@@ -10,8 +10,10 @@ use arrow_array::RecordBatch;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, SemaphorePermit, mpsc};
 
-use super::SourceError;
+use super::error::SourceError;
 
+/// The most rows of one batch.
+pub const BATCH_ROWS: usize = 4_096;
 /// How many batches may be ahead of the encoder, and how many times a batch's bytes there is room for:
 /// these and the one that is being encoded.
 const BATCHES_AHEAD: usize = 2;

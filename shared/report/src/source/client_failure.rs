@@ -1,6 +1,6 @@
 //! What a client reads of an error that lies in its query, in the data or in a limit of the database.
 
-use super::{QueryFault, SourceError};
+use super::error::{QueryFault, SourceError};
 use crate::encode::EncodeError;
 use crate::failure::{Failure, FailureCode};
 

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::statement::TypedUse;
+use super::stored_types::{StoredType, StoredTypes};
 use crate::catalog::Relation;
-use crate::source::statement::TypedUse;
-use crate::source::stored_types::{StoredType, StoredTypes};
 
 /// How long an answer is believed: a column's type may be changed while the service runs.
 const BELIEVED: Duration = Duration::from_secs(5);

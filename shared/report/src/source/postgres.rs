@@ -10,10 +10,11 @@ mod columns;
 mod connections;
 mod copy;
 mod error;
+pub mod guard;
 mod locks;
 mod numeric;
 mod reader;
-pub(in crate::source) mod statement;
+pub mod statement;
 mod tables;
 
 use std::iter::repeat_n;
@@ -28,18 +29,21 @@ use tokio_util::sync::CancellationToken;
 use waybill_config::DatabaseUrl;
 use waybill_postgres::connect_options;
 
-use self::connections::{Answer, Connections, Lease, Transaction};
+use self::connections::{Answer, Connections, PooledConnection};
 use self::error::{is_lock_timeout, is_syntax_error, source_error};
+use self::guard::SizeGuard;
 use self::locks::Locks;
-use self::reader::Reader;
+use self::reader::{GuardedReading, Reader};
+use self::statement::{PostgresDialect, Statement, index_columns};
+use super::batches;
+use super::engine::{Prepared, Reading, RowEstimate, Snapshot, Source, SourceLimits};
+use super::error::SourceError;
 use super::known_types::KnownTypes;
-use super::tables::Table;
-use super::{
-    Index, Prepared, Reading, RowEstimate, Snapshot, Source, SourceError, SourceLimits, batches,
-};
+use super::statement::{Dialect, TypedUse};
+use super::stored_types::{StoredType, StoredTypes};
+use super::tables::{Index, Table};
 use crate::catalog::Relation;
-use crate::source::statement::{self, Dialect, Statement, TypedUse, index_columns};
-use crate::source::stored_types::{StoredType, StoredTypes};
+use crate::query::ReportPlan;
 
 /// A derived table has 1,664 columns at most, and each expression takes two.
 const TYPES_AT_ONCE: usize = 500;
@@ -70,60 +74,57 @@ impl PostgresSource {
         })
     }
 
-    /// Asks for what is no report, in one round trip and in a transaction of its own.
+    /// Asks for what is no report and costs the server nothing.
     async fn ask(&self, sql: &str) -> Result<Vec<PgRow>, SourceError> {
-        self.ask_within(sql, Duration::ZERO).await
-    }
-
-    /// The same of what may take as long before it answers.
-    async fn ask_within(&self, sql: &str, budget: Duration) -> Result<Vec<PgRow>, SourceError> {
-        let Answer { rows, error } = self.answer(sql, budget).await?;
-        error.map_or(Ok(rows), |error| Err(source_error(&error)))
-    }
-
-    /// The same, with what came before an error of the server's.
-    async fn answer(&self, sql: &str, budget: Duration) -> Result<Answer, SourceError> {
-        let asked = self.connections.ask(sql, Transaction::Message, budget);
-        let (lease, answer) = asked.await?;
-        // Its transaction has ended, whatever came of it.
-        lease.give_back();
-        Ok(answer)
+        self.connections.rows(sql, Duration::ZERO).await
     }
 
     /// The first round trip.
-    async fn begin(&self, reading: &Reading) -> Result<(Lease, Start), SourceError> {
-        let budget = reading.freshness_budget;
-        let newest = reading.statement.newest().filter(|_| !budget.is_zero());
+    async fn begin(
+        &self,
+        statement: &Statement,
+        budget: Duration,
+    ) -> Result<(PooledConnection, Start), SourceError> {
+        let newest = statement.newest().filter(|_| !budget.is_zero());
         let rest = opening(newest, budget, self.statement_timeout);
-        let (mut lease, answer) = self.locked(&reading.statement, &rest, budget).await?;
+        let begun = self
+            .locks
+            .begin(&self.connections, statement, &rest, budget);
+        let (mut pooled, answer) = begun.await?;
         let mut start = Start::of(&answer)?;
         if let Some(error) = answer.error {
             // The newest row alone can have failed: what comes before cannot.
             tracing::debug!(%error, "the newest row was not found in time; no freshness");
             let timeout = set_timeout(self.statement_timeout);
             let undo = format!("ROLLBACK TO SAVEPOINT newest;\n{END_NEWEST}{timeout}");
-            lease.run(&undo).await?;
+            pooled.run(&undo).await?;
             start.source_updated_at = None;
         }
-        Ok((lease, start))
+        Ok((pooled, start))
     }
 }
 
 #[async_trait]
 impl Source for PostgresSource {
-    fn dialect(&self) -> Dialect {
-        Dialect::Postgres
+    fn dialect(&self) -> &'static dyn Dialect {
+        &PostgresDialect
     }
 
     async fn open(&self, reading: Reading) -> Result<Snapshot, SourceError> {
-        let (lease, start) = self.begin(&reading).await?;
-        let (batches_in, batches) = batches::channel(reading.guard.limits.batch);
+        let guard = SizeGuard::new(reading.limits);
+        let statement = Statement::guarded(&reading.plan, reading.most_rows, &guard);
+        let (pooled, start) = self.begin(&statement, reading.freshness_budget).await?;
+        let (batches_in, batches) = batches::channel(reading.limits.batch);
         let stop = CancellationToken::new();
         let reader = Reader {
-            lease,
+            pooled,
             connections: Arc::clone(&self.connections),
             process: start.process,
-            reading,
+            reading: GuardedReading {
+                statement,
+                columns: reading.columns().to_vec(),
+                guard,
+            },
             stop: stop.clone(),
         };
         tokio::spawn(reader.run(batches_in));
@@ -137,13 +138,12 @@ impl Source for PostgresSource {
 
     async fn estimate(
         &self,
-        statement: &Statement,
+        plan: &ReportPlan,
+        most_rows: u64,
         _enough: Option<u64>,
     ) -> Result<Option<RowEstimate>, SourceError> {
-        let Some(sql) = statement.estimate() else {
-            return Ok(None);
-        };
-        let rows = self.ask(sql).await?;
+        let statement = Statement::new(plan, most_rows);
+        let rows = self.ask(statement.estimate()).await?;
         let plan: Option<String> = rows.first().and_then(|row| row.try_get_unchecked(0).ok());
         let rows = plan
             .as_deref()
@@ -187,7 +187,7 @@ impl Source for PostgresSource {
 
     async fn count(&self, sql: &str) -> Result<u64, SourceError> {
         let sql = format!("{}{sql}", set_timeout(self.statement_timeout));
-        let rows = self.ask_within(&sql, self.statement_timeout).await?;
+        let rows = self.connections.rows(&sql, self.statement_timeout).await?;
         let count = rows.first().map(|row| row.try_get::<i64, _>(0));
         let count = count.transpose().map_err(|error| source_error(&error))?;
         count
@@ -196,7 +196,7 @@ impl Source for PostgresSource {
     }
 
     async fn tables(&self) -> Result<Vec<Table>, SourceError> {
-        tables::tables(self).await
+        tables::tables(&self.connections).await
     }
 
     /// By an EXPLAIN each, which also finds what a mere parse does not: missing permissions. A round
@@ -209,7 +209,10 @@ impl Source for PostgresSource {
             .filter(|rest| !rest.is_empty())
         {
             let batch = &rest[..rest.len().min(at_once)];
-            let Answer { rows, error } = self.answer(&explained(batch), Duration::ZERO).await?;
+            let Answer { rows, error } = self
+                .connections
+                .answer(&explained(batch), Duration::ZERO)
+                .await?;
             // Every plan is one row, and there is none of what is refused.
             let most = batch.len() - usize::from(error.is_some());
             let accepted = rows.len().min(most);

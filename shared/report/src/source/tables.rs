@@ -3,8 +3,11 @@
 //! A source says what only its database knows: how a name is quoted, which catalog type a column can
 //! have and by which SQL. What a catalog makes of it is not decided here.
 
-use super::Index;
 use crate::column::ColumnType;
+
+/// The columns of an index over all rows of a table, in its order. An expression has no name, so
+/// it is the empty text.
+pub type Index = Vec<String>;
 
 /// A table or view that the source may read.
 #[derive(Clone, Debug, PartialEq, Eq)]

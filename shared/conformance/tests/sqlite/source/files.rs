@@ -6,7 +6,8 @@ use std::os::unix::fs::symlink;
 use serde_json::json;
 use waybill_config::DatabaseUrl;
 use waybill_report::column::ColumnKind;
-use waybill_report::source::statement::{Dialect, Statement, TypedUse};
+use waybill_report::source::sqlite::statement::Statement;
+use waybill_report::source::statement::TypedUse;
 use waybill_report::source::{SourceLimits, connect};
 
 use super::*;
@@ -198,7 +199,7 @@ async fn an_index_serves_a_column_of_texts() {
         .stored_types(&plan.dataset().relation, &expressions)
         .await;
     let plan = plan.with_stored_types(types.expect("an answer"));
-    let statement = Statement::new(&plan, Dialect::Sqlite, 10);
+    let statement = Statement::new(&plan, 10, None);
     assert!(
         statement.report().contains("(s) COLLATE BINARY = 'x'"),
         "{}",

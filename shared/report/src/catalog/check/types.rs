@@ -24,7 +24,11 @@ enum Fit {
 }
 
 /// Compares every field of a dataset, and the column of its organisation.
-pub(super) fn type_findings(dataset: &Dataset, types: &StoredTypes) -> Vec<TypeFinding> {
+pub(super) fn type_findings(
+    dataset: &Dataset,
+    dialect: &dyn Dialect,
+    types: &StoredTypes,
+) -> Vec<TypeFinding> {
     let mut findings: Vec<TypeFinding> = Vec::new();
     if let Some(tenant) = &dataset.tenant
         && let Some(stored) = types.of(&tenant_expression(tenant))
@@ -45,7 +49,7 @@ pub(super) fn type_findings(dataset: &Dataset, types: &StoredTypes) -> Vec<TypeF
         ("filters", &dataset.filters),
     ] {
         for field in fields {
-            let sql = field.expression.for_dialect(Dialect::Postgres);
+            let sql = dialect.text(&field.expression);
             let Some(stored) = types.of(sql) else {
                 continue;
             };

@@ -7,7 +7,8 @@ use waybill_test_services::hostile;
 use waybill_test_services::sql_tokens::{Grammar, is_one_balanced_statement, tokens};
 
 use super::*;
-use crate::source::statement::{Dialect, probes};
+use crate::source::postgres::statement::PostgresDialect;
+use crate::source::statement::probes;
 use crate::source::stored_types::StoredTypes;
 
 /// The demo's, which has something of everything.
@@ -46,7 +47,7 @@ fn check_faults(text: &str, faults: &CatalogFaults) -> Result<(), TestCaseError>
 /// Every text of the dataset stays in the place into which a statement puts it.
 fn check_dataset(dataset: &Dataset) -> Result<(), TestCaseError> {
     prop_assert_eq!(rules::name(&dataset.name), Ok(()));
-    for probe in probes(dataset, Dialect::Postgres, &StoredTypes::default()) {
+    for probe in probes(dataset, &PostgresDialect, &StoredTypes::default()) {
         check_postgres(&probe.sql)?;
     }
     Ok(())

@@ -13,7 +13,8 @@ use arrow_buffer::{
 
 use super::numeric;
 use crate::column::ColumnType;
-use crate::source::{BATCH_ROWS, json};
+use crate::source::batches::BATCH_ROWS;
+use crate::source::json;
 
 /// PostgreSQL counts from 2000-01-01, Arrow from 1970-01-01.
 const EPOCH_DAYS: i32 = 10_957;

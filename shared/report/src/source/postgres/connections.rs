@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::error::{is_lost, source_error};
-use crate::source::SourceError;
+use crate::source::error::SourceError;
 
 /// How long a server may take to answer what costs it nothing. A connection may have died without
 /// a word, and TCP alone would find out after a quarter of an hour.
@@ -88,13 +88,13 @@ impl Connections {
         sql: &str,
         transaction: Transaction,
         budget: Duration,
-    ) -> Result<(Lease, Answer), SourceError> {
+    ) -> Result<(PooledConnection, Answer), SourceError> {
         let permit = timeout(TURN, Arc::clone(&self.permits).acquire_owned()).await;
         let Ok(Ok(permit)) = permit else {
             let text = format!("all of its {} connections are in use", self.most);
             return Err(SourceError::Unavailable(text));
         };
-        let mut lease = Lease {
+        let mut pooled = PooledConnection {
             connection: None,
             home: Arc::clone(self),
             permit,
@@ -102,16 +102,39 @@ impl Connections {
         if let Some(mut connection) = self.take_idle() {
             let answer = asked(&mut connection, sql, transaction, budget).await;
             if let Ok(answer) = answer {
-                lease.connection = Some(connection);
-                return Ok((lease, answer));
+                pooled.connection = Some(connection);
+                return Ok((pooled, answer));
             }
             // The others of that time are dead as well.
             self.idle().clear();
         }
         let mut connection = self.connect().await?;
         let answer = asked(&mut connection, sql, transaction, budget).await?;
-        lease.connection = Some(connection);
-        Ok((lease, answer))
+        pooled.connection = Some(connection);
+        Ok((pooled, answer))
+    }
+
+    /// Asks for what is no report, in one round trip and in a transaction of its own, which may take as long
+    /// as the budget before it answers.
+    pub(super) async fn rows(
+        self: &Arc<Self>,
+        sql: &str,
+        budget: Duration,
+    ) -> Result<Vec<PgRow>, SourceError> {
+        let Answer { rows, error } = self.answer(sql, budget).await?;
+        error.map_or(Ok(rows), |error| Err(source_error(&error)))
+    }
+
+    /// The same, with what came before an error of the server's.
+    pub(super) async fn answer(
+        self: &Arc<Self>,
+        sql: &str,
+        budget: Duration,
+    ) -> Result<Answer, SourceError> {
+        let (pooled, answer) = self.ask(sql, Transaction::Message, budget).await?;
+        // Its transaction has ended, whatever came of it.
+        pooled.give_back();
+        Ok(answer)
     }
 
     /// Ends what a process of the server is running for us, over another connection. It takes no
@@ -177,13 +200,13 @@ impl fmt::Debug for Connections {
 
 /// A connection in use. Dropped, it is closed; only who knows that it is ready for the next
 /// statement gives it back.
-pub(super) struct Lease {
+pub(super) struct PooledConnection {
     connection: Option<PgConnection>,
     home: Arc<Connections>,
     permit: OwnedSemaphorePermit,
 }
 
-impl Lease {
+impl PooledConnection {
     pub(super) fn connection(&mut self) -> Result<&mut PgConnection, SourceError> {
         self.connection.as_mut().ok_or(SourceError::Stopped)
     }

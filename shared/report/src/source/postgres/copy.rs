@@ -14,8 +14,9 @@ use arrow_schema::SchemaRef;
 
 use super::columns::{ColumnBuilder, Unfit};
 use crate::column::{Column, arrow_schema};
-use crate::size::{Oversize, SizeLimits};
-use crate::source::{BATCH_ROWS, SourceError};
+use crate::size::SizeLimits;
+use crate::source::batches::BATCH_ROWS;
+use crate::source::error::SourceError;
 
 const SIGNATURE: &[u8; 11] = b"PGCOPY\n\xff\r\n\0";
 /// Flags of the header that a reader must know to go on; none is in use today.
@@ -102,6 +103,7 @@ impl CopyDecoder {
 
     #[inline]
     fn row<'m>(&mut self, fields: &'m [u8]) -> Result<&'m [u8], SourceError> {
+        let next_row = self.next_row();
         let mut rest = fields;
         let mut row_bytes = 0;
         for (index, column) in self.columns.iter_mut().enumerate() {
@@ -117,11 +119,12 @@ impl CopyDecoder {
                     let (field, after) = after.split_at_checked(length).ok_or_else(short)?;
                     row_bytes += length;
                     if length > self.limits.cell || row_bytes > self.limits.row + FIXED_BYTES {
-                        return Err(self.oversize(index, length, row_bytes));
+                        let name = self.schema.field(index).name();
+                        let oversize = self.limits.oversize(name, length, row_bytes);
+                        return Err(SourceError::TooLarge(oversize));
                     }
                     if let Err(unfit) = column.append(field) {
-                        let row = self.rows_before + self.rows as u64 + 1;
-                        return Err(unfit.of_column(self.schema.field(index).name(), row));
+                        return Err(unfit.of_column(self.schema.field(index).name(), next_row));
                     }
                     after
                 }
@@ -129,20 +132,6 @@ impl CopyDecoder {
         }
         self.rows += 1;
         Ok(rest)
-    }
-
-    #[cold]
-    fn oversize(&self, index: usize, length: usize, row_bytes: usize) -> SourceError {
-        let of_cell = length > self.limits.cell;
-        SourceError::TooLarge(Oversize {
-            column: of_cell.then(|| self.schema.field(index).name().clone()),
-            limit: if of_cell {
-                self.limits.cell
-            } else {
-                self.limits.row
-            },
-            size: Some(if of_cell { length } else { row_bytes } as u64),
-        })
     }
 
     /// The row that comes next, from 1.

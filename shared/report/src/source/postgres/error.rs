@@ -3,7 +3,8 @@
 use sqlx::Error;
 use sqlx::error::DatabaseError;
 
-use crate::source::{QueryFault, SourceError, text};
+use crate::source::error::{QueryFault, SourceError};
+use crate::source::text;
 
 /// Whether the connection is of no more use, whatever was asked.
 pub(super) fn is_lost(error: &Error) -> bool {

@@ -5,16 +5,15 @@
 //! so it comes first.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::Row as _;
 
-use super::PostgresSource;
-use super::connections::{Answer, Lease, Transaction};
+use super::connections::{Answer, Connections, PooledConnection, Transaction};
 use super::error::source_error;
-use crate::source::SourceError;
-use crate::source::statement::Statement;
+use super::statement::Statement;
+use crate::source::error::SourceError;
 
 /// What the planner locked for the statement before this one. A partition is locked with its table, and
 /// what lies behind a view with the view, so that a role needs no right to either.
@@ -49,33 +48,32 @@ impl Locks {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(relation.to_owned());
     }
-}
 
-impl PostgresSource {
     /// Begins the transaction of a reading: its locks, then the rest.
-    pub(super) async fn locked(
+    pub(super) async fn begin(
         &self,
+        connections: &Arc<Connections>,
         statement: &Statement,
         rest: &str,
         budget: Duration,
-    ) -> Result<(Lease, Answer), SourceError> {
-        let relations = self.relations_of(statement).await?;
+    ) -> Result<(PooledConnection, Answer), SourceError> {
+        let relations = self.relations_of(connections, statement).await?;
         if relations.is_empty() {
-            return self.connections.ask(rest, Transaction::Open, budget).await;
+            return connections.ask(rest, Transaction::Open, budget).await;
         }
         let sql = format!(
             "LOCK TABLE {} IN ACCESS SHARE MODE;\n{rest}",
             relations.join(", ")
         );
-        let asked = self.connections.ask(&sql, Transaction::Open, budget);
-        let (mut lease, answer) = asked.await?;
+        let asked = connections.ask(&sql, Transaction::Open, budget);
+        let (mut pooled, answer) = asked.await?;
         let refusal = answer.error.as_ref().filter(|_| answer.rows.is_empty());
         let Some(refusal) = refusal.and_then(|error| error.as_database_error()) else {
-            return Ok((lease, answer));
+            return Ok((pooled, answer));
         };
         let code = refusal.code().unwrap_or_default();
         if code == LOCK_NOT_AVAILABLE || code == UNDEFINED_TABLE {
-            return Ok((lease, answer));
+            return Ok((pooled, answer));
         }
         // No right to lock it, or nothing that can be locked: it is read as it was before there were locks.
         tracing::debug!(
@@ -85,24 +83,25 @@ impl PostgresSource {
         if code == WRONG_OBJECT_TYPE
             && let [relation] = &relations[..]
         {
-            self.locks.cannot_be_locked(relation);
+            self.cannot_be_locked(relation);
         }
-        lease.run("ROLLBACK").await?;
-        lease.give_back();
-        self.connections.ask(rest, Transaction::Open, budget).await
+        pooled.run("ROLLBACK").await?;
+        pooled.give_back();
+        connections.ask(rest, Transaction::Open, budget).await
     }
 
     /// The relations that a statement reads, each as it stands in SQL.
-    async fn relations_of(&self, statement: &Statement) -> Result<Vec<String>, SourceError> {
+    async fn relations_of(
+        &self,
+        connections: &Arc<Connections>,
+        statement: &Statement,
+    ) -> Result<Vec<String>, SourceError> {
         if let Some(table) = statement.table() {
-            let is_lockable = self.locks.can_be_locked(table);
+            let is_lockable = self.can_be_locked(table);
             return Ok(is_lockable.then(|| table.to_owned()).into_iter().collect());
         }
-        let Some(explain) = statement.estimate() else {
-            return Ok(Vec::new());
-        };
-        let asked = format!("{explain};\n{PLANNED}");
-        let Answer { rows, error } = self.answer(&asked, Duration::ZERO).await?;
+        let asked = format!("{};\n{PLANNED}", statement.estimate());
+        let Answer { rows, error } = connections.answer(&asked, Duration::ZERO).await?;
         match error.as_ref().map(source_error) {
             // The first row is the plan.
             None => Ok(rows

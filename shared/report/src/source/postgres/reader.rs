@@ -10,22 +10,31 @@ use sqlx::Connection;
 use sqlx::error::DatabaseError;
 use tokio_util::sync::CancellationToken;
 
-use super::connections::{Connections, Lease};
+use super::connections::{Connections, PooledConnection};
 use super::copy::{CopyDecoder, NO_UTF_8};
 use super::error::{Phase, reading_error};
+use super::guard::SizeGuard;
+use super::statement::Statement;
 use crate::column::{Column, ColumnType};
 use crate::source::batches::{Abandoned, BatchSender};
-use crate::source::{Reading, SourceError};
+use crate::source::error::SourceError;
 
 /// One report that is being read.
 pub(super) struct Reader {
-    pub(super) lease: Lease,
+    pub(super) pooled: PooledConnection,
     pub(super) connections: Arc<Connections>,
     /// The server's process behind the connection.
     pub(super) process: i32,
-    pub(super) reading: Reading,
+    pub(super) reading: GuardedReading,
     /// Fires when the snapshot is dropped.
     pub(super) stop: CancellationToken,
+}
+
+/// What is read, by a statement that refuses what is too large in the words of its guard.
+pub(super) struct GuardedReading {
+    pub(super) statement: Statement,
+    pub(super) columns: Vec<Column>,
+    pub(super) guard: SizeGuard,
 }
 
 /// How the reading ended.
@@ -42,20 +51,20 @@ impl Reader {
     pub(super) async fn run(mut self, batches: BatchSender) {
         let end = tokio::select! {
             biased;
-            end = read(&mut self.lease, &self.reading, &batches) => end,
+            end = read(&mut self.pooled, &self.reading, &batches) => end,
             () = self.stop.cancelled() => End::Abandoned(None),
         };
         match end {
             End::Whole => {
                 // The reader has its last row and waits for nothing that follows.
                 drop(batches);
-                match self.lease.run("COMMIT").await {
+                match self.pooled.run("COMMIT").await {
                     Ok(()) => {
                         // It may have grown to several times the largest row.
-                        if let Ok(connection) = self.lease.connection() {
+                        if let Ok(connection) = self.pooled.connection() {
                             connection.shrink_buffers();
                         }
-                        self.lease.give_back();
+                        self.pooled.give_back();
                     }
                     Err(error) => tracing::debug!(%error, "a snapshot could not be closed"),
                 }
@@ -66,7 +75,7 @@ impl Reader {
                 if let Err(error) = self.connections.cancel(self.process).await {
                     tracing::warn!(%error, "a query that nobody reads could not be cancelled");
                 }
-                drop(self.lease);
+                drop(self.pooled);
                 if let Some(error) = error {
                     batches.fail(error).await;
                 }
@@ -75,8 +84,12 @@ impl Reader {
     }
 }
 
-async fn read(lease: &mut Lease, reading: &Reading, batches: &BatchSender) -> End {
-    let connection = match lease.connection() {
+async fn read(
+    pooled: &mut PooledConnection,
+    reading: &GuardedReading,
+    batches: &BatchSender,
+) -> End {
+    let connection = match pooled.connection() {
         Ok(connection) => connection,
         Err(error) => return End::Failed(error),
     };
@@ -147,7 +160,7 @@ fn of_text(error: SourceError, columns: &[Column], row: u64) -> SourceError {
 }
 
 /// What the statement itself refuses is no fault of it.
-fn read_error(error: &sqlx::Error, phase: Phase, reading: &Reading) -> SourceError {
+fn read_error(error: &sqlx::Error, phase: Phase, reading: &GuardedReading) -> SourceError {
     let told = error.as_database_error().map(DatabaseError::message);
     told.and_then(|text| reading.guard.oversize(text, &reading.columns))
         .map_or_else(|| reading_error(error, phase), SourceError::TooLarge)

@@ -12,32 +12,121 @@ use chrono::{DateTime, NaiveDate};
 use uuid::Uuid;
 
 use self::filters::{comparison, condition, organisation, text, within};
-use crate::catalog::{Dataset, Expression, Field, Grain};
+use super::guard::SizeGuard;
+use crate::catalog::{Dataset, Expression, Field, Grain, Relation};
 use crate::column::{Column, ColumnKind, ColumnType};
 use crate::query::{FilterOp, Literal, ReportPlan, TimeRange};
-use crate::source::statement::{
-    Dialect, SizeGuard, Use, from_clause, order_and_limit, quoted_name,
-};
+use crate::source::statement::{Dialect, Use, from_clause, limited, order_and_limit, quoted_name};
 use crate::source::stored_types::{StoredType, StoredTypes};
 
-pub(in crate::source) use self::types::stored_types;
+pub(super) use self::types::stored_types;
 
-pub(in crate::source) fn report(plan: &ReportPlan, rows: u64, guard: Option<&SizeGuard>) -> String {
+/// The SQL of PostgreSQL 12 or later, or of a server that speaks like it, in a session whose time zone is UTC.
+pub(crate) struct PostgresDialect;
+
+impl Dialect for PostgresDialect {
+    fn text<'e>(&self, expression: &'e Expression) -> &'e str {
+        sql(expression)
+    }
+
+    fn probe(&self, dataset: &Dataset, used: &Use<'_>, types: &StoredTypes) -> String {
+        probe(dataset, used, types)
+    }
+
+    fn has_typed_columns(&self) -> bool {
+        true
+    }
+}
+
+/// What the server runs for one report, in one snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    report: String,
+    newest: Option<String>,
+    estimate: String,
+    table: Option<String>,
+    most_rows: u64,
+    sends_numeric: Vec<bool>,
+}
+
+impl Statement {
+    /// Writes the SQL of a plan. At most `most_rows` rows are read, and fewer where the plan's own
+    /// limit is lower.
+    #[must_use]
+    pub fn new(plan: &ReportPlan, most_rows: u64) -> Self {
+        Self::written(plan, most_rows, None)
+    }
+
+    /// The same, whose [`report`](Self::report) fails where a cell or a row is too large; see
+    /// [`SizeGuard`].
+    #[must_use]
+    pub fn guarded(plan: &ReportPlan, most_rows: u64, guard: &SizeGuard) -> Self {
+        Self::written(plan, most_rows, Some(guard))
+    }
+
+    fn written(plan: &ReportPlan, most_rows: u64, guard: Option<&SizeGuard>) -> Self {
+        let most_rows = limited(plan, most_rows);
+        Self {
+            report: report(plan, most_rows, guard),
+            newest: newest(plan),
+            estimate: estimate(plan),
+            table: only_table(plan),
+            most_rows,
+            sends_numeric: sends_numeric(plan),
+        }
+    }
+
+    /// One `SELECT` with the plan's columns in their order.
+    #[must_use]
+    pub fn report(&self) -> &str {
+        &self.report
+    }
+
+    /// One `SELECT` of one value, the newest source row's instant in microseconds since 1970. `None` when the
+    /// dataset names no update column.
+    pub(super) fn newest(&self) -> Option<&str> {
+        self.newest.as_deref()
+    }
+
+    /// An `EXPLAIN` of the report without its order and limit, whose one value is the plan as JSON.
+    #[must_use]
+    pub fn estimate(&self) -> &str {
+        &self.estimate
+    }
+
+    /// The only relation that is read, as it stands in the SQL; `None` where there may be others.
+    pub(super) fn table(&self) -> Option<&str> {
+        self.table.as_deref()
+    }
+
+    /// The most rows that [`report`](Self::report) gives.
+    pub(super) fn most_rows(&self) -> u64 {
+        self.most_rows
+    }
+
+    /// Whether the column of this number, one of integers, comes as a `numeric`, which may turn out to have a
+    /// fraction.
+    pub(super) fn sends_numeric(&self, column: usize) -> bool {
+        self.sends_numeric.get(column).copied().unwrap_or_default()
+    }
+}
+
+fn report(plan: &ReportPlan, rows: u64, guard: Option<&SizeGuard>) -> String {
     let types = plan.stored_types();
     let ordered =
         |column: &Column, expression: &Expression| ordered(expression, column.column_type, types);
     let report = unordered(plan) + &order_and_limit(plan, rows, ordered);
     match guard {
         None => report,
-        Some(guard) => guard.wrap_postgres(&report, plan.columns()),
+        Some(guard) => guard.wrap(&report, plan.columns()),
     }
 }
 
-pub(in crate::source) fn estimate(plan: &ReportPlan) -> String {
+fn estimate(plan: &ReportPlan) -> String {
     format!("EXPLAIN (FORMAT JSON)\n{}", unordered(plan))
 }
 
-pub(in crate::source) fn newest(plan: &ReportPlan) -> Option<String> {
+fn newest(plan: &ReportPlan) -> Option<String> {
     let dataset = plan.dataset();
     let newest = newest_micros(dataset.updated.as_ref()?);
     let condition = organisation(plan).unwrap_or_else(|| "TRUE".to_owned());
@@ -146,8 +235,26 @@ fn value(expression: &Expression, column_type: ColumnType, types: &StoredTypes) 
     }
 }
 
+/// The table of a dataset, quoted, if nothing in its SQL can name another: no SELECT within.
+fn only_table(plan: &ReportPlan) -> Option<String> {
+    let dataset = plan.dataset();
+    let Relation::Table(table) = &dataset.relation else {
+        return None;
+    };
+    let predicates = plan.predicates().iter();
+    let mut expressions = (plan.expressions().iter())
+        .chain(predicates.map(|predicate| &predicate.expression))
+        .chain([&dataset.time])
+        .chain(&dataset.updated);
+    let selects = expressions.any(|expression| {
+        let text = sql(expression).to_ascii_lowercase();
+        text.contains("select") || text.contains("table")
+    });
+    (!selects).then(|| quoted_name(table))
+}
+
 /// Whether a column of integers is sent as numeric, for what it is made of may have a fraction.
-pub(in crate::source) fn sends_numeric(plan: &ReportPlan) -> Vec<bool> {
+fn sends_numeric(plan: &ReportPlan) -> Vec<bool> {
     let columns = plan.columns().iter().zip(plan.expressions());
     columns
         .map(|(column, expression)| {
@@ -173,7 +280,7 @@ fn type_name(column_type: ColumnType) -> &'static str {
 }
 
 fn sql(expression: &Expression) -> &str {
-    expression.for_dialect(Dialect::Postgres)
+    expression.postgres.as_deref().unwrap_or(&expression.sql)
 }
 
 fn newest_micros(updated: &Expression) -> String {
@@ -184,7 +291,7 @@ fn newest_micros(updated: &Expression) -> String {
 }
 
 /// Shows that the source takes every form in which a report uses a setting.
-pub(in crate::source) fn probe(dataset: &Dataset, used: &Use<'_>, types: &StoredTypes) -> String {
+fn probe(dataset: &Dataset, used: &Use<'_>, types: &StoredTypes) -> String {
     const EPOCH: TimeRange = TimeRange {
         from: DateTime::UNIX_EPOCH,
         to: DateTime::UNIX_EPOCH,
@@ -249,9 +356,10 @@ fn sample(column_type: ColumnType) -> Option<Literal> {
     })
 }
 
-/// See [`index_columns`](crate::source::statement). Only ordinary and partitioned tables and materialized views have
+/// A `SELECT` of an array of column names for each index over all rows of a table, one NULL when it has no
+/// index, nothing when it is no table. Only ordinary and partitioned tables and materialized views have
 /// indexes; the key columns of one come before those that it merely includes.
-pub(in crate::source) fn index_columns(table: &str) -> String {
+pub(super) fn index_columns(table: &str) -> String {
     let table = text(&quoted_name(table));
     format!(
         "\

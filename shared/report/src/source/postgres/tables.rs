@@ -1,13 +1,16 @@
 //! What a PostgreSQL database has that this role may read.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::PostgresSource;
+use super::connections::Connections;
 use super::error::source_error;
 use crate::column::ColumnType;
-use crate::source::tables::{Content, Projection, Table, TableColumn};
-use crate::source::{Index, SourceError};
+use crate::source::error::SourceError;
+use crate::source::tables::{Content, Index, Projection, Table, TableColumn};
 
 /// The columns of tables, views and the like, in the order of their tables; nothing of the system's, of
 /// extensions, of Waybill's own, and no partition of a table that is there as a whole. Two names of
@@ -65,9 +68,9 @@ JOIN pg_namespace AS a_schema ON a_schema.oid = a_table.relnamespace
 WHERE an_index.indisvalid AND an_index.indpred IS NULL AND a_schema.nspname !~ '^pg_'
 ORDER BY an_index.indrelid, an_index.indexrelid";
 
-pub(super) async fn tables(source: &PostgresSource) -> Result<Vec<Table>, SourceError> {
-    let columns = source.ask(COLUMNS).await?;
-    let indexes = source.ask(INDEXES).await?;
+pub(super) async fn tables(connections: &Arc<Connections>) -> Result<Vec<Table>, SourceError> {
+    let columns = connections.rows(COLUMNS, Duration::ZERO).await?;
+    let indexes = connections.rows(INDEXES, Duration::ZERO).await?;
     described(&columns, &indexes).map_err(|error| source_error(&error))
 }
 

@@ -12,10 +12,13 @@ use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use serde::de::IgnoredAny;
 
-use super::super::{BATCH_ROWS, SourceError, json};
+use super::error::source_error;
 use super::value;
 use crate::column::{Column, ColumnType, arrow_schema};
-use crate::size::{Oversize, SizeLimits};
+use crate::size::SizeLimits;
+use crate::source::batches::BATCH_ROWS;
+use crate::source::error::SourceError;
+use crate::source::json;
 
 /// About what a value of fixed width takes in a batch.
 const FIXED_BYTES: usize = 8;
@@ -49,11 +52,13 @@ impl BatchBuilder {
     pub(super) fn push(&mut self, row: &Row<'_>) -> Result<(), SourceError> {
         let mut row_bytes = 0;
         for (index, column) in self.columns.iter_mut().enumerate() {
-            let stored = row.get_ref(index).map_err(super::source_error)?;
+            let stored = row.get_ref(index).map_err(source_error)?;
             if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) = stored {
                 row_bytes += bytes.len();
                 if bytes.len() > self.limits.cell || row_bytes > self.limits.row {
-                    return Err(self.oversize(index, bytes.len(), row_bytes));
+                    let name = self.schema.field(index).name();
+                    let oversize = self.limits.oversize(name, bytes.len(), row_bytes);
+                    return Err(SourceError::TooLarge(oversize));
                 }
             }
             column.append(stored).map_err(|reason| SourceError::Value {
@@ -65,20 +70,6 @@ impl BatchBuilder {
         self.rows += 1;
         self.bytes += row_bytes + FIXED_BYTES * self.columns.len();
         Ok(())
-    }
-
-    #[cold]
-    fn oversize(&self, index: usize, length: usize, row_bytes: usize) -> SourceError {
-        let of_cell = length > self.limits.cell;
-        SourceError::TooLarge(Oversize {
-            column: of_cell.then(|| self.schema.field(index).name().clone()),
-            limit: if of_cell {
-                self.limits.cell
-            } else {
-                self.limits.row
-            },
-            size: Some(if of_cell { length } else { row_bytes } as u64),
-        })
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::STEPS_BETWEEN_CHECKS;
 use super::opening::BUSY_TIMEOUT;
-use crate::source::RowEstimate;
+use super::running::STEPS_BETWEEN_CHECKS;
+use crate::source::engine::RowEstimate;
 
 /// What a count may take on which an answer waits.
 const BUDGET: Duration = Duration::from_millis(50);

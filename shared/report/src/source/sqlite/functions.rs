@@ -8,14 +8,11 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, ToSql};
 
-use super::{sizes, value};
+use super::{refusal, value};
 use crate::catalog::InstantForm;
 
-/// What the text of a refusal begins with. A name and a reason follow.
-const MARK: &str = "\u{1}waybill\u{1}";
-
 /// Registers them. The second argument of each is the name of the column, for the error.
-pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     scalar(connection, "waybill_timestamp", 3, |context| {
         let micros = micros(context).map_err(|reason| refused(context, reason))?;
         Ok(micros.and_then(value::comparable_instant))
@@ -42,8 +39,8 @@ pub(crate) fn register(connection: &Connection) -> rusqlite::Result<()> {
     })?;
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_scalar_function("waybill_oversize", 2, flags, |context| {
-        let refusal = sizes::refusal(context.get(0)?, context.get(1)?);
-        Err::<Option<i64>, _>(Error::UserFunctionError(refusal.into()))
+        let refused = refusal::oversize(context.get(0)?, context.get(1)?);
+        Err::<Option<i64>, _>(Error::UserFunctionError(refused.into()))
     })?;
     connection.create_collation("waybill_decimal", compare_decimals)
 }
@@ -73,12 +70,7 @@ fn micros(context: &Context<'_>) -> Result<Option<i64>, &'static str> {
 
 fn refused(context: &Context<'_>, reason: &'static str) -> Error {
     let column = context.get_raw(1).as_str().unwrap_or_default();
-    Error::UserFunctionError(format!("{MARK}{column}\u{1}{reason}").into())
-}
-
-/// The column and the reason of a refusal by one of the functions.
-pub(super) fn refusal(text: &str) -> Option<(&str, &str)> {
-    text.strip_prefix(MARK)?.split_once('\u{1}')
+    Error::UserFunctionError(refusal::value(column, reason).into())
 }
 
 /// Compares plain decimals by value: `1.0` equals `1.00`, `-2` is less than `1.5`.

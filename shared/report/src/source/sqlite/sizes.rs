@@ -3,12 +3,12 @@
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, Error, ErrorCode};
 
-use super::reading_error;
+use super::error::reading_error;
+use super::refusal;
 use crate::size::{Oversize, SizeLimits};
-use crate::source::{Reading, SourceError};
+use crate::source::engine::Reading;
+use crate::source::error::SourceError;
 
-/// What the refusal of a cell begins with. No error of SQLite begins with anything of the data.
-const REFUSAL: &str = "waybill: the cell is too large: ";
 /// More than what a record has besides its texts: a header and values of fixed width.
 const OVERHEAD: usize = 1024 * 1024;
 
@@ -28,14 +28,9 @@ fn longest(limits: SizeLimits) -> usize {
     limits.intermediate.max(limits.row * 2) + OVERHEAD
 }
 
-/// What `waybill_oversize` says of the column of this number.
-pub(super) fn refusal(column: i64, size: i64) -> String {
-    format!("{REFUSAL}{column}:{size}")
-}
-
 /// As [`reading_error`], of a report: what is too large is no fault of its statement.
 pub(super) fn read_error(error: Error, reading: &Reading) -> SourceError {
-    let limits = reading.guard.limits;
+    let limits = reading.limits;
     let oversize = match &error {
         Error::SqliteFailure(code, _) if code.code == ErrorCode::TooBig => Some(Oversize {
             column: None,
@@ -49,11 +44,10 @@ pub(super) fn read_error(error: Error, reading: &Reading) -> SourceError {
 }
 
 fn refused(text: &str, reading: &Reading) -> Option<Oversize> {
-    let (column, size) = text.strip_prefix(REFUSAL)?.split_once(':')?;
-    let column = reading.columns.get(column.parse::<usize>().ok()?)?;
+    let (column, size) = refusal::of_oversize(text)?;
     Some(Oversize {
-        column: Some(column.name.clone()),
-        limit: reading.guard.limits.cell,
-        size: size.parse().ok(),
+        column: Some(reading.columns().get(column)?.name.clone()),
+        limit: reading.limits.cell,
+        size,
     })
 }

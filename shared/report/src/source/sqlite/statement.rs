@@ -10,13 +10,12 @@
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
 
-use crate::catalog::{Dataset, Expression, Grain, InstantForm};
+use crate::catalog::{Dataset, Expression, Grain, InstantForm, Relation};
 use crate::column::{Column, ColumnKind, ColumnType};
 use crate::query::{Literal, Predicate, ReportPlan, Test, TimeRange};
-use crate::source::statement::guard::is_variable;
+use crate::size::SizeLimits;
 use crate::source::statement::{
-    Dialect, SizeGuard, TimeCheck, Use, from_clause, operator, order_and_limit, quoted_name,
-    quoted_text,
+    Dialect, Use, from_clause, limited, operator, order_and_limit, quoted_name, quoted_text,
 };
 use crate::source::stored_types::StoredTypes;
 
@@ -24,7 +23,7 @@ const TIME: &str = TimeCheck::COLUMN;
 
 /// Which rows a report looks at.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::source) enum Look {
+enum Look {
     /// Those about the range, which an index on the time column serves.
     Near,
     /// All of the organisation's.
@@ -33,25 +32,119 @@ pub(in crate::source) enum Look {
     Count,
 }
 
-pub(in crate::source) fn report(
-    plan: &ReportPlan,
-    rows: u64,
-    guard: Option<&SizeGuard>,
-    look: Look,
-) -> String {
+/// The SQL of SQLite 3.30 or later, with the functions that [`functions`](super::functions) registers.
+pub(super) struct SqliteDialect;
+
+impl Dialect for SqliteDialect {
+    fn text<'e>(&self, expression: &'e Expression) -> &'e str {
+        text(expression)
+    }
+
+    fn probe(&self, dataset: &Dataset, used: &Use<'_>, _types: &StoredTypes) -> String {
+        probe(dataset, used)
+    }
+
+    /// It types values, not columns.
+    fn has_typed_columns(&self) -> bool {
+        false
+    }
+}
+
+/// What SQLite runs for one report, in one snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    report: String,
+    newest: Option<String>,
+    estimate: Option<String>,
+    most_rows: u64,
+    time_check: TimeCheck,
+}
+
+impl Statement {
+    /// Writes the SQL of a plan. At most `most_rows` rows are read, and fewer where the plan's own
+    /// limit is lower. With limits its [`report`](Self::report) fails where a stored cell is too large.
+    #[must_use]
+    pub fn new(plan: &ReportPlan, most_rows: u64, limits: Option<SizeLimits>) -> Self {
+        let most_rows = limited(plan, most_rows);
+        Self {
+            report: report(plan, most_rows, limits, Look::Near),
+            newest: newest(plan),
+            estimate: estimate(plan),
+            most_rows,
+            time_check: time_check(plan, report(plan, most_rows, limits, Look::Everywhere)),
+        }
+    }
+
+    /// One `SELECT` with the plan's columns in their order.
+    #[must_use]
+    pub fn report(&self) -> &str {
+        &self.report
+    }
+
+    /// One `SELECT` of one value, the newest source row's instant as it is stored. `None` when the dataset
+    /// names no update column.
+    pub(super) fn newest(&self) -> Option<&str> {
+        self.newest.as_deref()
+    }
+
+    /// A `SELECT` with a row for each of the report's without its limit; `None` for a report of one row.
+    #[must_use]
+    pub fn estimate(&self) -> Option<&str> {
+        self.estimate.as_deref()
+    }
+
+    /// The most rows that [`report`](Self::report) gives.
+    pub(super) fn most_rows(&self) -> u64 {
+        self.most_rows
+    }
+
+    /// What to look at before the report.
+    pub(super) fn time_check(&self) -> &TimeCheck {
+        &self.time_check
+    }
+}
+
+/// How a SQLite source makes sure that no row is left out of a report because its time is no instant. Such values
+/// sort anywhere, so no range of an index finds them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TimeCheck {
+    /// How times are written, where the catalog says so.
+    pub(super) form: Option<InstantForm>,
+    /// Whether rows are of organisations.
+    pub(super) has_organisation: bool,
+    /// A `SELECT` of one value, the first time of the organisation that is `?1` or comes after it.
+    pub(super) seek: String,
+    /// A `SELECT` of the `rowid` of one row of the organisation whose time is no instant.
+    pub(super) stray_row: String,
+    /// The report itself looks at every text that is not before the first and before the second of these.
+    pub(super) read_by_report: (String, String),
+    /// The report for when no index serves `seek`: it looks at every row of the organisation.
+    pub(super) whole_report: String,
+}
+
+impl TimeCheck {
+    /// What the time of a row is called in errors.
+    pub(super) const COLUMN: &'static str = "time";
+}
+
+fn text(expression: &Expression) -> &str {
+    expression.sqlite.as_deref().unwrap_or(&expression.sql)
+}
+
+fn report(plan: &ReportPlan, rows: u64, limits: Option<SizeLimits>, look: Look) -> String {
     let (dataset, types) = (plan.dataset(), plan.stored_types());
     let columns = || plan.columns().iter().zip(plan.expressions());
 
     let selected: Vec<String> = columns()
         .enumerate()
         .map(|(index, (column, expression))| {
-            let sql = expression.for_dialect(Dialect::Sqlite);
-            match (dataset.grain, column.kind, guard) {
+            let sql = text(expression);
+            match (dataset.grain, column.kind, limits) {
                 (Grain::Aggregate, ColumnKind::Dimension, _) => {
                     comparable(expression, column, types)
                 }
-                (Grain::Row, _, Some(guard)) if is_variable(column.column_type) => {
-                    guard.wrap_sqlite(index, sql, sql)
+                (Grain::Row, _, Some(limits)) if column.column_type.is_variable() => {
+                    within_limit(index, sql, limits)
                 }
                 // The reader knows no forms.
                 _ if expression.form.is_some() => comparable(expression, column, types),
@@ -82,9 +175,39 @@ pub(in crate::source) fn report(
     sql
 }
 
+/// A stored column of a report, which then is not even read where it is too large. What is computed has to be
+/// read to know its length, which the reader sees as well.
+fn within_limit(index: usize, sql: &str, limits: SizeLimits) -> String {
+    if !is_column(sql) {
+        return sql.to_owned();
+    }
+    let length = format!("octet_length({sql})");
+    format!(
+        "CASE WHEN {length} > {} THEN waybill_oversize({index}, {length}) ELSE {sql} END",
+        limits.cell
+    )
+}
+
+/// Whether an expression is the name of a column and nothing else.
+fn is_column(expression: &str) -> bool {
+    let expression = expression.trim();
+    let name = expression
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    match name {
+        Some(name) => !name.is_empty() && !name.contains('"'),
+        None => {
+            expression.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                && expression
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        }
+    }
+}
+
 /// See [`TimeCheck`].
-pub(in crate::source) fn time_check(plan: &ReportPlan, whole_report: String) -> TimeCheck {
-    let time = plan.dataset().time.for_dialect(Dialect::Sqlite);
+fn time_check(plan: &ReportPlan, whole_report: String) -> TimeCheck {
+    let time = text(&plan.dataset().time);
     let form = plan.dataset().time.form;
     let relation = from_clause(&plan.dataset().relation);
     let organisation = organisation(plan);
@@ -112,7 +235,7 @@ pub(in crate::source) fn time_check(plan: &ReportPlan, whole_report: String) -> 
 }
 
 /// A row for each row of the report, with nothing in it. `None` for a report of one row.
-pub(in crate::source) fn estimate(plan: &ReportPlan) -> Option<String> {
+fn estimate(plan: &ReportPlan) -> Option<String> {
     let dataset = plan.dataset();
     let groups = groups(plan);
     if dataset.grain == Grain::Aggregate && groups.is_empty() {
@@ -139,10 +262,10 @@ fn groups(plan: &ReportPlan) -> Vec<String> {
         .collect()
 }
 
-pub(in crate::source) fn newest(plan: &ReportPlan) -> Option<String> {
+fn newest(plan: &ReportPlan) -> Option<String> {
     let dataset = plan.dataset();
     let updated = dataset.updated.as_ref()?;
-    let sql = updated.for_dialect(Dialect::Sqlite);
+    let sql = text(updated);
     let newest = match updated.form {
         None => format!("max({sql})"),
         Some(form) => format!(
@@ -158,7 +281,7 @@ pub(in crate::source) fn newest(plan: &ReportPlan) -> Option<String> {
 }
 
 /// SQLite has no types to be compared amiss: only that the text is an expression can be shown.
-pub(in crate::source) fn probe(dataset: &Dataset, used: &Use<'_>) -> String {
+fn probe(dataset: &Dataset, used: &Use<'_>) -> String {
     let tenant;
     let selected = match used {
         Use::Relation => "1",
@@ -166,10 +289,8 @@ pub(in crate::source) fn probe(dataset: &Dataset, used: &Use<'_>) -> String {
             tenant = quoted_name(column);
             &tenant
         }
-        Use::Time(expression) | Use::Updated(expression) => expression.for_dialect(Dialect::Sqlite),
-        Use::Dimension(field) | Use::Measure(field) | Use::Filter(field) => {
-            field.expression.for_dialect(Dialect::Sqlite)
-        }
+        Use::Time(expression) | Use::Updated(expression) => text(expression),
+        Use::Dimension(field) | Use::Measure(field) | Use::Filter(field) => text(&field.expression),
     };
     format!(
         "SELECT {selected}\nFROM {}\nLIMIT 0",
@@ -212,7 +333,7 @@ fn in_turn(conditions: &[String]) -> String {
 
 /// Whether a condition has a function look at the value.
 fn is_checked(predicate: &Predicate, types: &StoredTypes) -> bool {
-    let sql = predicate.expression.for_dialect(Dialect::Sqlite);
+    let sql = text(&predicate.expression);
     match predicate.test {
         Test::IsNull | Test::IsNotNull | Test::Never => false,
         Test::Compare(..) | Test::In(_) => match predicate.column_type {
@@ -242,7 +363,7 @@ fn near(plan: &ReportPlan) -> String {
     /// 1970-01-01 as a Julian day.
     const EPOCH: i64 = 2_440_588;
     let (time, range) = (&plan.dataset().time, plan.query().time_range);
-    let sql = time.for_dialect(Dialect::Sqlite);
+    let sql = text(time);
     let between = |first: &str, last: &str| format!("({sql}) >= {first} AND ({sql}) < {last}");
     // What is rounded to a microsecond may lie beyond the second.
     let (first, last) = (range.from.timestamp() - 1, range.to.timestamp() + 2);
@@ -287,7 +408,7 @@ fn days_about(range: TimeRange) -> (String, String) {
 }
 
 fn within(time: &Expression, range: TimeRange) -> String {
-    let sql = time.for_dialect(Dialect::Sqlite);
+    let sql = text(time);
     let form = form_argument(time.form);
     let bounds = range.comparisons().map(|(op, instant)| {
         let (op, micros) = (operator(op), instant.timestamp_micros());
@@ -302,7 +423,7 @@ fn within_or_far_inside(time: &Expression, range: TimeRange) -> String {
     if !matches!(time.form, None | Some(InstantForm::Rfc3339)) {
         return within;
     }
-    let time = time.for_dialect(Dialect::Sqlite);
+    let time = text(time);
     let first = range.from.date_naive().checked_add_days(Days::new(2));
     let last = range.to.date_naive().checked_sub_days(Days::new(1));
     let (Some(first), Some(last)) = (first, last) else {
@@ -322,7 +443,7 @@ fn within_or_far_inside(time: &Expression, range: TimeRange) -> String {
 }
 
 fn condition(predicate: &Predicate, field: &str, types: &StoredTypes) -> String {
-    let sql = predicate.expression.for_dialect(Dialect::Sqlite);
+    let sql = text(&predicate.expression);
     let column_type = predicate.column_type;
     let operand = operand(&predicate.expression, field, column_type, types);
     match &predicate.test {
@@ -349,7 +470,7 @@ fn operand(
     column_type: ColumnType,
     types: &StoredTypes,
 ) -> String {
-    let sql = expression.for_dialect(Dialect::Sqlite);
+    let sql = text(expression);
     let name = quoted_text(name);
     match column_type {
         ColumnType::String | ColumnType::Json if types.name_of(sql) == "TEXT" => {
@@ -404,3 +525,13 @@ fn literal(value: &Literal) -> String {
 fn timestamp(instant: DateTime<Utc>) -> String {
     quoted_text(&instant.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string())
 }
+
+/// A `SELECT` of these expressions over a relation, without a row.
+pub(super) fn select_nothing(relation: &Relation, expressions: &[&str]) -> String {
+    let selected: Vec<String> = expressions.iter().map(|sql| format!("({sql})")).collect();
+    let relation = from_clause(relation);
+    format!("SELECT {}\nFROM {relation}\nLIMIT 0", selected.join(", "))
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,9 +7,9 @@
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Statement};
 
+use super::statement::TimeCheck;
 use super::value;
 use crate::catalog::InstantForm;
-use crate::source::statement::TimeCheck;
 
 /// The first instant of the year 10000 in seconds.
 const AFTER_LAST_SECOND: i64 = 253_402_300_800;

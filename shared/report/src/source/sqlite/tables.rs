@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Params, Row};
 
 use self::evidence::Evidence;
-use super::STEPS_BETWEEN_CHECKS;
 use super::identifier::identifier;
+use super::indexes::indexes;
+use super::running::STEPS_BETWEEN_CHECKS;
 use crate::source::tables::{Table, TableColumn};
 
 /// Rows that are looked at in each table.
@@ -39,7 +40,7 @@ pub(super) fn tables(connection: &Connection) -> rusqlite::Result<Vec<Table>> {
         all(connection, TABLES, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut tables = Vec::with_capacity(names.len());
     for (name, kind) in names {
-        let indexes = super::indexes(connection, "main", &name)?.unwrap_or_default();
+        let indexes = indexes(connection, "main", &name)?.unwrap_or_default();
         let mut table = Table {
             schema: None,
             sql: identifier(&name),

@@ -4,11 +4,12 @@ use crate::catalog::Relation;
 use crate::column::ColumnKind;
 use crate::source::statement::from_clause;
 
-/// A `SELECT` of one row for each expression: its number, the name of its type (of a domain, of what it is made
-/// of), whether its collation tells all different bytes apart, and the encoding of the database.
+/// A `SELECT` of one row for each expression: its number (`int4`), the name of its type, of a domain that of what
+/// it is made of (`text`), whether texts are equal to it by their bytes alone (`bool`), and the encoding of the
+/// database (`text`).
 ///
 /// Nothing is read of a derived table of no rows, and a column of it is NULL of its type.
-pub(in crate::source) fn stored_types(
+pub(in crate::source::postgres) fn stored_types(
     relation: &Relation,
     expressions: &[(&str, ColumnKind)],
 ) -> String {

@@ -1,8 +1,8 @@
 //! How a statement refuses what is too large, before a server sends it.
 
-use super::quoted_text;
-use crate::column::{Column, ColumnType};
+use crate::column::Column;
 use crate::size::{Oversize, SizeLimits};
+use crate::source::statement::quoted_text;
 
 /// What a row's size is reported under, where a cell's is under the number of its column.
 const ROW: &str = "row";
@@ -15,7 +15,7 @@ const ROW: &str = "row";
 #[derive(Clone, Debug)]
 pub struct SizeGuard {
     /// What is kept.
-    pub limits: SizeLimits,
+    pub(super) limits: SizeLimits,
     marker: String,
 }
 
@@ -32,8 +32,7 @@ impl SizeGuard {
 
     /// What an error's text says of a limit that the statement met; `None` when the error is about
     /// something else.
-    #[must_use]
-    pub fn oversize(&self, text: &str, columns: &[Column]) -> Option<Oversize> {
+    pub(super) fn oversize(&self, text: &str, columns: &[Column]) -> Option<Oversize> {
         let (_, told) = text.split_once(&self.marker)?;
         let (what, size) = told.split_once(':')?;
         let digits = size
@@ -56,17 +55,17 @@ impl SizeGuard {
         quoted_text(&format!("{}{what}:", self.marker))
     }
 
-    /// Wraps a report for PostgreSQL, each of whose columns of variable length is a text.
+    /// Wraps a report, each of whose columns of variable length is a text.
     ///
     /// Expressions of the catalog stand in the report alone, so that they are evaluated once; the
     /// length of a text that is stored out of line is known without fetching it. As long as no text
     /// has more than its share of a row nothing else can be too large, and one comparison a row tells.
-    pub(in crate::source) fn wrap_postgres(&self, report: &str, columns: &[Column]) -> String {
+    pub(super) fn wrap(&self, report: &str, columns: &[Column]) -> String {
         let names: Vec<String> = (0..columns.len())
             .map(|index| format!("c{index}"))
             .collect();
         let texts: Vec<usize> = (0..columns.len())
-            .filter(|index| is_variable(columns[*index].column_type))
+            .filter(|index| columns[*index].column_type.is_variable())
             .collect();
         let Some(first) = texts.first() else {
             return report.to_owned();
@@ -111,52 +110,12 @@ impl SizeGuard {
             names.join(", ")
         )
     }
-
-    /// A stored column of a report for SQLite, which then is not even read where it is too large.
-    /// What is computed has to be read to know its length, which the reader sees as well.
-    pub(in crate::source) fn wrap_sqlite(
-        &self,
-        index: usize,
-        stored: &str,
-        selected: &str,
-    ) -> String {
-        if !is_column(stored) {
-            return selected.to_owned();
-        }
-        let length = format!("octet_length({stored})");
-        format!(
-            "CASE WHEN {length} > {} THEN waybill_oversize({index}, {length}) ELSE {selected} END",
-            self.limits.cell
-        )
-    }
-}
-
-/// Whether the values of a type can be of any length.
-pub(in crate::source) fn is_variable(column_type: ColumnType) -> bool {
-    matches!(column_type, ColumnType::String | ColumnType::Json)
-}
-
-/// Whether an expression is the name of a column and nothing else.
-fn is_column(expression: &str) -> bool {
-    let expression = expression.trim();
-    let name = expression
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'));
-    match name {
-        Some(name) => !name.is_empty() && !name.contains('"'),
-        None => {
-            expression.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-                && expression
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::column::ColumnKind;
+    use crate::column::{ColumnKind, ColumnType};
 
     fn columns() -> Vec<Column> {
         [("id", ColumnType::Integer), ("body", ColumnType::String)]
@@ -200,27 +159,6 @@ mod tests {
     #[test]
     fn what_has_no_text_is_left_as_it_is() {
         let guard = SizeGuard::new(SizeLimits::of_export(8 << 20));
-        assert_eq!(guard.wrap_postgres("SELECT 1", &columns()[..1]), "SELECT 1");
-        assert_eq!(guard.wrap_sqlite(0, "upper(s)", "upper(s)"), "upper(s)");
-    }
-
-    #[test]
-    fn a_column_is_a_name_and_nothing_else() {
-        for name in ["body", "_b0", "\"group\"", " body "] {
-            assert!(is_column(name), "{name}");
-        }
-        for other in [
-            "",
-            "1",
-            "a b",
-            "a.b",
-            "f(a)",
-            "\"\"",
-            "\"a\" || \"b\"",
-            "'text'",
-            "a--",
-        ] {
-            assert!(!is_column(other), "{other}");
-        }
+        assert_eq!(guard.wrap("SELECT 1", &columns()[..1]), "SELECT 1");
     }
 }

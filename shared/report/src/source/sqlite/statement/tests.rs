@@ -44,7 +44,7 @@ fn plan(org: &str, value: &str) -> ReportPlan {
 /// A table with one row that is asked for, and one of another organisation.
 fn table(org: &str, body: &str) -> Connection {
     let connection = Connection::open_in_memory().expect("SQLite");
-    crate::source::sqlite::register_functions(&connection).expect("functions");
+    crate::source::sqlite::functions::register(&connection).expect("functions");
     connection
         .execute_batch("CREATE TABLE notes (org TEXT, at TEXT, body TEXT)")
         .expect("a table");
@@ -72,7 +72,7 @@ proptest! {
         body in "\\PC{0,40}|['\"\\\\;%_-]{0,20}|(--|/\\*|'; DROP TABLE notes; --){1,3}",
     ) {
         let connection = table(&org, &body);
-        let statement = Statement::new(&plan(&org, &body), Dialect::Sqlite, 10);
+        let statement = Statement::new(&plan(&org, &body), 10, None);
         prop_assert_eq!(read(&connection, &statement), [body]);
     }
 }
@@ -80,11 +80,7 @@ proptest! {
 #[test]
 fn limits_meet() {
     let plan = plan("org", "x");
-    let text = |most| {
-        Statement::new(&plan, Dialect::Sqlite, most)
-            .report()
-            .to_owned()
-    };
+    let text = |most| Statement::new(&plan, most, None).report().to_owned();
     assert!(text(7).ends_with("LIMIT 7"));
     assert!(
         text(1_000).ends_with("LIMIT 100"),
@@ -93,7 +89,27 @@ fn limits_meet() {
 }
 
 #[test]
-fn names_are_quoted_part_by_part() {
-    assert_eq!(quoted_name("public.sessions"), "\"public\".\"sessions\"");
-    assert_eq!(quoted_name("we\"ird"), "\"we\"\"ird\"");
+fn what_is_computed_is_no_column() {
+    let limits = SizeLimits::of_export(8 << 20);
+    assert_eq!(within_limit(0, "upper(s)", limits), "upper(s)");
+}
+
+#[test]
+fn a_column_is_a_name_and_nothing_else() {
+    for name in ["body", "_b0", "\"group\"", " body "] {
+        assert!(is_column(name), "{name}");
+    }
+    for other in [
+        "",
+        "1",
+        "a b",
+        "a.b",
+        "f(a)",
+        "\"\"",
+        "\"a\" || \"b\"",
+        "'text'",
+        "a--",
+    ] {
+        assert!(!is_column(other), "{other}");
+    }
 }
