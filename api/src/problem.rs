@@ -412,7 +412,6 @@ impl From<InlineError> for Problem {
                 }
                 None => Self::internal(error),
             },
-            InlineError::NotText(_) => Self::internal(error),
         }
     }
 }

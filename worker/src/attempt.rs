@@ -3,22 +3,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
 use waybill_ledger::export::{Export, Receipt};
 use waybill_ledger::{Lease, Ledger, LedgerError, SnapshotRecord};
 use waybill_report::catalog::Catalog;
-use waybill_report::encode::{EncodeError, Trailer, encoder, slices};
-use waybill_report::freshness::freshness_lag;
+use waybill_report::encode::EncodeError;
+use waybill_report::pipe::{Pipe, PipeError, PipeLimits, Tap};
 use waybill_report::query::{Rejection, ReportPlan};
-use waybill_report::size::SizeLimits;
-use waybill_report::source::{RowEstimate, Snapshot, SourceError, Sources};
+use waybill_report::source::{RowEstimate, SourceError, Sources};
+use waybill_report::spec::ReportSpec;
 use waybill_store::{Bucket, BucketError, Upload};
 
 use crate::lease::LiveProgress;
 use crate::metrics::WorkerMetrics;
-
-/// A row of more bytes is written into parts bit by bit.
-const LARGE_ROW_BYTES: usize = 1024 * 1024;
 
 /// What every attempt works with.
 pub(crate) struct Pipeline {
@@ -26,9 +22,7 @@ pub(crate) struct Pipeline {
     pub(crate) sources: Sources,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) bucket: Bucket,
-    pub(crate) max_rows: u64,
-    pub(crate) sizes: SizeLimits,
-    pub(crate) freshness_budget: Duration,
+    pub(crate) limits: PipeLimits,
     pub(crate) metrics: WorkerMetrics,
 }
 
@@ -65,45 +59,42 @@ impl Pipeline {
         progress: &LiveProgress,
     ) -> Result<Receipt, AttemptError> {
         let began = Instant::now();
-        let plan = self
-            .catalog
-            .plan_again(&export.query, export.format, &export.org)?;
-        let estimated_rows = self.estimate(&plan).await;
-        let snapshot = self
-            .sources
-            .open(
-                &plan,
-                self.max_rows.saturating_add(1),
-                self.sizes,
-                self.freshness_budget,
-            )
-            .await?;
+        let spec =
+            ReportSpec::from_parts(export.query.clone(), export.format, export.filename.clone());
+        let plan = self.catalog.plan_spec(&spec, &export.org)?;
+        let estimated_rows = match export.progress.estimated_rows {
+            Some(_) => None,
+            None => self.estimate(&plan).await,
+        };
+        let pipe = Pipe::open(&self.sources, &plan, self.limits).await?;
         self.metrics.snapshot_opened(began);
         let object_key = lease.object_key(export.format);
         let record = SnapshotRecord {
-            materialized_at: snapshot.materialized_at,
-            source_updated_at: snapshot.source_updated_at,
+            materialized_at: pipe.as_of(),
+            source_updated_at: pipe.source_updated_at(),
             estimated_rows,
             object_key: object_key.clone(),
         };
         self.ledger.record_snapshot(lease, &record).await?;
 
-        let mut upload = self.begin_upload(export, lease, &object_key).await?;
-        let row_count = self.pour(&plan, snapshot, &mut upload, progress).await?;
-        let stored = upload.finish().await?;
+        let upload = self.begin_upload(export, lease, &object_key).await?;
+        let mut tap = UploadTap { upload, progress };
+        let summary = pipe.run(&mut tap).await?;
+        let stored = tap.upload.finish().await?;
         Ok(Receipt {
             object_key,
-            row_count,
-            limit_reached: plan.limit_reached(row_count),
+            row_count: summary.row_count,
+            limit_reached: summary.limit_reached,
             size_bytes: stored.size_bytes,
             sha256: stored.sha256,
         })
     }
 
-    /// For progress alone: without it an export runs as well, and what ails the source shows when it
-    /// is opened.
+    /// For progress alone, where none was made when the export was accepted: without it an export runs as well,
+    /// and what ails the source shows when it is opened.
     async fn estimate(&self, plan: &ReportPlan) -> Option<u64> {
-        let estimate = self.sources.estimate(plan, self.max_rows, None).await;
+        let most_rows = self.limits.rows.most();
+        let estimate = self.sources.estimate(plan, most_rows, None).await;
         estimate
             .inspect_err(|error| tracing::debug!(%error, "the rows could not be estimated"))
             .ok()
@@ -140,52 +131,41 @@ impl Pipeline {
             .await
             .unwrap_or_else(|panic| Err(AttemptError::Panic(panic.to_string())))
     }
+}
 
-    /// Batches into parts until the source ends; returns the rows.
-    async fn pour(
-        &self,
-        plan: &ReportPlan,
-        mut snapshot: Snapshot,
-        upload: &mut Upload,
-        progress: &LiveProgress,
-    ) -> Result<u64, AttemptError> {
-        let mut encoder = encoder(
-            plan.format(),
-            plan.columns(),
-            snapshot.materialized_at,
-            plan.dataset().formula_guard,
-        );
-        let mut rows = 0;
-        encoder.begin(upload.buffer());
-        while let Some(batch) = snapshot.next().await {
-            let batch = batch?;
-            rows += batch.num_rows() as u64;
-            if rows > self.max_rows {
-                return Err(AttemptError::TooManyRows(self.max_rows));
-            }
-            if batch.num_rows() == 1 && batch.get_array_memory_size() > LARGE_ROW_BYTES {
-                // Neither the row as it was read nor a part of twice its size waits for the store.
-                let mut row = Vec::new();
-                encoder.write(&batch, &mut row)?;
-                drop(batch);
-                upload.append(&row).await?;
-            } else {
-                // What a part has too much is copied into the next one: a few rows, not a whole batch.
-                for few in slices(&batch) {
-                    encoder.write(&few, upload.buffer())?;
-                    upload.write().await?;
-                }
-            }
-            progress.set(rows, upload.size_bytes());
+/// A file that goes to the store part by part.
+struct UploadTap<'a> {
+    upload: Upload,
+    progress: &'a LiveProgress,
+}
+
+impl Tap for UploadTap<'_> {
+    type Error = BucketError;
+
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        self.upload.buffer()
+    }
+
+    fn write(&mut self) -> impl Future<Output = Result<(), BucketError>> + Send {
+        self.upload.write()
+    }
+
+    fn append(&mut self, row: &[u8]) -> impl Future<Output = Result<(), BucketError>> + Send {
+        self.upload.append(row)
+    }
+
+    fn progress(&mut self, rows: u64) {
+        self.progress.set(rows, self.upload.size_bytes());
+    }
+}
+
+impl From<PipeError<BucketError>> for AttemptError {
+    fn from(error: PipeError<BucketError>) -> Self {
+        match error {
+            PipeError::Source(error) => Self::Source(error),
+            PipeError::Encode(error) => Self::Encode(error),
+            PipeError::TooManyRows(most) => Self::TooManyRows(most),
+            PipeError::Tap(error) => Self::Store(error),
         }
-        let lag = snapshot
-            .source_updated_at
-            .map(|updated| freshness_lag(updated, Utc::now()));
-        let trailer = Trailer {
-            limit_reached: plan.limit_reached(rows),
-            freshness_lag_ms: lag.and_then(|lag| i64::try_from(lag.as_millis()).ok()),
-        };
-        encoder.finish(&trailer, upload.buffer());
-        Ok(rows)
     }
 }

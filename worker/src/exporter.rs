@@ -10,6 +10,7 @@ use tracing::Instrument;
 use waybill_ledger::export::{ExportStatus, Failure, Receipt};
 use waybill_ledger::metrics::Outcome;
 use waybill_ledger::{Claim, HandBack, Lane, Lease, Ledger, LedgerError};
+use waybill_report::pipe::{PipeLimits, RowLimit};
 use waybill_report::size::SizeLimits;
 
 use crate::WorkerParts;
@@ -54,9 +55,11 @@ impl Exporter {
                 sources: parts.sources.clone(),
                 ledger: Arc::clone(&parts.ledger),
                 bucket: parts.bucket.clone(),
-                max_rows: parts.exports.max_rows,
-                sizes: SizeLimits::of_export(parts.exports.max_cell_bytes),
-                freshness_budget: parts.exports.freshness_timeout(),
+                limits: PipeLimits {
+                    rows: RowLimit::FailAfter(parts.exports.max_rows),
+                    sizes: SizeLimits::of_export(parts.exports.max_cell_bytes),
+                    freshness_budget: parts.exports.freshness_timeout(),
+                },
                 metrics: metrics.clone(),
             },
             ledger: Arc::clone(&parts.ledger),

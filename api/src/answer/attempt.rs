@@ -1,16 +1,16 @@
-//! The attempt to answer a report at once: source → batches → encoder → a buffer with bounds.
+//! The attempt to answer a report at once: the pipe, into a buffer with bounds.
 //!
 //! It ends with a whole file or with the bound that the result outgrew; there is no partial answer.
 //! Leaving it early, also because the client is gone, drops the snapshot and so stops the query. It
 //! knows neither HTTP nor what is done with a result that is not small.
 
-use std::string::FromUtf8Error;
+use std::future::{Future, ready};
 use std::time::Duration;
 
-use chrono::{DateTime, SubsecRound, Utc};
+use bytes::Bytes;
 use waybill_config::{ExportSettings, InlineSettings};
-use waybill_report::encode::{EncodeError, Trailer, encoder, slices};
-use waybill_report::freshness::freshness_lag;
+use waybill_report::encode::EncodeError;
+use waybill_report::pipe::{Pipe, PipeError, PipeLimits, RowLimit, Summary, Tap};
 use waybill_report::query::ReportPlan;
 use waybill_report::size::{Oversize, SizeLimits};
 use waybill_report::source::{SourceError, Sources};
@@ -18,40 +18,31 @@ use waybill_report::source::{SourceError, Sources};
 /// What an answer at once may cost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    rows: RowBound,
+    report: PipeLimits,
     max_bytes: usize,
-    sizes: SizeLimits,
     timeout: Duration,
-    freshness_budget: Duration,
-}
-
-/// What becomes of a result with more rows than `inline.max_rows`.
-#[derive(Clone, Copy, Debug)]
-enum RowBound {
-    /// It is cut there, and says so.
-    CutAt(u64),
-    /// It is not small.
-    OutgrownAfter(u64),
 }
 
 impl Bounds {
     /// For an answer that has to stay within the bounds: rows are cut.
     pub(crate) fn of_query(inline: &InlineSettings, exports: &ExportSettings) -> Self {
-        Self::new(RowBound::CutAt(inline.max_rows), inline, exports)
+        Self::new(RowLimit::CutAt(inline.max_rows), inline, exports)
     }
 
     /// For a result that can become a job: nothing is cut.
     pub(crate) fn of_export(inline: &InlineSettings, exports: &ExportSettings) -> Self {
-        Self::new(RowBound::OutgrownAfter(inline.max_rows), inline, exports)
+        Self::new(RowLimit::FailAfter(inline.max_rows), inline, exports)
     }
 
-    fn new(rows: RowBound, inline: &InlineSettings, exports: &ExportSettings) -> Self {
+    fn new(rows: RowLimit, inline: &InlineSettings, exports: &ExportSettings) -> Self {
         Self {
-            rows,
+            report: PipeLimits {
+                rows,
+                sizes: SizeLimits::of_answer(inline.max_bytes, exports.max_cell_bytes),
+                freshness_budget: exports.freshness_timeout(),
+            },
             max_bytes: inline.max_bytes,
-            sizes: SizeLimits::of_answer(inline.max_bytes, exports.max_cell_bytes),
             timeout: inline.timeout(),
-            freshness_budget: exports.freshness_timeout(),
         }
     }
 }
@@ -79,13 +70,9 @@ pub(crate) enum Outgrown {
 #[derive(Debug)]
 pub(crate) struct InlineReport {
     /// The file.
-    pub(crate) content: String,
-    pub(crate) row_count: u64,
-    pub(crate) limit_reached: bool,
-    /// The instant of the snapshot, to the microsecond, as files and the ledger have it.
-    pub(crate) as_of: DateTime<Utc>,
-    pub(crate) source_updated_at: Option<DateTime<Utc>>,
-    pub(crate) freshness_lag_ms: Option<i64>,
+    pub(crate) content: Bytes,
+    /// What it is.
+    pub(crate) summary: Summary,
 }
 
 /// Why no attempt could be made.
@@ -95,8 +82,6 @@ pub(crate) enum InlineError {
     Source(#[from] SourceError),
     #[error("encoding the report at once failed")]
     Encode(#[from] EncodeError),
-    #[error("the encoded report is not UTF-8")]
-    NotText(#[from] FromUtf8Error),
 }
 
 /// Reads and encodes a report within bounds.
@@ -105,78 +90,53 @@ pub(crate) async fn attempt(
     plan: &ReportPlan,
     bounds: Bounds,
 ) -> Result<Attempt, InlineError> {
-    match tokio::time::timeout(bounds.timeout, read(sources, plan, bounds)).await {
+    let mut body = BoundedBody {
+        content: Vec::new(),
+        max_bytes: bounds.max_bytes,
+    };
+    let read = async {
+        let pipe = Pipe::open(sources, plan, bounds.report).await?;
+        pipe.run(&mut body).await
+    };
+    let outgrown = match tokio::time::timeout(bounds.timeout, read).await {
+        Ok(Ok(summary)) => {
+            return Ok(Attempt::Small(InlineReport {
+                content: body.content.into(),
+                summary,
+            }));
+        }
         // The source is told to stop where the answer ends.
-        Ok(Err(InlineError::Source(SourceError::TooLarge(oversize)))) => {
-            Ok(Attempt::Outgrew(Outgrown::Cell(oversize)))
-        }
-        Ok(attempt) => attempt,
-        Err(_) => Ok(Attempt::Outgrew(Outgrown::Time)),
-    }
+        Ok(Err(PipeError::Source(SourceError::TooLarge(oversize)))) => Outgrown::Cell(oversize),
+        Ok(Err(PipeError::Source(error))) => return Err(error.into()),
+        Ok(Err(PipeError::Encode(error))) => return Err(error.into()),
+        Ok(Err(PipeError::TooManyRows(_))) => Outgrown::Rows,
+        Ok(Err(PipeError::Tap(BodyIsFull))) => Outgrown::Bytes,
+        Err(_) => Outgrown::Time,
+    };
+    Ok(Attempt::Outgrew(outgrown))
 }
 
-async fn read(
-    sources: &Sources,
-    plan: &ReportPlan,
-    bounds: Bounds,
-) -> Result<Attempt, InlineError> {
-    let (most_rows, max_rows) = match bounds.rows {
-        RowBound::CutAt(rows) => (rows, rows),
-        // One more than is small shows that there is more.
-        RowBound::OutgrownAfter(rows) => (rows.saturating_add(1), rows),
-    };
-    let mut snapshot = sources
-        .open(plan, most_rows, bounds.sizes, bounds.freshness_budget)
-        .await?;
-    let as_of = snapshot.materialized_at.trunc_subsecs(6);
-    let source_updated_at = snapshot.source_updated_at;
-
-    let mut encoder = encoder(
-        plan.format(),
-        plan.columns(),
-        as_of,
-        plan.dataset().formula_guard,
-    );
-    let mut content = Vec::new();
-    let mut row_count = 0;
-    encoder.begin(&mut content);
-    while let Some(batch) = snapshot.next().await {
-        let batch = batch?;
-        row_count += batch.num_rows() as u64;
-        if row_count > max_rows {
-            return Ok(Attempt::Outgrew(Outgrown::Rows));
-        }
-        for few in slices(&batch) {
-            encoder.write(&few, &mut content)?;
-            if content.len() > bounds.max_bytes {
-                return Ok(Attempt::Outgrew(Outgrown::Bytes));
-            }
-        }
-    }
-    let limit_reached = match bounds.rows {
-        RowBound::CutAt(rows) => row_count == plan.limit().map_or(rows, |limit| limit.min(rows)),
-        RowBound::OutgrownAfter(_) => plan.limit_reached(row_count),
-    };
-    let freshness_lag_ms = source_updated_at.map(|updated| lag_ms(updated, Utc::now()));
-    let trailer = Trailer {
-        limit_reached,
-        freshness_lag_ms,
-    };
-    encoder.finish(&trailer, &mut content);
-    if content.len() > bounds.max_bytes {
-        return Ok(Attempt::Outgrew(Outgrown::Bytes));
-    }
-    Ok(Attempt::Small(InlineReport {
-        content: String::from_utf8(content)?,
-        row_count,
-        limit_reached,
-        as_of,
-        source_updated_at,
-        freshness_lag_ms,
-    }))
+/// A body in memory of so many bytes at most.
+struct BoundedBody {
+    content: Vec<u8>,
+    max_bytes: usize,
 }
 
-/// Milliseconds since the newest source row changed.
-pub(crate) fn lag_ms(source_updated_at: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
-    i64::try_from(freshness_lag(source_updated_at, now).as_millis()).unwrap_or(i64::MAX)
+#[derive(Debug, thiserror::Error)]
+#[error("the answer has no room for more")]
+struct BodyIsFull;
+
+impl Tap for BoundedBody {
+    type Error = BodyIsFull;
+
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.content
+    }
+
+    fn write(&mut self) -> impl Future<Output = Result<(), BodyIsFull>> + Send {
+        ready(match self.content.len() > self.max_bytes {
+            true => Err(BodyIsFull),
+            false => Ok(()),
+        })
+    }
 }

@@ -50,7 +50,7 @@ impl<'a> Job<'a> {
             made_by: caller.key.clone(),
             query: plan.query().clone(),
             format: plan.format(),
-            filename: plan.filename(),
+            filename: plan.filename().to_owned(),
             max_attempts: state.exports.max_attempts,
             estimated_rows: None,
             lane: Lane::Large,

@@ -270,7 +270,7 @@ async fn export(
         drop(slot);
         still_allowed(state, caller, body, ReportRequest::export).await?;
         match attempt {
-            Attempt::Small(report) if chosen == envelope => return Ok(enveloped(&plan, report)),
+            Attempt::Small(report) if chosen == envelope => return enveloped(&plan, report),
             Attempt::Small(report) => return bare(&plan, report),
             Attempt::Outgrew(bound) => {
                 tracing::debug!(?bound, "a result outgrew what is answered at once");
@@ -298,15 +298,17 @@ async fn still_allowed(
     Ok(())
 }
 
-fn enveloped(plan: &ReportPlan, report: InlineReport) -> Response {
+fn enveloped(plan: &ReportPlan, report: InlineReport) -> Result<Response, Problem> {
     let vary = [(VARY, HeaderValue::from_static("accept"))];
-    (vary, Json(ReportExport::new(plan, report))).into_response()
+    let export = ReportExport::new(plan, report).map_err(Problem::internal)?;
+    Ok((vary, Json(export)).into_response())
 }
 
 fn bare(plan: &ReportPlan, report: InlineReport) -> Result<Response, Problem> {
     let text = |text: String| HeaderValue::try_from(text).map_err(Problem::internal);
     let content_type = HeaderValue::from_static(plan.format().content_type_header());
-    let as_of = report
+    let summary = report.summary;
+    let as_of = summary
         .as_of
         .to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
     let headers = [
@@ -317,8 +319,8 @@ fn bare(plan: &ReportPlan, report: InlineReport) -> Result<Response, Problem> {
             text(format!("attachment; filename=\"{}\"", plan.filename()))?,
         ),
         (AS_OF, text(as_of)?),
-        (ROW_COUNT, HeaderValue::from(report.row_count)),
-        (LIMIT_REACHED, text(report.limit_reached.to_string())?),
+        (ROW_COUNT, HeaderValue::from(summary.row_count)),
+        (LIMIT_REACHED, text(summary.limit_reached.to_string())?),
     ];
     Ok((headers, report.content).into_response())
 }

@@ -8,10 +8,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use waybill_ledger::export::{Export, ExportStatus, FailureCode, Receipt};
 use waybill_report::encode::Format;
+use waybill_report::freshness::lag_ms;
 use waybill_report::query::ReportQuery;
 use waybill_store::Link;
 
-use crate::answer::attempt::lag_ms;
 use crate::links::Links;
 use crate::links::action::AllowedAction;
 use crate::problem::ErrorResponse;

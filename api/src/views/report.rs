@@ -1,5 +1,9 @@
 //! Reports and the catalog as clients see them, and the shapes of requests for the OpenAPI document.
 
+use std::string::FromUtf8Error;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -140,6 +144,10 @@ pub(crate) struct ReportExport {
     content_type: &'static str,
     /// The file; with `format: json` a `ReportResult`, serialised.
     content: String,
+    /// `base64` where the file is no text; absent where `content` is the file as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    content_encoding: Option<&'static str>,
     /// The instant of the database snapshot that was read.
     as_of: DateTime<Utc>,
     /// The same as `as_of`.
@@ -162,19 +170,28 @@ pub(crate) struct ReportExport {
 }
 
 impl ReportExport {
-    pub(crate) fn new(plan: &ReportPlan, report: InlineReport) -> Self {
-        Self {
+    /// # Errors
+    /// A file of a text format that is no text.
+    pub(crate) fn new(plan: &ReportPlan, report: InlineReport) -> Result<Self, FromUtf8Error> {
+        let format = plan.format().spec();
+        let (content, content_encoding) = match format.is_text {
+            true => (String::from_utf8(report.content.into())?, None),
+            false => (STANDARD.encode(&report.content), Some("base64")),
+        };
+        let summary = report.summary;
+        Ok(Self {
             format: plan.format(),
-            filename: plan.filename(),
-            content_type: plan.format().content_type(),
-            content: report.content,
-            as_of: report.as_of,
-            materialized_at: report.as_of,
-            source_updated_at: report.source_updated_at,
-            freshness_lag_ms: report.freshness_lag_ms,
-            row_count: report.row_count,
-            limit_reached: report.limit_reached,
-        }
+            filename: plan.filename().to_owned(),
+            content_type: format.media_type,
+            content,
+            content_encoding,
+            as_of: summary.as_of,
+            materialized_at: summary.as_of,
+            source_updated_at: summary.source_updated_at,
+            freshness_lag_ms: summary.freshness_lag_ms,
+            row_count: summary.row_count,
+            limit_reached: summary.limit_reached,
+        })
     }
 }
 

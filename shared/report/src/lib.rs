@@ -1,7 +1,7 @@
 //! The domain of reports: what may be asked, and how an answer is read and encoded.
 //!
 //! Knows no ledger, no HTTP and no store. Read it in the order in which a request meets its parts:
-//! [`catalog`] → [`query`] → [`source`] → [`encode`].
+//! [`catalog`] → [`query`] → [`spec`] → [`source`] → [`encode`], which [`pipe`] runs.
 
 #![deny(missing_docs)]
 
@@ -11,6 +11,8 @@ pub mod column;
 pub mod encode;
 pub mod failure;
 pub mod freshness;
+pub mod pipe;
 pub mod query;
 pub mod size;
 pub mod source;
+pub mod spec;

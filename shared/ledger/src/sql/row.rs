@@ -48,10 +48,8 @@ impl<T: StoredInstant> TryFrom<ExportRow<T>> for Export {
     type Error = LedgerError;
 
     fn try_from(row: ExportRow<T>) -> Result<Self, LedgerError> {
-        let format = Format::ALL
-            .into_iter()
-            .find(|format| format.name() == row.format)
-            .ok_or_else(|| corrupt("format", &row.format))?;
+        let format =
+            Format::from_name(&row.format).ok_or_else(|| corrupt("format", &row.format))?;
         let receipt = match (
             row.object_key,
             row.row_count,
