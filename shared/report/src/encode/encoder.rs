@@ -42,7 +42,8 @@ pub trait FormatOptions: Clone + Default + PartialEq + Serialize + DeserializeOw
     /// # Errors
     /// Every member that is none of the format's, or has a wrong value.
     fn parse(members: &Map<String, Value>) -> Result<Self, Vec<OptionFault>> {
-        let faults: Vec<OptionFault> = members.keys().map(OptionFault::unknown).collect();
+        let names = members.keys();
+        let faults: Vec<OptionFault> = names.map(|name| OptionFault::unknown(name)).collect();
         match faults.is_empty() {
             true => Ok(Self::default()),
             false => Err(faults),
@@ -69,9 +70,9 @@ pub struct OptionFault {
 }
 
 impl OptionFault {
-    fn unknown(name: &String) -> Self {
+    fn unknown(name: &str) -> Self {
         Self {
-            name: name.clone(),
+            name: name.to_owned(),
             detail: "unknown option".to_owned(),
         }
     }
