@@ -13,9 +13,10 @@ mod process;
 mod sampled;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
@@ -39,7 +40,7 @@ struct Shared {
 }
 
 impl MetricRegistry {
-    /// Those of a process of this version that begins now.
+    /// Returns those of a process of this version that begins now.
     #[must_use]
     pub fn new(version: &'static str) -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
@@ -53,33 +54,28 @@ impl MetricRegistry {
     /// Adds metrics, whose names are without the prefix. Each part does so once: a name that is
     /// registered twice makes the exposition unreadable.
     pub fn register(&self, add: impl FnOnce(&mut Registry)) {
-        add(&mut self.registry());
+        add(&mut self.0.registry.lock());
     }
 
-    /// Which program this is, as `major.minor.patch`.
+    /// Returns which program this is, as `major.minor.patch`.
     #[must_use]
     pub fn version(&self) -> &'static str {
         self.0.process.version
     }
 
-    /// Since when this process runs.
+    /// Returns how long this process has run.
     #[must_use]
     pub fn uptime(&self) -> Duration {
         self.0.process.began.elapsed()
     }
 
-    /// Everything, as [`MEDIA_TYPE`].
+    /// Returns everything, as [`MEDIA_TYPE`].
     ///
     /// # Errors
     /// [`fmt::Error`] when a number has no text in this format, which none of ours does.
     pub fn exposition(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
-        encode(&mut text, &self.registry())?;
+        encode(&mut text, &self.0.registry.lock())?;
         Ok(text)
-    }
-
-    fn registry(&self) -> MutexGuard<'_, Registry> {
-        let registry = self.0.registry.lock();
-        registry.unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,9 +1,10 @@
 //! New processes for old ones, one after the other, while clients work: they see no fault, and what
 //! they were promised is made.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use crate::harness::answer::Answer;
@@ -62,7 +63,7 @@ struct Service {
 impl Service {
     fn is_at(&self, server: &Disturbed) {
         let apis = server.server.each_http().into_iter().map(Arc::new);
-        *self.apis.lock().unwrap_or_else(PoisonError::into_inner) = apis.collect();
+        *self.apis.lock() = apis.collect();
     }
 
     /// Reports and exports in turns, until it is enough; returns the exports.
@@ -107,7 +108,7 @@ impl Service {
     ) -> Answer {
         for next in turn.. {
             let api = {
-                let apis = self.apis.lock().unwrap_or_else(PoisonError::into_inner);
+                let apis = self.apis.lock();
                 Arc::clone(&apis[next % apis.len()])
             };
             match api

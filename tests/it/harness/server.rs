@@ -7,9 +7,10 @@ use std::fs::{self, File};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::thread;
 
+use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
@@ -356,7 +357,7 @@ pub(crate) fn start(name: &str, mut command: Command, folder: &Path) -> (PathBuf
 /// The folder of a demo of so many rows, made once.
 fn embedded_demo(rows: usize) -> PathBuf {
     static DEMOS: Mutex<Option<HashMap<usize, Server>>> = Mutex::new(None);
-    let mut demos = DEMOS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut demos = DEMOS.lock();
     let made = demos
         .get_or_insert_default()
         .entry(rows)

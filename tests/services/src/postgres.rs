@@ -6,11 +6,12 @@ use std::os::unix::fs::{MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tempfile::TempDir;
 
 use crate::proxy::Proxy;
@@ -143,7 +144,7 @@ impl Cluster {
         };
         let (port, server) = cluster.run(None);
         cluster.port = port;
-        *cluster.server() = Some(server);
+        *cluster.server.lock() = Some(server);
         cluster
     }
 
@@ -244,18 +245,14 @@ impl Cluster {
 
     /// Ends the server as a crash of its machine would.
     pub fn stop(&self) {
-        *self.server() = None;
+        *self.server.lock() = None;
     }
 
     /// Starts the server again, on the same port.
     pub fn start_again(&self) {
-        let mut running = self.server();
+        let mut running = self.server.lock();
         assert!(running.is_none(), "it was stopped before");
         *running = Some(self.run(Some(self.port)).1);
-    }
-
-    fn server(&self) -> MutexGuard<'_, Option<Server>> {
-        self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Launches the server on this port, or any, and waits until it answers there.

@@ -12,10 +12,11 @@ mod tests;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -320,7 +321,7 @@ impl Link {
         match action {
             Action::HoldRequest => watched.hold().await?,
             Action::HoldAnswer => {
-                *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(watched);
+                *self.answer.lock() = Some(watched);
             }
             Action::Answer { .. } | Action::Corrupt => {}
         }
@@ -349,7 +350,7 @@ impl Link {
     }
 
     fn take_answer(&self, bytes: &[u8]) -> Option<Watched> {
-        let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answer = self.answer.lock();
         // That the body may come is no answer yet.
         answer.take_if(|_| !bytes.starts_with(http::CONTINUE))
     }

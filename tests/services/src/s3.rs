@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use http::{HeaderValue, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use parking_lot::Mutex;
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -62,7 +63,7 @@ struct State {
 impl S3Auth for State {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
         if access_key == ACCESS_KEY_ID {
-            let secret = self.secret.lock().unwrap_or_else(PoisonError::into_inner);
+            let secret = self.secret.lock();
             Ok(secret.clone().into())
         } else {
             Err(s3_error!(InvalidAccessKeyId))
@@ -142,8 +143,7 @@ impl S3 {
 
     /// Takes this secret for [`ACCESS_KEY_ID`] from now on, and no other.
     pub fn rotate_secret(&self, secret: &str) {
-        let mut current = self.state.secret.lock();
-        secret.clone_into(current.as_mut().unwrap_or_else(|_| panic!("no panic")));
+        secret.clone_into(&mut self.state.secret.lock());
     }
 
     /// Sets the server's clock: by so many seconds ahead of this machine's, or behind, if negative.
@@ -213,7 +213,7 @@ impl S3 {
 
     /// Ends the server; connections to it break.
     pub fn stop(&self) {
-        if let Some(server) = self.server().take() {
+        if let Some(server) = self.server.lock().take() {
             server.end();
         }
     }
@@ -223,16 +223,12 @@ impl S3 {
     /// # Panics
     /// When somebody else has taken the port meanwhile.
     pub fn start_again(&self) {
-        let mut running = self.server();
+        let mut running = self.server.lock();
         assert!(running.is_none(), "it was stopped before");
         let state = self.state.clone();
         let server = run(self.folder.path(), self.address, state);
         let (_, server) = server.expect("the port is still free");
         *running = Some(server);
-    }
-
-    fn server(&self) -> MutexGuard<'_, Option<Server>> {
-        self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,7 +8,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::Sampled;
+use super::sampled::Sampled;
+use crate::lines::lost;
 
 pub(super) struct Process {
     pub(super) version: &'static str,
@@ -16,7 +17,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Of this program, from now on.
+    /// Registers what is true of this program, from now on.
     pub(super) fn registered(version: &'static str, registry: &mut Registry) -> Self {
         registry.register(
             "build",
@@ -41,7 +42,7 @@ impl Process {
         registry.register(
             "log_lost_lines",
             "Lines of the log and of other output that could not be written",
-            crate::lost(),
+            lost(),
         );
         Self {
             version,

@@ -1,9 +1,10 @@
 //! The moments at which a proxy can do something, and what a test is told of them.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 /// How long a moment may be waited for. Far above what is needed.
@@ -102,13 +103,13 @@ impl Traps {
             met: watch::Sender::new(0),
             fate: watch::Sender::new(None),
         });
-        self.list().push(Arc::downgrade(&state));
+        self.0.lock().push(Arc::downgrade(&state));
         Trap { state }
     }
 
     /// The trap that was set first for what passes, if there is one. Most are met once.
     pub(super) fn meet(&self, passing: &Passing<'_>) -> Option<Watched> {
-        let mut list = self.list();
+        let mut list = self.0.lock();
         list.retain(|trap| trap.strong_count() > 0);
         let states = list.iter().filter_map(Weak::upgrade);
         let state = states
@@ -121,10 +122,6 @@ impl Traps {
             state.met.send_modify(|met| *met += 1);
         }
         Some(Watched { state })
-    }
-
-    fn list(&self) -> MutexGuard<'_, Vec<Weak<State>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
