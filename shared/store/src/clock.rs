@@ -6,7 +6,7 @@
 //! between the sending of the request and the arrival of the answer, and rounded it down to a second.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::config::interceptors::{
@@ -16,6 +16,7 @@ use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use chrono::{DateTime, TimeDelta, Utc};
+use parking_lot::Mutex;
 
 /// A difference from here on is worth a warning.
 const WARN_FROM: TimeDelta = TimeDelta::seconds(30);
@@ -89,6 +90,11 @@ impl Measured {
         now.instant.duration_since(self.at.instant) <= GOOD_FOR && now.is_steady_since(self.at)
     }
 
+    /// An old measurement is better than none, but not one of a clock that was set since.
+    fn is_usable_at(&self, now: Moment) -> bool {
+        now.is_steady_since(self.at)
+    }
+
     /// What both know, if both can be true.
     fn and(self, later: Self) -> Option<Self> {
         let (least, most) = (self.least.max(later.least), self.most.min(later.most));
@@ -134,28 +140,28 @@ impl fmt::Display for ClockDifference {
 }
 
 impl StoreClock {
-    /// What the store's clock shows now, as far as that is known.
+    /// Returns what the store's clock shows now, as far as that is known.
     pub(super) fn now(&self) -> DateTime<Utc> {
         let now = Moment::now();
-        let measured = self.lock().measured;
+        let measured = self.state.lock().measured;
         let correction = measured.filter(|measured| measured.is_usable_at(now));
         now.wall + correction.map_or(TimeDelta::zero(), |measured| measured.correction())
     }
 
-    /// Whether a measurement has to be made again before it is used. Before the first there is nothing to
+    /// Returns whether a measurement has to be made again before it is used. Before the first there is nothing to
     /// make again.
     pub(super) fn is_outdated(&self) -> bool {
-        let measured = self.lock().measured;
+        let measured = self.state.lock().measured;
         measured.is_some_and(|measured| !measured.holds_at(Moment::now()))
     }
 
-    /// By how much the store's clock is ahead of this machine's, by what was measured last.
+    /// Returns by how much the store's clock is ahead of this machine's, by what was measured last.
     pub(super) fn difference(&self) -> TimeDelta {
-        let measured = self.lock().measured;
+        let measured = self.state.lock().measured;
         measured.map_or(TimeDelta::zero(), |measured| measured.difference())
     }
 
-    /// The difference, when it is more than a process may have that is ready.
+    /// Returns the difference, when it is more than a process may have that is ready.
     pub(super) fn too_far(&self) -> Option<ClockDifference> {
         let difference = self.difference();
         (difference.abs() > READY_WITHIN).then(|| ClockDifference {
@@ -164,7 +170,7 @@ impl StoreClock {
     }
 
     fn learn(&self, measured: Measured) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let known = state.measured.and_then(|known| known.and(measured));
         let measured = known.unwrap_or(measured);
         state.measured = Some(measured);
@@ -182,17 +188,6 @@ impl StoreClock {
                 tracing::info!("this machine's clock and the store's agree again");
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Measured {
-    /// An old measurement is better than none, but not one of a clock that was set since.
-    fn is_usable_at(&self, now: Moment) -> bool {
-        now.is_steady_since(self.at)
     }
 }
 
@@ -228,9 +223,9 @@ impl Intercept for StoreClock {
         let headers = context.response().headers();
         // A cache in between keeps dates, and says so.
         let date = headers.get("date").filter(|_| headers.get("age").is_none());
-        let date = date.and_then(|date| DateTime::parse_from_rfc2822(date.trim()).ok());
+        let date = date.and_then(|date| httpdate::parse_http_date(date.trim()).ok());
         if let (Some(date), Some(Sent(sent))) = (date, config.load::<Sent>())
-            && let Some(measured) = Measured::of(*sent, Moment::now(), date.to_utc())
+            && let Some(measured) = Measured::of(*sent, Moment::now(), date.into())
         {
             self.learn(measured);
         }
@@ -285,7 +280,7 @@ mod tests {
         let (first, second) = (measured(100), measured(100));
         clock.learn(first);
         clock.learn(second);
-        let known = clock.lock().measured.expect("measured");
+        let known = clock.state.lock().measured.expect("measured");
         assert_eq!(known.least, first.least.max(second.least));
         assert_eq!(known.most, first.most.min(second.most));
         assert!(clock.too_far().is_none());

@@ -34,7 +34,7 @@ impl Default for StoreMetrics {
 }
 
 impl StoreMetrics {
-    /// Those of this process, once for it.
+    /// Returns those of this process, once for it.
     #[must_use]
     pub fn registered(metrics: &MetricRegistry) -> Self {
         let store = Self::default();
@@ -77,7 +77,7 @@ impl StoreMetrics {
     }
 
     /// The same part is sent once more.
-    pub(crate) fn tried_again(&self) {
+    pub(crate) fn attempted_again(&self) {
         self.retries.inc();
     }
 }

@@ -7,17 +7,20 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
+use waybill_config::StorageSettings;
 use waybill_telemetry::metrics::MetricRegistry;
 use waybill_test_services::exposition::Exposition;
 use waybill_test_services::proxy::{Proxy, Step};
 use waybill_test_services::s3::{ACCESS_KEY_ID, BUCKET, S3, SECRET_ACCESS_KEY};
 
 use super::*;
+use crate::request_policy::{POLICY, RequestPolicy};
 
 /// Gives up soon.
-const HASTY: Patience = Patience {
+const HASTY: RequestPolicy = RequestPolicy {
     connect: Duration::from_millis(200),
     attempt: Duration::from_millis(300),
     joining: Duration::from_millis(300),
@@ -26,10 +29,10 @@ const HASTY: Patience = Patience {
 };
 
 /// Takes its time and gives up after few tries.
-const TOLERANT: Patience = Patience {
+const TOLERANT: RequestPolicy = RequestPolicy {
     attempts: 2,
     pause: Duration::from_millis(10),
-    ..PATIENCE
+    ..POLICY
 };
 
 /// Far above what a request may take with [`HASTY`].
@@ -264,7 +267,7 @@ async fn requests_and_links_are_signed_by_the_stores_clock() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_went_away_is_unavailable_until_it_is_back() {
     let s3 = S3::start();
-    let bucket = Bucket::with_patience(BUCKET, &settings(&s3.endpoint()), HASTY).await;
+    let bucket = Bucket::with_policy(BUCKET, &settings(&s3.endpoint()), HASTY).await;
     bucket.check().await.expect("it is there");
     s3.stop();
     let gone = bucket.check().await;
@@ -295,7 +298,7 @@ async fn a_store_that_hangs_does_not_hang_its_client() {
         let mut nothing = [0; 1024];
         while connection.read(&mut nothing).is_ok_and(|read| read > 0) {}
     });
-    let bucket = Bucket::with_patience(BUCKET, &settings(&endpoint), HASTY).await;
+    let bucket = Bucket::with_policy(BUCKET, &settings(&endpoint), HASTY).await;
     let checked = tokio::time::timeout(DEADLINE, bucket.check()).await;
     let checked = checked.expect("an end");
     assert!(
@@ -317,7 +320,7 @@ async fn a_store_that_fails_is_asked_again_and_then_unavailable() {
         );
         drop(connection.write_all(answer.as_bytes()));
     });
-    let bucket = Bucket::with_patience(BUCKET, &settings(&endpoint), HASTY).await;
+    let bucket = Bucket::with_policy(BUCKET, &settings(&endpoint), HASTY).await;
     let begun = bucket.start_upload("it", "text/csv", "it.csv").await;
     let error = begun.expect_err("a failure");
     assert!(
@@ -334,7 +337,7 @@ async fn parts_are_counted_with_what_they_cost() {
     let s3 = S3::shared();
     let proxy = Proxy::before_s3(s3.address());
     let endpoint = format!("http://{}", proxy.address());
-    let bucket = Bucket::with_patience(BUCKET, &settings(&endpoint), TOLERANT).await;
+    let bucket = Bucket::with_policy(BUCKET, &settings(&endpoint), TOLERANT).await;
     let bucket = bucket.counted_by(StoreMetrics::registered(&metrics));
     let bytes = content(PART_BYTES + 5);
     store(&bucket, "counted", &bytes).await.expect("stored");

@@ -13,13 +13,11 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use super::tries::Tries;
-use super::{Bucket, BucketError, bucket_error};
+use crate::attempts::Attempts;
+use crate::bucket::{Bucket, attachment};
+use crate::error::{BucketError, bucket_error};
+use crate::limits::{MAX_PARTS, PART_BYTES};
 
-/// Bytes of every part but the last. S3 asks for 5 MiB at least, some stores for equal parts.
-pub const PART_BYTES: usize = 8 * 1024 * 1024;
-/// S3's limit of parts in one upload.
-pub const MAX_PARTS: usize = 10_000;
 /// Parts on the way at the same time. With the one being filled this bounds an upload's memory.
 const PARTS_IN_FLIGHT: usize = 2;
 /// Room for what is added before a full part is noticed, so that a buffer does not move while it is filled.
@@ -93,19 +91,19 @@ impl Upload {
         }
     }
 
-    /// The store's id of the upload.
+    /// Returns the store's id of the upload.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Bytes appended so far.
+    /// Returns the bytes appended so far.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         self.started_bytes + self.filling.len() as u64
     }
 
-    /// Where to append the file's next bytes; call [`write`](Self::write) after
+    /// Returns where to append the file's next bytes; call [`write`](Self::write) after
     /// every few hundred kilobytes.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         // Not before the first byte is to come: most files are small, and untouched memory is free.
@@ -253,7 +251,7 @@ impl Upload {
             size_bytes: self.sent_bytes,
             sha256: hex::encode(sha256.finalize()),
         };
-        let (bucket, patience) = (&self.bucket, self.bucket.patience);
+        let (bucket, policy) = (&self.bucket, self.bucket.policy);
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts));
         let joined = bucket
             .client
@@ -264,8 +262,7 @@ impl Upload {
             .multipart_upload(parts.build())
             .customize()
             .config_override(
-                aws_sdk_s3::config::Builder::new()
-                    .timeout_config(patience.timeouts(patience.joining)),
+                aws_sdk_s3::config::Builder::new().timeout_config(policy.timeouts(policy.joining)),
             )
             .send()
             .await;
@@ -289,6 +286,32 @@ impl Upload {
 }
 
 impl Bucket {
+    /// Begins an upload. Nothing is visible under the key until [`Upload::finish`].
+    ///
+    /// # Errors
+    /// [`BucketError`] of the store.
+    pub async fn start_upload(
+        &self,
+        key: &str,
+        content_type: &str,
+        filename: &str,
+    ) -> Result<Upload, BucketError> {
+        let created = self
+            .client
+            .create_multipart_upload()
+            .bucket(&self.name)
+            .key(self.full_key(key))
+            .content_type(content_type)
+            .content_disposition(attachment(filename))
+            .send()
+            .await
+            .map_err(bucket_error)?;
+        let id = created
+            .upload_id()
+            .ok_or_else(|| BucketError::Refused("it began an upload without an id".to_owned()))?;
+        Ok(Upload::new(self.clone(), key.to_owned(), id.to_owned()))
+    }
+
     async fn send_part(&self, key: &str, id: &str, part: Part) -> Result<SentPart, BucketError> {
         let Part {
             number,
@@ -312,7 +335,7 @@ impl Bucket {
             .part_number(number)
             .body(ByteStream::from(bytes.clone()))
             .customize()
-            .interceptor(Tries::counted_by(&self.metrics));
+            .interceptor(Attempts::counted_by(&self.metrics));
         let request = if self.over_tls {
             request.disable_payload_signing()
         } else {

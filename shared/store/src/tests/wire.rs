@@ -122,7 +122,7 @@ fn connecting(authority: &Path, port: u16) -> impl FnOnce() -> String + use<> {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command
         .args(["--exact", "--ignored", "--nocapture"])
-        .arg("bucket::tests::wire::stores_over_tls")
+        .arg("tests::wire::stores_over_tls")
         .env(ENDPOINT, format!("https://localhost:{port}"))
         .env("SSL_CERT_FILE", authority)
         .env_remove("SSL_CERT_DIR");
@@ -137,7 +137,7 @@ fn connecting(authority: &Path, port: u16) -> impl FnOnce() -> String + use<> {
 #[expect(clippy::print_stdout, reason = "the outcome, for the test above")]
 async fn stores_over_tls() {
     let endpoint = std::env::var(ENDPOINT).expect("set by the test above");
-    let bucket = Bucket::with_patience(BUCKET, &settings(&endpoint), HASTY).await;
+    let bucket = Bucket::with_policy(BUCKET, &settings(&endpoint), HASTY).await;
     match store(&bucket, "over-tls", b"some bytes").await {
         Ok(stored) => println!("stored {} bytes", stored.size_bytes),
         Err(error) => println!("{error}"),

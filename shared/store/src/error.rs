@@ -4,15 +4,14 @@
 
 use std::error::Error as StdError;
 use std::fmt::Debug;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use chrono::{DateTime, Utc};
 use waybill_telemetry::chain;
 
-use super::{MAX_PARTS, PART_BYTES};
+use crate::limits::{MAX_PARTS, PART_BYTES};
 
 /// Why the store did not do what was asked. The texts are for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +109,7 @@ where
     }
 }
 
-/// Whether a request could not even be signed.
+/// Returns whether a request could not even be signed.
 fn has_no_keys(error: &(dyn StdError + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -128,8 +127,8 @@ fn pause(value: &str) -> Option<Duration> {
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = DateTime::parse_from_rfc2822(value).ok()?;
-    Some((date.to_utc() - Utc::now()).to_std().unwrap_or_default())
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -140,7 +139,7 @@ mod tests {
     fn a_pause_is_asked_for_in_seconds_or_by_a_date() {
         assert_eq!(pause("17"), Some(Duration::from_secs(17)));
         assert_eq!(pause("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
-        let soon = (Utc::now() + Duration::from_secs(100)).to_rfc2822();
+        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
         let asked = pause(&soon).expect("a date");
         assert!(asked > Duration::from_secs(60) && asked <= Duration::from_secs(100));
         for nothing in ["", "-1", "1.5", "soon"] {

@@ -1,4 +1,4 @@
-//! Counts the tries of a request, which are the client's own business otherwise.
+//! Counts the attempts of a request, which are the client's own business otherwise.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,12 +10,12 @@ use crate::metrics::StoreMetrics;
 
 /// Watches one request.
 #[derive(Debug)]
-pub(super) struct Tries {
+pub(super) struct Attempts {
     metrics: StoreMetrics,
     began: AtomicBool,
 }
 
-impl Tries {
+impl Attempts {
     pub(super) fn counted_by(metrics: &StoreMetrics) -> Self {
         Self {
             metrics: metrics.clone(),
@@ -24,9 +24,9 @@ impl Tries {
     }
 }
 
-impl Intercept for Tries {
+impl Intercept for Attempts {
     fn name(&self) -> &'static str {
-        "Tries"
+        "Attempts"
     }
 
     fn read_before_attempt(
@@ -36,7 +36,7 @@ impl Intercept for Tries {
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         if self.began.swap(true, Ordering::Relaxed) {
-            self.metrics.tried_again();
+            self.metrics.attempted_again();
         }
         Ok(())
     }
