@@ -29,7 +29,7 @@ pub struct ServerUrl {
 
 /// Why a text is no URL of a server. Displays in one line, without any value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidServerUrl {
+pub enum ServerUrlError {
     /// The part behind the host has an `@`.
     #[error("has a / before the @ of user and password; {ESCAPES}")]
     SlashInPassword,
@@ -141,7 +141,7 @@ impl ServerUrl {
     ///
     /// As with libpq, a password may have a `#` or a `?` as it is. One with an `@` or a `:` is understood,
     /// too: host and port have neither.
-    pub(super) fn parse(text: &str) -> Result<Self, InvalidServerUrl> {
+    pub(super) fn parse(text: &str) -> Result<Self, ServerUrlError> {
         let mut url = Self::default();
         let place = match last_at(text) {
             None => text,
@@ -160,13 +160,13 @@ impl ServerUrl {
         let (place, parameters) = place.split_once('?').unwrap_or((place, ""));
         let (host, database) = place.split_once('/').unwrap_or((place, ""));
         if database.contains('@') {
-            return Err(InvalidServerUrl::SlashInPassword);
+            return Err(ServerUrlError::SlashInPassword);
         }
         url.database = decoded(database, "database")?;
         url.set_host_and_port(host)?;
         let parameters = parameters.split('&').filter(|text| !text.is_empty());
         for (index, parameter) in parameters.enumerate() {
-            let unknown = InvalidServerUrl::Parameter(index + 1);
+            let unknown = ServerUrlError::Parameter(index + 1);
             let Some((name, value)) = parameter.split_once('=') else {
                 return Err(unknown);
             };
@@ -179,27 +179,27 @@ impl ServerUrl {
         Ok(url)
     }
 
-    fn set_host_and_port(&mut self, text: &str) -> Result<(), InvalidServerUrl> {
+    fn set_host_and_port(&mut self, text: &str) -> Result<(), ServerUrlError> {
         if text.contains(',') {
-            return Err(InvalidServerUrl::SeveralHosts);
+            return Err(ServerUrlError::SeveralHosts);
         }
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
-                let (host, rest) = rest.split_once(']').ok_or(InvalidServerUrl::Brackets)?;
+                let (host, rest) = rest.split_once(']').ok_or(ServerUrlError::Brackets)?;
                 let port = match rest {
                     "" => "",
-                    rest => rest.strip_prefix(':').ok_or(InvalidServerUrl::Brackets)?,
+                    rest => rest.strip_prefix(':').ok_or(ServerUrlError::Brackets)?,
                 };
                 let host = decoded(host, "host")?.unwrap_or_default();
                 if !is_ipv6(&host) {
-                    return Err(InvalidServerUrl::Brackets);
+                    return Err(ServerUrlError::Brackets);
                 }
                 (Some(host), port)
             }
             None => {
                 let (host, port) = text.split_once(':').unwrap_or((text, ""));
                 if port.contains(':') {
-                    return Err(InvalidServerUrl::Colons);
+                    return Err(ServerUrlError::Colons);
                 }
                 (decoded(host, "host")?, port)
             }
@@ -208,40 +208,40 @@ impl ServerUrl {
         self.set_port(port)
     }
 
-    fn set_host(&mut self, host: Option<String>) -> Result<(), InvalidServerUrl> {
+    fn set_host(&mut self, host: Option<String>) -> Result<(), ServerUrlError> {
         let Some(host) = host else { return Ok(()) };
         if host.contains(',') {
-            return Err(InvalidServerUrl::SeveralHosts);
+            return Err(ServerUrlError::SeveralHosts);
         }
         let named = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
         let is_folder = host.starts_with('/');
         if !is_folder && !is_ipv6(&host) && !host.chars().all(named) {
-            return Err(InvalidServerUrl::Host);
+            return Err(ServerUrlError::Host);
         }
         self.host = Some(host);
         Ok(())
     }
 
-    fn set_port(&mut self, port: &str) -> Result<(), InvalidServerUrl> {
+    fn set_port(&mut self, port: &str) -> Result<(), ServerUrlError> {
         if port.is_empty() {
             return Ok(());
         }
         if port.contains(',') {
-            return Err(InvalidServerUrl::SeveralHosts);
+            return Err(ServerUrlError::SeveralHosts);
         }
         let port = port.parse().ok().filter(|port| *port > 0);
-        self.port = Some(port.ok_or(InvalidServerUrl::Port)?);
+        self.port = Some(port.ok_or(ServerUrlError::Port)?);
         Ok(())
     }
 
     /// Returns whether there is such a parameter. An empty value is none.
-    fn set(&mut self, name: &str, value: Option<String>) -> Result<bool, InvalidServerUrl> {
+    fn set(&mut self, name: &str, value: Option<String>) -> Result<bool, ServerUrlError> {
         let is_option = name.starts_with("options[") && name.ends_with(']');
         match (name, value) {
             ("host", value) => self.set_host(value)?,
             ("hostaddr", Some(value)) => {
                 if value.parse::<IpAddr>().is_err() && !value.contains(',') {
-                    return Err(InvalidServerUrl::HostAddress);
+                    return Err(ServerUrlError::HostAddress);
                 }
                 self.set_host(Some(value))?;
             }
@@ -251,7 +251,7 @@ impl ServerUrl {
             ("dbname", Some(value)) => self.database = Some(value),
             ("sslmode" | "ssl-mode", Some(value)) => {
                 if !SSL_MODES.contains(&value.as_str()) {
-                    return Err(InvalidServerUrl::SslMode);
+                    return Err(ServerUrlError::SslMode);
                 }
                 self.parameters.push(("sslmode".to_owned(), value));
             }
@@ -292,11 +292,11 @@ fn is_ipv6(text: &str) -> bool {
 }
 
 /// The text without its escapes; `None` when it is empty. A `%` that begins none is one.
-fn decoded(text: &str, what: &'static str) -> Result<Option<String>, InvalidServerUrl> {
+fn decoded(text: &str, what: &'static str) -> Result<Option<String>, ServerUrlError> {
     let text = percent_decode_str(text).decode_utf8();
-    let text = text.map_err(|_| InvalidServerUrl::Encoding(what))?;
+    let text = text.map_err(|_| ServerUrlError::Encoding(what))?;
     if text.contains('\0') {
-        return Err(InvalidServerUrl::Encoding(what));
+        return Err(ServerUrlError::Encoding(what));
     }
     Ok((!text.is_empty()).then(|| text.into_owned()))
 }

@@ -1,245 +1,62 @@
-//! Which settings exist and what each accepts.
+//! Every setting there is.
 //!
-//! Owns names and rules, no defaults and no layers. [`super::Config`] is the typed face of the same
-//! list; a test holds the two and `config.default.toml` together.
+//! The sections list their own. [`Config`](crate::Config) is the typed face of the same list; a test holds
+//! the two and `config.default.toml` together.
 
-use std::net::SocketAddr;
+use waybill_toml::nearest;
 
-use toml::Value;
+use crate::setting::{Rule, Setting, setting};
+use crate::{
+    api, auth, database, exports, inline, limits, log, shutdown, sources, storage, worker,
+};
 
-use super::secret::DatabaseUrl;
-
-/// A setting: its path, `*` for a name that the operator chooses, and what it accepts.
-#[derive(Debug)]
-pub(super) struct Setting {
-    pub(super) path: &'static str,
-    pub(super) rule: Rule,
-}
-
-/// What a setting accepts.
-#[derive(Debug)]
-pub(super) enum Rule {
-    /// From the first to the last number, both included.
-    Integer(i64, i64),
-    Boolean,
-    /// One of some words.
-    Word(&'static [&'static str]),
-    /// Any text that is not blank.
-    Text,
-    /// As `Text`, but never shown.
-    Secret,
-    /// An IP address with a port.
-    Address,
-    /// `http://` or `https://`, without query; kept without a slash at the end.
-    HttpUrl,
-    /// A list of `http://` or `https://`, a host and perhaps a port.
-    Origins,
-    /// See [`DatabaseUrl`]; never shown.
-    Database,
-    /// A bucket's name.
-    Bucket,
-    /// A folder of a bucket, kept with one slash at the end; empty for none.
-    Prefix,
-}
-
-const fn setting(path: &'static str, rule: Rule) -> Setting {
-    Setting { path, rule }
-}
-
-/// Every setting, in the order of `config.default.toml`.
-pub(super) const SETTINGS: &[Setting] = &[
-    setting("catalog", Rule::Text),
-    setting("database.url", Rule::Database),
-    setting("sources.*.url", Rule::Database),
-    setting("sources.*.connections", Rule::Integer(1, 1_000)),
-    setting("api.listen", Rule::Address),
-    setting("api.public_url", Rule::HttpUrl),
-    setting("api.allowed_origins", Rule::Origins),
-    setting("worker.listen", Rule::Address),
-    setting("worker.concurrency", Rule::Integer(1, 64)),
-    setting("worker.small_slots", Rule::Integer(0, 63)),
-    setting("worker.lease_seconds", Rule::Integer(1, 3_600)),
-    setting("storage.endpoint", Rule::HttpUrl),
-    setting("storage.public_endpoint", Rule::HttpUrl),
-    setting("storage.region", Rule::Text),
-    setting("storage.bucket", Rule::Bucket),
-    setting("storage.prefix", Rule::Prefix),
-    setting("storage.access_key_id", Rule::Text),
-    setting("storage.secret_access_key", Rule::Secret),
-    setting("storage.path_style", Rule::Boolean),
-    setting("storage.request_checksums", Rule::Boolean),
-    setting("inline.max_rows", Rule::Integer(1, 1_000_000)),
-    setting("inline.max_bytes", Rule::Integer(1, 1 << 30)),
-    setting("inline.timeout_seconds", Rule::Integer(1, 300)),
-    setting("inline.slots", Rule::Integer(1, 1_024)),
-    setting("inline.queue_wait_ms", Rule::Integer(0, 60_000)),
-    setting("exports.max_rows", Rule::Integer(1, 1_000_000_000_000)),
-    setting("exports.large_rows", Rule::Integer(1, 1_000_000_000_000)),
-    setting("exports.max_active_per_org", Rule::Integer(1, 1_000_000)),
-    setting("exports.max_queued", Rule::Integer(1, 10_000_000)),
-    setting("exports.max_attempts", Rule::Integer(1, 100)),
-    setting("exports.give_up_after_hours", Rule::Integer(1, 8_760)),
-    setting("exports.reuse_seconds", Rule::Integer(0, 2_592_000)),
-    setting("exports.retention_days", Rule::Integer(1, 3_650)),
-    setting("exports.record_retention_days", Rule::Integer(1, 3_650)),
-    setting("exports.link_seconds", Rule::Integer(1, 604_800)),
-    setting("exports.timeout_seconds", Rule::Integer(1, 604_800)),
-    setting("exports.freshness_timeout_ms", Rule::Integer(1, 60_000)),
-    setting("exports.max_cell_bytes", Rule::Integer(4_096, 1 << 28)),
-    setting("limits.requests_per_second", Rule::Integer(1, 1_000_000)),
-    setting("limits.burst", Rule::Integer(1, 1_000_000)),
-    setting("limits.max_connections", Rule::Integer(1, 1_000_000)),
-    setting("limits.max_waiting", Rule::Integer(0, 1_000_000)),
-    setting("limits.max_columns", Rule::Integer(1, 1_600)),
-    setting("limits.read_timeout_seconds", Rule::Integer(1, 3_600)),
-    setting("limits.idle_timeout_seconds", Rule::Integer(1, 3_600)),
-    setting("auth.mode", Rule::Word(&["none", "keys"])),
-    setting("shutdown.grace_seconds", Rule::Integer(0, 3_600)),
-    setting("log.filter", Rule::Text),
-    setting("log.format", Rule::Word(&["text", "json"])),
+/// In the order of `config.default.toml`.
+const SECTIONS: [&[Setting]; 12] = [
+    &[setting("catalog", Rule::Text)],
+    database::SETTINGS,
+    sources::SETTINGS,
+    api::SETTINGS,
+    worker::SETTINGS,
+    storage::SETTINGS,
+    inline::SETTINGS,
+    exports::SETTINGS,
+    limits::SETTINGS,
+    auth::SETTINGS,
+    shutdown::SETTINGS,
+    log::SETTINGS,
 ];
 
-/// The setting of this path.
-pub(super) fn find(path: &[String]) -> Option<&'static Setting> {
-    SETTINGS
-        .iter()
-        .find(|setting| setting.path.split('.').count() == path.len() && setting.lies_under(path))
+/// Returns every setting, in the order of `config.default.toml`.
+pub(super) fn all() -> impl Iterator<Item = &'static Setting> {
+    SECTIONS.into_iter().flatten()
 }
 
-/// Whether the setting of this path is a list.
+/// Returns the setting of this path.
+pub(super) fn find(path: &[String]) -> Option<&'static Setting> {
+    all().find(|setting| setting.path.split('.').count() == path.len() && setting.lies_under(path))
+}
+
+/// Returns whether the setting of this path is a list.
 pub(super) fn takes_list(path: &[String]) -> bool {
     find(path).is_some_and(|setting| matches!(setting.rule, Rule::Origins))
 }
 
-/// Whether settings lie under this path, which is none itself.
+/// Returns whether settings lie under this path, which is none itself.
 pub(super) fn is_section(path: &[String]) -> bool {
-    find(path).is_none() && SETTINGS.iter().any(|setting| setting.lies_under(path))
+    find(path).is_none() && all().any(|setting| setting.lies_under(path))
 }
 
-impl Setting {
-    fn lies_under(&self, path: &[String]) -> bool {
-        let mut own = self.path.split('.');
-        path.iter()
-            .all(|key| own.next().is_some_and(|own| own == "*" || own == key))
-    }
-}
-
-impl Rule {
-    /// What a text means where there are only texts, as in the environment: the TOML value of the
-    /// kind that the setting wants, or else the text itself.
-    pub(super) fn value_of(&self, text: &str) -> Value {
-        let value = text.trim().parse::<Value>().ok();
-        let wanted = value.filter(|value| match self {
-            Self::Integer(..) => value.is_integer(),
-            Self::Boolean => value.is_bool(),
-            Self::Origins => value.is_array(),
-            _ => false,
-        });
-        wanted.unwrap_or_else(|| Value::String(text.to_owned()))
-    }
-
-    /// The value as it is kept, or what is wrong with it.
-    pub(super) fn check(&self, value: &Value) -> Result<Value, String> {
-        if let (Self::Database, Value::String(text)) = (self, value) {
-            let checked = DatabaseUrl::try_from(text.clone());
-            return checked
-                .map(|_| value.clone())
-                .map_err(|invalid| invalid.to_string());
+/// Returns what is said of a path that is no setting: the nearest one, if any is near.
+pub(super) fn unknown(path: &[String]) -> String {
+    let sections = all()
+        .filter_map(|setting| setting.path.split_once('.'))
+        .map(|(section, _)| section);
+    let names = all().map(|setting| setting.path).chain(sections);
+    match nearest(&path.join("."), names) {
+        Some(near) => {
+            let near = near.replace('*', path.get(1).map_or("NAME", String::as_str));
+            format!("unknown setting; did you mean {near}?")
         }
-        let kept = match (self, value) {
-            (Self::Integer(..), Value::Integer(_)) | (Self::Boolean, Value::Boolean(_)) => {
-                Some(value.clone())
-            }
-            (Self::Origins, Value::Array(origins)) => origins
-                .iter()
-                .map(|origin| origin.as_str().filter(|origin| is_origin(origin)))
-                .collect::<Option<Vec<_>>>()
-                .map(Value::from),
-            (_, Value::String(text)) => self.keep(text).map(Value::String),
-            _ => None,
-        };
-        let in_range = kept.filter(|kept| match (self, kept) {
-            (Self::Integer(first, last), Value::Integer(number)) => {
-                (first..=last).contains(&number)
-            }
-            _ => true,
-        });
-        in_range.ok_or_else(|| format!("must be {}{}", self.wanted(value), self.got(value)))
+        None => "unknown setting".to_owned(),
     }
-
-    fn keep(&self, text: &str) -> Option<String> {
-        let kept = match self {
-            Self::Integer(..) | Self::Boolean | Self::Origins => return None,
-            Self::Prefix => match text.trim_matches('/') {
-                "" => return Some(String::new()),
-                folder => format!("{folder}/"),
-            },
-            Self::HttpUrl => text.trim_end_matches('/').to_owned(),
-            _ => text.to_owned(),
-        };
-        let accepted = match self {
-            Self::Word(words) => words.contains(&text),
-            Self::Address => text.parse::<SocketAddr>().is_ok(),
-            Self::HttpUrl => is_http_url(&kept),
-            Self::Bucket => !text.contains('/') && is_plain(text),
-            Self::Prefix => is_plain(&kept),
-            _ => !text.trim().is_empty(),
-        };
-        accepted.then_some(kept)
-    }
-
-    fn wanted(&self, value: &Value) -> String {
-        match self {
-            Self::Integer(first, last) if value.is_integer() => {
-                format!("between {first} and {last}")
-            }
-            Self::Integer(..) => "an integer".to_owned(),
-            Self::Boolean => "true or false".to_owned(),
-            Self::Word(words) => format!("one of {}", words.join(", ")),
-            Self::Text | Self::Secret => "a text that is not empty".to_owned(),
-            Self::Address => "an IP address with a port, such as 127.0.0.1:8080".to_owned(),
-            Self::HttpUrl => "a URL such as https://host:port, without user and query".to_owned(),
-            Self::Origins => {
-                r#"a list of origins such as ["https://app.example.com"], each a scheme, a host and perhaps a port"#.to_owned()
-            }
-            Self::Database => "the URL of a database".to_owned(),
-            Self::Bucket => "the name of a bucket".to_owned(),
-            Self::Prefix => {
-                "a folder of the bucket, such as exports or team/exports, without spaces".to_owned()
-            }
-        }
-    }
-
-    fn got(&self, value: &Value) -> String {
-        match (self, value) {
-            (Self::Database | Self::Secret, _) => String::new(),
-            // Somebody put a password there.
-            (Self::HttpUrl, Value::String(text)) if text.contains('@') => String::new(),
-            (_, Value::String(text)) => format!(", got {text:?}"),
-            (_, Value::Integer(number)) => format!(", got {number}"),
-            (_, Value::Boolean(boolean)) => format!(", got {boolean}"),
-            (_, other) => format!(", got a value of type {}", other.type_str()),
-        }
-    }
-}
-
-fn is_plain(text: &str) -> bool {
-    !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
-}
-
-/// Whether it is what a browser calls an origin, written as one does.
-fn is_origin(text: &str) -> bool {
-    is_http_url(text)
-        && text.matches('/').count() == 2
-        && !text.contains(|c: char| c.is_ascii_uppercase() || c == '*' || c == '\\')
-}
-
-fn is_http_url(text: &str) -> bool {
-    let rest = text
-        .strip_prefix("http://")
-        .or_else(|| text.strip_prefix("https://"));
-    // User and password do not belong into a URL that is printed and handed to clients.
-    rest.is_some_and(|rest| {
-        is_plain(rest) && !rest.starts_with([':', '/']) && !rest.contains(['?', '#', '@'])
-    })
 }

@@ -1,9 +1,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::ffi::OsString;
 use std::fs;
+use std::time::Duration;
 
-use super::settings::{Rule, SETTINGS};
+use super::setting::Rule;
 use super::*;
 
 #[derive(Default)]
@@ -420,7 +420,7 @@ fn a_missing_setting_says_how_to_set_it() {
 /// Guards the three lists of settings against drifting apart: the rules, the types, the defaults.
 #[test]
 fn every_setting_has_a_rule_a_type_and_a_documented_line() {
-    for setting in SETTINGS {
+    for setting in settings::all() {
         let value = match setting.rule {
             Rule::Integer(_, last) => Value::Integer(last),
             Rule::Boolean => Value::Boolean(true),
@@ -467,7 +467,7 @@ fn every_setting_has_a_rule_a_type_and_a_documented_line() {
         }
         above = line;
     }
-    let rules: Vec<&str> = SETTINGS.iter().map(|setting| setting.path).collect();
+    let rules: Vec<&str> = settings::all().map(|setting| setting.path).collect();
     assert_eq!(documented, rules);
     let examples = text.replace("\n#", "\n").lines().count();
     assert_eq!(examples, text.lines().count());

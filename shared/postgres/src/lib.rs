@@ -8,21 +8,21 @@ mod tests;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sqlx::postgres::PgConnectOptions;
 
-use waybill_config::{DatabaseUrl, InvalidDatabaseUrl, InvalidServerUrl, ServerUrl};
+use waybill_config::{DatabaseUrl, DatabaseUrlError, ServerUrl, ServerUrlError};
 
 /// Returns the options of a connection to this server. What the URL leaves open is taken from the
 /// environment (`PGHOST`, `PGPASSWORD` and so on) and from `.pgpass`. sqlx is never given the URL itself: it
 /// would log the values of parameters that it does not know.
 ///
 /// # Errors
-/// [`InvalidDatabaseUrl`] for a SQLite file, or when the environment names several hosts.
-pub fn connect_options(url: &DatabaseUrl) -> Result<PgConnectOptions, InvalidDatabaseUrl> {
-    let server = url.server().ok_or(InvalidDatabaseUrl::Scheme)?;
+/// [`DatabaseUrlError`] for a SQLite file, or when the environment names several hosts.
+pub fn connect_options(url: &DatabaseUrl) -> Result<PgConnectOptions, DatabaseUrlError> {
+    let server = url.server().ok_or(DatabaseUrlError::Scheme)?;
     let options = canonical(server).parse::<PgConnectOptions>();
     // Nothing is left in it that sqlx could misunderstand, and its own text might show a value.
-    let options = options.map_err(|_| InvalidServerUrl::Host)?;
+    let options = options.map_err(|_| ServerUrlError::Host)?;
     if options.get_host().contains(',') {
-        return Err(InvalidServerUrl::SeveralHosts.into());
+        return Err(ServerUrlError::SeveralHosts.into());
     }
     // A pooler refuses a parameter that it cannot keep apart; floats come in binary form.
     Ok(options.extra_float_digits(None))

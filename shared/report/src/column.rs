@@ -3,7 +3,6 @@
 //! This is the seam between a source and a file format: a source promises batches of
 //! [`arrow_schema()`], an encoder accepts nothing else. Neither knows the other.
 
-use std::fmt;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -11,8 +10,24 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// The type of a report column, as the catalog declares it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    ToSchema,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum ColumnType {
     /// UTF-8 text. Arrow `Utf8`.
     String,
@@ -43,36 +58,13 @@ impl ColumnType {
         matches!(self, Self::String | Self::Json)
     }
 
-    /// Every type, in the order of the documentation.
-    pub const ALL: [Self; 9] = [
-        Self::String,
-        Self::Integer,
-        Self::Float,
-        Self::Decimal,
-        Self::Boolean,
-        Self::Timestamp,
-        Self::Date,
-        Self::Uuid,
-        Self::Json,
-    ];
-
-    /// The name used in catalogs and on the wire.
+    /// Returns the name used in catalogs and on the wire.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::String => "string",
-            Self::Integer => "integer",
-            Self::Float => "float",
-            Self::Decimal => "decimal",
-            Self::Boolean => "boolean",
-            Self::Timestamp => "timestamp",
-            Self::Date => "date",
-            Self::Uuid => "uuid",
-            Self::Json => "json",
-        }
+        self.into()
     }
 
-    /// The physical Arrow type of a column of this type.
+    /// Returns the physical Arrow type of a column of this type.
     #[must_use]
     pub fn arrow(self) -> DataType {
         match self {
@@ -84,12 +76,6 @@ impl ColumnType {
             Self::Date => DataType::Date32,
             Self::Uuid => DataType::FixedSizeBinary(16),
         }
-    }
-}
-
-impl fmt::Display for ColumnType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 
@@ -115,7 +101,7 @@ pub struct Column {
     pub column_type: ColumnType,
 }
 
-/// The Arrow schema that a source's batches have for these columns; every field is nullable.
+/// Returns the Arrow schema that a source's batches have for these columns; every field is nullable.
 #[must_use]
 pub fn arrow_schema(columns: &[Column]) -> SchemaRef {
     let fields: Vec<Field> = columns

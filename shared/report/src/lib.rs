@@ -7,7 +7,9 @@
 
 pub mod caller;
 pub mod catalog;
+pub mod check;
 pub mod column;
+pub mod draft;
 pub mod encode;
 pub mod failure;
 pub mod freshness;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use waybill_config::Config;
-use waybill_report::catalog;
+use waybill_report::draft;
 use waybill_report::source::tables::Table;
 
 use crate::error::StartError;
@@ -40,7 +40,7 @@ async fn draft(args: &DraftArgs, config: &Config) -> Result<(), StartError> {
     if let Some(name) = &args.table {
         tables = only(tables, name, &args.source)?;
     }
-    let draft = catalog::draft(&args.source, &tables);
+    let draft = draft::draft(&args.source, &tables);
     output::file(&draft.text)?;
     summarise(draft.datasets, &draft.undecided);
     Ok(())

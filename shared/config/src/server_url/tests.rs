@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn parse(text: &str) -> Result<ServerUrl, InvalidServerUrl> {
+fn parse(text: &str) -> Result<ServerUrl, ServerUrlError> {
     ServerUrl::parse(text)
 }
 
@@ -78,7 +78,7 @@ fn a_password_may_have_any_sign() {
 
 #[test]
 fn what_cannot_be_is_told_without_any_value() {
-    use InvalidServerUrl as Invalid;
+    use ServerUrlError as Invalid;
     for (text, expected) in [
         ("u:hunter2/x@db/app", Invalid::SlashInPassword),
         ("u:123/hunter2@db/app", Invalid::SlashInPassword),

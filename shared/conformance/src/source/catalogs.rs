@@ -1,7 +1,8 @@
 //! What a catalog is held against, and drafted from.
 
 use serde_json::json;
-use waybill_report::catalog::{self, Catalog};
+use waybill_report::catalog::Catalog;
+use waybill_report::draft::draft;
 
 use super::backend::Backend;
 use super::report::{CATALOG, file, plan_of, sources};
@@ -108,7 +109,7 @@ async fn a_drafted_catalog_fits_its_source(backend: &impl Backend) {
     );
     let source = backend.source();
     let tables = source.tables().await.expect("an answer");
-    let draft = catalog::draft("default", &tables);
+    let draft = draft("default", &tables);
     assert_eq!(
         draft.undecided,
         ["loose", "timeless", "two"],

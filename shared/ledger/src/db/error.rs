@@ -1,14 +1,14 @@
 //! Why a database cannot be had, and what its own errors mean.
 
 use sqlx::migrate::MigrateError;
-use waybill_config::InvalidDatabaseUrl;
+use waybill_config::DatabaseUrlError;
 
 /// Why a database cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// The URL cannot be read; the fault does not show it.
     #[error("{0}")]
-    InvalidUrl(#[from] InvalidDatabaseUrl),
+    InvalidUrl(#[from] DatabaseUrlError),
     /// The database does not answer, or answers that it cannot serve.
     #[error("{}", unavailable(.0))]
     Unavailable(#[source] sqlx::Error),

@@ -3,26 +3,18 @@
 //! Owns the shape of the file: which keys there are, which are required, which exclude each other.
 //! It cannot know whether a table or a column exists; only the source can tell.
 
-pub(super) mod rules;
-mod section;
-
-use std::sync::Arc;
-
 use std::fs;
 use std::path::Path;
 
-use crate::column::ColumnType;
+use waybill_toml::{Document, Faults, Section};
 
-use super::fault::{CatalogError, CatalogFault, CatalogFaults};
-use super::{Catalog, Dataset, Expression, Field, Grain, InstantForm, Relation};
-use section::{Faults, Section};
-use waybill_config::document::{Document, SyntaxFault};
+use super::error::{CatalogError, CatalogFault, CatalogFaults};
+use super::field::{expression, fields};
+use super::model::{Catalog, Dataset, Grain, ROW_COUNT, Relation};
+use super::{name, sql};
 
 /// The roles an API key can have, so the ones that a dataset can be given to.
 const ROLES: [&str; 2] = ["viewer", "admin"];
-
-/// The column of a report without measures; a dataset cannot have another of this name.
-pub(super) const ROW_COUNT: &str = "row_count";
 
 /// A hundred years: more is a slip of the finger.
 const MAX_RANGE_DAYS: u32 = 36_600;
@@ -44,9 +36,6 @@ const DATASET_KEYS: [&str; 15] = [
     "measures",
     "filters",
 ];
-const FIELD_KEYS: [&str; 6] = ["sql", "type", "description", "sqlite", "postgres", "form"];
-const EXPRESSION_KEYS: [&str; 4] = ["sql", "sqlite", "postgres", "form"];
-
 impl Catalog {
     /// Reads the text of a catalog file.
     ///
@@ -56,7 +45,7 @@ impl Catalog {
     pub fn parse(text: &str) -> Result<Self, CatalogFaults> {
         let (catalog, found) = match Document::parse(text) {
             Ok(document) => judge(&document),
-            Err(broken) => (Self::default(), broken.into_iter().map(syntax).collect()),
+            Err(broken) => (Self::default(), broken),
         };
         match CatalogFaults::from_found(found) {
             None => Ok(catalog),
@@ -80,22 +69,10 @@ impl Catalog {
     }
 }
 
-fn syntax(fault: SyntaxFault) -> CatalogFault {
-    CatalogFault {
-        line: fault.line,
-        setting: String::new(),
-        message: fault.message,
-    }
-}
-
 fn judge(document: &Document<'_>) -> (Catalog, Vec<CatalogFault>) {
     let mut faults = Faults::of(document);
     let root = Section::root(document);
     root.refuse_unknown(&["datasets"], &mut faults);
-    let mut catalog = Catalog {
-        lines: document.key_lines(),
-        ..Catalog::default()
-    };
     let datasets = root.subsection("datasets", &mut faults);
     match &datasets {
         Some(datasets) if datasets.is_empty() => {
@@ -104,34 +81,32 @@ fn judge(document: &Document<'_>) -> (Catalog, Vec<CatalogFault>) {
         _ => root.require("datasets", "what can be reported on", &mut faults),
     }
     let sections = datasets.map(|all| all.subsections(&mut faults));
-    for section in sections.unwrap_or_default() {
-        if let Some(dataset) = dataset(&section, &mut faults) {
-            catalog
-                .datasets
-                .insert(dataset.name.clone(), Arc::new(dataset));
-        }
-    }
+    let datasets = sections
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|section| dataset(section, &mut faults))
+        .collect();
     let mut found = faults.into_found();
-    found.extend(document.duplicates.iter().cloned().map(syntax));
-    (catalog, found)
+    found.extend(document.duplicates.iter().cloned());
+    (Catalog::new(datasets, document.key_lines()), found)
 }
 
 /// Looks at all of a dataset before it gives up on it, so that no fault hides another.
 fn dataset(section: &Section<'_, '_>, faults: &mut Faults<'_>) -> Option<Dataset> {
     section.refuse_unknown(&DATASET_KEYS, faults);
-    section.check_key(rules::name, faults);
+    section.check_key(name::wire, faults);
 
     let description = section.text("description", faults);
     let source = match section.has("source") {
-        true => section.checked("source", rules::name, faults),
+        true => section.checked("source", name::wire, faults),
         false => Some("default".to_owned()),
     };
     let relation = relation(section, faults);
     let grain = grain(section, faults);
     let tenant = tenant(section, faults);
     section.require("time", "the column that time_range applies to", faults);
-    let time = section.expression("time", faults);
-    let updated = section.expression("updated", faults);
+    let time = expression(section, "time", faults);
+    let updated = expression(section, "updated", faults);
     let max_range_days = max_range_days(section, faults);
     let roles = roles(section, faults);
     let formula_guard = match section.has("formula_guard") {
@@ -139,10 +114,10 @@ fn dataset(section: &Section<'_, '_>, faults: &mut Faults<'_>) -> Option<Dataset
         false => Some(true),
     };
 
-    let dimensions = section.fields("dimensions", faults);
-    let measures = section.fields("measures", faults);
+    let dimensions = fields(section, "dimensions", faults);
+    let measures = fields(section, "measures", faults);
     let filters = match section.has("filters") {
-        true => section.fields("filters", faults),
+        true => fields(section, "filters", faults),
         false => dimensions.clone(),
     };
     check_columns(section, grain, faults);
@@ -168,10 +143,10 @@ fn dataset(section: &Section<'_, '_>, faults: &mut Faults<'_>) -> Option<Dataset
 fn relation(section: &Section<'_, '_>, faults: &mut Faults<'_>) -> Option<Relation> {
     match (section.has("table"), section.has("sql")) {
         (true, false) => section
-            .checked("table", rules::table, faults)
+            .checked("table", name::table, faults)
             .map(Relation::Table),
         (false, true) => section
-            .checked("sql", rules::sql, faults)
+            .checked("sql", sql::check, faults)
             .map(Relation::Sql),
         (true, true) => {
             let message = "excludes table: a dataset reads one of the two";
@@ -206,7 +181,7 @@ fn tenant(section: &Section<'_, '_>, faults: &mut Faults<'_>) -> Option<Option<S
         false => false,
     };
     match (shared, section.has("tenant")) {
-        (false, true) => section.checked("tenant", rules::column, faults).map(Some),
+        (false, true) => section.checked("tenant", name::column, faults).map(Some),
         (true, false) => Some(None),
         (true, true) => {
             let message = "excludes shared = true: a shared dataset has no organisation";
@@ -259,8 +234,8 @@ fn roles(section: &Section<'_, '_>, faults: &mut Faults<'_>) -> Vec<String> {
 
 /// What must hold between the columns of a dataset.
 fn check_columns(section: &Section<'_, '_>, grain: Option<Grain>, faults: &mut Faults<'_>) {
-    let dimensions = section.columns("dimensions");
-    let measures = section.columns("measures");
+    let dimensions = section.keys_of("dimensions");
+    let measures = section.keys_of("measures");
     for (path, name, span) in dimensions.iter().chain(&measures) {
         if *name == ROW_COUNT {
             let message = "is reserved for the number of rows; choose another name";
@@ -289,92 +264,6 @@ fn check_columns(section: &Section<'_, '_>, grain: Option<Grain>, faults: &mut F
         let message = r#"must not be empty with grain = "row": they are what is copied"#;
         let span = section.key_span("dimensions");
         faults.push(span, &section.at("dimensions"), message);
-    }
-}
-
-impl Section<'_, '_> {
-    /// The fields of a subsection, in the order of the file.
-    fn fields(&self, key: &str, faults: &mut Faults<'_>) -> Vec<Field> {
-        let Some(section) = self.subsection(key, faults) else {
-            return Vec::new();
-        };
-        let fields = section.subsections(faults);
-        fields
-            .iter()
-            .filter_map(|field| field.field(faults))
-            .collect()
-    }
-
-    fn field(&self, faults: &mut Faults<'_>) -> Option<Field> {
-        self.refuse_unknown(&FIELD_KEYS, faults);
-        self.check_key(rules::name, faults);
-        let description = self.text("description", faults);
-        let expression = self.texts_of_expression(faults);
-        let column_type = self.column_type(faults);
-        if self.has("form") && column_type.is_some_and(|of| of != ColumnType::Timestamp) {
-            let message = "is for fields of type timestamp";
-            faults.push(self.key_span("form"), &self.at("form"), message);
-        }
-        Some(Field {
-            name: self.name.to_owned(),
-            description,
-            column_type: column_type?,
-            expression: expression?,
-        })
-    }
-
-    fn column_type(&self, faults: &mut Faults<'_>) -> Option<ColumnType> {
-        let names = || ColumnType::ALL.map(ColumnType::name).join(", ");
-        self.require("type", &format!("one of {}", names()), faults);
-        let text = self.text("type", faults)?;
-        let found = ColumnType::ALL.into_iter().find(|t| t.name() == text);
-        if found.is_none() {
-            let message = format!("unknown type {text:?}; one of {}", names());
-            faults.push(self.value_span("type"), &self.at("type"), message);
-        }
-        found
-    }
-
-    fn instant_form(&self, faults: &mut Faults<'_>) -> Option<InstantForm> {
-        let text = self.text("form", faults)?;
-        let found = InstantForm::ALL
-            .into_iter()
-            .find(|form| form.name() == text);
-        if found.is_none() {
-            let names = InstantForm::ALL.map(InstantForm::name).join(", ");
-            let message = format!("unknown form {text:?}; one of {names}");
-            faults.push(self.value_span("form"), &self.at("form"), message);
-        }
-        found
-    }
-
-    /// An expression that is one text, or a table with a text for each dialect.
-    fn expression(&self, key: &str, faults: &mut Faults<'_>) -> Option<Expression> {
-        if self.is_table(key) {
-            let section = self.subsection(key, faults)?;
-            section.refuse_unknown(&EXPRESSION_KEYS, faults);
-            return section.texts_of_expression(faults);
-        }
-        Some(Expression {
-            sql: self.checked(key, rules::sql, faults)?,
-            sqlite: None,
-            postgres: None,
-            form: None,
-        })
-    }
-
-    fn texts_of_expression(&self, faults: &mut Faults<'_>) -> Option<Expression> {
-        self.require("sql", "an SQL expression", faults);
-        let sql = self.checked("sql", rules::sql, faults);
-        let sqlite = self.checked("sqlite", rules::sql, faults);
-        let postgres = self.checked("postgres", rules::sql, faults);
-        let form = self.instant_form(faults);
-        Some(Expression {
-            sql: sql?,
-            sqlite,
-            postgres,
-            form,
-        })
     }
 }
 

@@ -7,11 +7,8 @@ use serde_json::{Map, Value};
 use super::error::FaultCode;
 use super::faults::{Faults, quoted, unknown};
 use super::pointer::Pointer;
-use crate::catalog::{Dataset, Expression, Field, Grain};
+use crate::catalog::{Dataset, Expression, Field, Grain, ROW_COUNT};
 use crate::column::{Column, ColumnKind, ColumnType};
-
-/// The column of a query that names no measures.
-const ROW_COUNT: &str = "row_count";
 
 /// A list of names with the place of each in the request.
 pub(super) fn names(

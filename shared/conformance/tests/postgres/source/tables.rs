@@ -1,7 +1,8 @@
 //! What a draft makes of types that only PostgreSQL has, of schemas and of permissions.
 
 use waybill_conformance::source::sources;
-use waybill_report::catalog::{self, Catalog, Dataset, Draft};
+use waybill_report::catalog::{Catalog, Dataset};
+use waybill_report::draft::{Draft, draft};
 use waybill_test_services::postgres::{Cluster, Database};
 
 use super::source;
@@ -26,7 +27,7 @@ INSERT INTO samples (org_id, created_at, small, large, single, exact, coins, fee
 async fn drafted(database: &Database<'_>, url: String) -> (Draft, Catalog) {
     let source = source(url);
     let tables = source.tables().await.expect("an answer");
-    let draft = catalog::draft("default", &tables);
+    let draft = draft("default", &tables);
     let catalog = Catalog::parse(&draft.text).unwrap_or_else(|why| panic!("{why}\n{}", draft.text));
     let findings = catalog.check(&sources(source)).await.expect("an answer");
     assert_eq!(findings.faults, None, "{}\n{}", database.name(), draft.text);

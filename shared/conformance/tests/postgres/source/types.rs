@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use waybill_conformance::source::{file, plan_of, sources};
-use waybill_report::catalog::{Catalog, CatalogFaults, Findings};
+use waybill_report::catalog::{Catalog, CatalogFaults};
+use waybill_report::check::Findings;
 use waybill_report::source::SourceError;
 use waybill_test_services::postgres::{Cluster, Database};
 

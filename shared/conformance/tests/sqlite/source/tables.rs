@@ -1,6 +1,7 @@
 //! What a draft makes of columns that may hold anything.
 
 use waybill_report::catalog::{self, Catalog};
+use waybill_report::draft::draft;
 
 use super::*;
 
@@ -18,7 +19,7 @@ async fn drafted(columns: &[(&str, &str)]) -> (String, Vec<(String, String, &'st
     ));
     let source = things.source();
     let tables = source.tables().await.expect("an answer");
-    let draft = catalog::draft("default", &tables);
+    let draft = draft("default", &tables);
     let catalog = Catalog::parse(&draft.text).unwrap_or_else(|why| panic!("{why}\n{}", draft.text));
     let sources = sources(source);
     let findings = catalog.check(&sources).await.expect("an answer");
@@ -126,7 +127,7 @@ async fn a_view_of_what_is_gone_hides_no_other_table() {
          INSERT INTO things (org, at) VALUES ('a', '2026-03-01');",
     );
     let tables = things.source().tables().await.expect("an answer");
-    let draft = catalog::draft("default", &tables);
+    let draft = draft("default", &tables);
     assert_eq!(
         (draft.datasets, draft.undecided),
         (2, vec!["broken".to_owned()])

@@ -46,7 +46,7 @@ fn check_faults(text: &str, faults: &CatalogFaults) -> Result<(), TestCaseError>
 
 /// Every text of the dataset stays in the place into which a statement puts it.
 fn check_dataset(dataset: &Dataset) -> Result<(), TestCaseError> {
-    prop_assert_eq!(rules::name(&dataset.name), Ok(()));
+    prop_assert_eq!(name::wire(&dataset.name), Ok(()));
     for probe in probes(dataset, &PostgresDialect, &StoredTypes::default()) {
         check_postgres(&probe.sql)?;
     }
@@ -261,7 +261,7 @@ proptest! {
     /// What the rule lets through is read alike by the database, whose own rules are written down elsewhere.
     #[test]
     fn accepted_sql_stays_within_its_parentheses(text in sql()) {
-        if rules::sql(&text).is_ok() {
+        if sql::check(&text).is_ok() {
             check_postgres(&format!("SELECT ({text}\n) AS x"))?;
             if !text.contains(['\\', '$']) {
                 let sql = format!("SELECT ({text}\n) AS x");

@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::*;
+use crate::column::ColumnType;
 
 /// As short as a sound catalog gets; the faults below are made by changing one of its lines.
 const SOUND: &str = r#"

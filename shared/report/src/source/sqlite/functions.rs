@@ -5,11 +5,9 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use rusqlite::functions::{Context, FunctionFlags};
-use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, ToSql};
 
 use super::{refusal, value};
-use crate::catalog::InstantForm;
 
 /// Registers them. The second argument of each is the name of the column, for the error.
 pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
@@ -59,13 +57,8 @@ fn scalar<T: ToSql + 'static>(
 
 /// The instant of the first argument, in the form that the third one names.
 fn micros(context: &Context<'_>) -> Result<Option<i64>, &'static str> {
-    let form = match context.get_raw(2) {
-        ValueRef::Text(name) => InstantForm::ALL
-            .into_iter()
-            .find(|form| form.name().as_bytes() == name),
-        _ => None,
-    };
-    value::micros(context.get_raw(0), form)
+    let form = context.get_raw(2).as_str().ok();
+    value::micros(context.get_raw(0), form.and_then(|name| name.parse().ok()))
 }
 
 fn refused(context: &Context<'_>, reason: &'static str) -> Error {

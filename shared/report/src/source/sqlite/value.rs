@@ -274,6 +274,8 @@ pub(super) fn day(value: ValueRef<'_>) -> Result<Option<i32>, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use strum::VariantArray as _;
+
     use super::*;
 
     fn rfc3339(text: &str) -> Option<String> {
@@ -353,9 +355,9 @@ mod tests {
             (EpochMs, ValueRef::Real(1_777_010_400_500.0)),
         ] {
             assert_eq!(micros(value, Some(form)), at, "{form:?}");
-            for other in InstantForm::ALL {
-                let read = micros(value, Some(other));
-                assert!(other == form || read != at, "{other:?}");
+            for other in InstantForm::VARIANTS {
+                let read = micros(value, Some(*other));
+                assert!(*other == form || read != at, "{other:?}");
             }
             assert_eq!(micros(ValueRef::Null, Some(form)), Ok(None));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::super::parse::ROW_COUNT;
+use crate::catalog::ROW_COUNT;
 use crate::source::tables::words_of;
 
 /// Leaves room for what is put before and behind a name.

@@ -1,58 +1,65 @@
-//! One table of a catalog file, read key by key; whatever does not fit is a fault with its line.
-//!
-//! Knows TOML's kinds and where things stand, and nothing of what a dataset is.
+//! One table of a file, read key by key; whatever does not fit is a fault with its line.
 
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use waybill_config::document::{Document, dotted, nearest};
-
-use super::CatalogFault;
+use crate::document::Document;
+use crate::fault::Fault;
+use crate::name::{dotted, nearest};
 
 /// What a text must look like; the error is the fault's message.
-pub(super) type Rule = fn(&str) -> Result<(), String>;
+pub type Rule = fn(&str) -> Result<(), String>;
 
-/// The faults found so far.
-pub(super) struct Faults<'a> {
+/// The mistakes found in a document so far.
+#[derive(Debug)]
+pub struct Faults<'a> {
     document: &'a Document<'a>,
-    found: Vec<CatalogFault>,
+    found: Vec<Fault>,
 }
 
 impl<'a> Faults<'a> {
-    pub(super) fn of(document: &'a Document<'a>) -> Self {
+    /// Begins a list of none.
+    #[must_use]
+    pub fn of(document: &'a Document<'a>) -> Self {
         Self {
             document,
             found: Vec::new(),
         }
     }
 
-    pub(super) fn push(&mut self, span: Range<usize>, setting: &str, message: impl Into<String>) {
-        self.found.push(CatalogFault {
+    /// Adds a mistake at the line on which the span begins.
+    pub fn push(&mut self, span: Range<usize>, setting: &str, message: impl Into<String>) {
+        self.found.push(Fault {
             line: self.document.line(&span),
             setting: setting.to_owned(),
             message: message.into(),
         });
     }
 
-    pub(super) fn into_found(self) -> Vec<CatalogFault> {
+    /// Returns the mistakes in the order in which they were found.
+    #[must_use]
+    pub fn into_found(self) -> Vec<Fault> {
         self.found
     }
 }
 
 /// A table and where it stands.
-pub(super) struct Section<'a, 't> {
+#[derive(Debug)]
+pub struct Section<'a, 't> {
     /// The table's own key; empty for the root.
-    pub(super) name: &'a str,
+    pub name: &'a str,
     /// The dotted path from the root, the name included.
-    pub(super) path: String,
+    pub path: String,
     span: Range<usize>,
     table: &'a DeTable<'t>,
 }
 
 impl<'a, 't> Section<'a, 't> {
-    pub(super) fn root(document: &'a Document<'t>) -> Self {
+    /// Returns the document's own table.
+    #[must_use]
+    pub fn root(document: &'a Document<'t>) -> Self {
         Self {
             name: "",
             path: String::new(),
@@ -61,57 +68,73 @@ impl<'a, 't> Section<'a, 't> {
         }
     }
 
-    /// Where the section's key stands, which is its header line.
-    pub(super) fn span(&self) -> Range<usize> {
+    /// Returns where the section's key stands, which is its header line.
+    #[must_use]
+    pub fn span(&self) -> Range<usize> {
         self.span.clone()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Returns whether there is no key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.table.is_empty()
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
+    /// Returns whether there is such a key.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
 
-    pub(super) fn is_table(&self, key: &str) -> bool {
+    /// Returns whether the key's value is a table.
+    #[must_use]
+    pub fn is_table(&self, key: &str) -> bool {
         self.value(key).is_some_and(DeValue::is_table)
     }
 
-    pub(super) fn is_empty_table(&self, key: &str) -> bool {
+    /// Returns whether the key's value is a table without a key.
+    #[must_use]
+    pub fn is_empty_table(&self, key: &str) -> bool {
         let table = self.value(key).and_then(DeValue::as_table);
         table.is_some_and(DeTable::is_empty)
     }
 
-    /// The dotted path of a key.
-    pub(super) fn at(&self, key: &str) -> String {
+    /// Returns the dotted path of a key.
+    #[must_use]
+    pub fn at(&self, key: &str) -> String {
         dotted(&self.path, key)
     }
 
-    pub(super) fn key_span(&self, key: &str) -> Range<usize> {
+    /// Returns where a key stands or, without it, the section.
+    #[must_use]
+    pub fn key_span(&self, key: &str) -> Range<usize> {
         let entry = self.table.get_key_value(key);
         entry.map_or_else(|| self.span(), |(key, _)| key.span())
     }
 
-    pub(super) fn value_span(&self, key: &str) -> Range<usize> {
+    /// Returns where a key's value stands or, without it, the section.
+    #[must_use]
+    pub fn value_span(&self, key: &str) -> Range<usize> {
         let value = self.table.get(key);
         value.map_or_else(|| self.span(), Spanned::span)
     }
 
-    pub(super) fn require(&self, key: &str, hint: &str, faults: &mut Faults<'_>) {
+    /// Finds fault with a missing key; the hint says what it is for.
+    pub fn require(&self, key: &str, hint: &str, faults: &mut Faults<'_>) {
         if !self.has(key) {
             faults.push(self.span(), &self.at(key), format!("is required: {hint}"));
         }
     }
 
     /// Holds the section's own name against a rule.
-    pub(super) fn check_key(&self, rule: Rule, faults: &mut Faults<'_>) {
+    pub fn check_key(&self, rule: Rule, faults: &mut Faults<'_>) {
         if let Err(message) = rule(self.name) {
             faults.push(self.span(), &self.path, message);
         }
     }
 
-    pub(super) fn refuse_unknown(&self, known: &[&str], faults: &mut Faults<'_>) {
+    /// Finds fault with every other key.
+    pub fn refuse_unknown(&self, known: &[&str], faults: &mut Faults<'_>) {
         for key in self.table.keys() {
             let name: &str = key.get_ref();
             if !known.contains(&name) {
@@ -124,13 +147,14 @@ impl<'a, 't> Section<'a, 't> {
         }
     }
 
-    pub(super) fn subsection(&self, key: &str, faults: &mut Faults<'_>) -> Option<Section<'a, 't>> {
+    /// Returns the table under a key.
+    pub fn subsection(&self, key: &str, faults: &mut Faults<'_>) -> Option<Section<'a, 't>> {
         let (key, value) = self.table.get_key_value(key)?;
         self.enter(key.get_ref(), key.span(), value, faults)
     }
 
-    /// Every key as a subsection, in the order of the file.
-    pub(super) fn subsections(&self, faults: &mut Faults<'_>) -> Vec<Section<'a, 't>> {
+    /// Returns the table under every key, in the order of the file.
+    pub fn subsections(&self, faults: &mut Faults<'_>) -> Vec<Section<'a, 't>> {
         self.table
             .iter()
             .filter_map(|(key, value)| self.enter(key.get_ref(), key.span(), value, faults))
@@ -158,8 +182,9 @@ impl<'a, 't> Section<'a, 't> {
         })
     }
 
-    /// The columns that a subsection names: path, name, and where. No faults: it may not be a table.
-    pub(super) fn columns(&self, key: &str) -> Vec<(String, &'a str, Range<usize>)> {
+    /// Returns the keys of a subsection: path, name, and where. No faults: it may not be a table.
+    #[must_use]
+    pub fn keys_of(&self, key: &str) -> Vec<(String, &'a str, Range<usize>)> {
         let path = self.at(key);
         let table = self.value(key).and_then(DeValue::as_table);
         let keys = table.into_iter().flat_map(DeTable::keys);
@@ -170,14 +195,14 @@ impl<'a, 't> Section<'a, 't> {
         .collect()
     }
 
-    /// A text that is not blank.
-    pub(super) fn text(&self, key: &str, faults: &mut Faults<'_>) -> Option<String> {
+    /// Returns a text that is not blank.
+    pub fn text(&self, key: &str, faults: &mut Faults<'_>) -> Option<String> {
         let value = self.table.get(key)?;
         text_of(value, &self.at(key), faults)
     }
 
-    /// A text that a rule accepts.
-    pub(super) fn checked(&self, key: &str, rule: Rule, faults: &mut Faults<'_>) -> Option<String> {
+    /// Returns a text that a rule accepts.
+    pub fn checked(&self, key: &str, rule: Rule, faults: &mut Faults<'_>) -> Option<String> {
         let text = self.text(key, faults)?;
         match rule(&text) {
             Ok(()) => Some(text),
@@ -188,12 +213,8 @@ impl<'a, 't> Section<'a, 't> {
         }
     }
 
-    /// An array of texts, each with where it stands.
-    pub(super) fn texts(
-        &self,
-        key: &str,
-        faults: &mut Faults<'_>,
-    ) -> Option<Vec<(String, Range<usize>)>> {
+    /// Returns an array of texts, each with where it stands.
+    pub fn texts(&self, key: &str, faults: &mut Faults<'_>) -> Option<Vec<(String, Range<usize>)>> {
         let value = self.table.get(key)?;
         let path = self.at(key);
         let Some(array) = value.get_ref().as_array() else {
@@ -209,7 +230,8 @@ impl<'a, 't> Section<'a, 't> {
         (texts.is_empty() == array.is_empty()).then_some(texts)
     }
 
-    pub(super) fn boolean(&self, key: &str, faults: &mut Faults<'_>) -> Option<bool> {
+    /// Returns `true` or `false`.
+    pub fn boolean(&self, key: &str, faults: &mut Faults<'_>) -> Option<bool> {
         let value = self.table.get(key)?;
         let boolean = value.get_ref().as_bool();
         if boolean.is_none() {
@@ -219,7 +241,8 @@ impl<'a, 't> Section<'a, 't> {
         boolean
     }
 
-    pub(super) fn integer(&self, key: &str, faults: &mut Faults<'_>) -> Option<i128> {
+    /// Returns a number without a fraction.
+    pub fn integer(&self, key: &str, faults: &mut Faults<'_>) -> Option<i128> {
         let value = self.table.get(key)?;
         let Some(integer) = value.get_ref().as_integer() else {
             let message = wrong_kind("integer", value.get_ref());

@@ -75,6 +75,34 @@ const ENDINGS: [&str; 14] = [
     "last",
 ];
 
+/// What was chosen for a table.
+pub(super) struct Choices<'a> {
+    pub(super) table: &'a Table,
+    pub(super) tenant: Tenant<'a>,
+    /// What `time_range` could apply to, the best first.
+    pub(super) times: Vec<&'a TableColumn>,
+    /// What gives freshness.
+    pub(super) updated: Option<&'a TableColumn>,
+}
+
+impl<'a> Choices<'a> {
+    pub(super) fn of(table: &'a Table) -> Self {
+        let tenant = tenant(table);
+        let column = tenant.column();
+        Self {
+            table,
+            times: times(table, column),
+            updated: updated(table, column),
+            tenant,
+        }
+    }
+
+    /// Returns the column that surely is the organisation's.
+    pub(super) fn tenant_column(&self) -> Option<&'a TableColumn> {
+        self.tenant.column()
+    }
+}
+
 /// Who the rows of a table belong to.
 pub(super) enum Tenant<'a> {
     /// This column says it, for this reason.
@@ -83,7 +111,16 @@ pub(super) enum Tenant<'a> {
     Undecided(Vec<(&'a TableColumn, String)>),
 }
 
-pub(super) fn tenant(table: &Table) -> Tenant<'_> {
+impl<'a> Tenant<'a> {
+    fn column(&self) -> Option<&'a TableColumn> {
+        match self {
+            Self::Sound(column, _) => Some(column),
+            Self::Undecided(_) => None,
+        }
+    }
+}
+
+fn tenant(table: &Table) -> Tenant<'_> {
     let mut sound: Vec<(&TableColumn, usize, usize)> = Vec::new();
     for column in identities(table) {
         let words = words_of(&column.name);
@@ -150,7 +187,7 @@ fn leads(table: &Table, column: &TableColumn) -> Option<String> {
 }
 
 /// What `time_range` could apply to, the best first.
-pub(super) fn times<'a>(table: &'a Table, tenant: Option<&TableColumn>) -> Vec<&'a TableColumn> {
+fn times<'a>(table: &'a Table, tenant: Option<&TableColumn>) -> Vec<&'a TableColumn> {
     let mut times: Vec<&TableColumn> = table
         .columns
         .iter()
@@ -177,10 +214,7 @@ pub(super) fn times<'a>(table: &'a Table, tenant: Option<&TableColumn>) -> Vec<&
 }
 
 /// What gives freshness.
-pub(super) fn updated<'a>(
-    table: &'a Table,
-    tenant: Option<&TableColumn>,
-) -> Option<&'a TableColumn> {
+fn updated<'a>(table: &'a Table, tenant: Option<&TableColumn>) -> Option<&'a TableColumn> {
     times(table, tenant)
         .into_iter()
         .filter(|column| type_of(column) == Some(ColumnType::Timestamp))

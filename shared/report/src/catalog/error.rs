@@ -1,61 +1,32 @@
 //! What is wrong with a catalog file, and how it is said.
 //!
-//! Owns the wording of a list of faults. Finding them is the business of [`super::parse`].
+//! Owns the wording of a list of faults. Finding them is for others.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use waybill_telemetry::escaped;
-
 /// One mistake in a catalog.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CatalogFault {
-    /// The 1-based line of the value, of the key, or (for what is missing) of the table.
-    pub line: usize,
-    /// Dotted path of the setting, such as `datasets.sessions.dimensions.day.type`; empty when the
-    /// line is no TOML.
-    pub setting: String,
-    /// What is wrong, in one line.
-    pub message: String,
-}
-
-impl CatalogFault {
-    /// As compilers write it: `FILE:LINE: setting: message`.
-    #[must_use]
-    pub fn in_file(&self, file: &Path) -> String {
-        format!("{}:{}: {self}", file.display(), self.line)
-    }
-}
-
-impl fmt::Display for CatalogFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.setting.is_empty() {
-            write!(f, "{}: ", self.setting)?;
-        }
-        // Some of them come from the source.
-        write!(f, "{}", escaped(&self.message))
-    }
-}
+pub use waybill_toml::Fault as CatalogFault;
 
 /// Every mistake in a catalog, by line; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogFaults(Vec<CatalogFault>);
 
 impl CatalogFaults {
-    /// `None` when nothing is wrong.
-    pub(super) fn from_found(mut faults: Vec<CatalogFault>) -> Option<Self> {
+    /// Returns `None` when nothing is wrong.
+    pub(crate) fn from_found(mut faults: Vec<CatalogFault>) -> Option<Self> {
         faults.sort_by_key(|fault| fault.line);
         (!faults.is_empty()).then_some(Self(faults))
     }
 
-    /// The mistakes, sorted by line.
+    /// Returns the mistakes, sorted by line.
     pub fn iter(&self) -> impl Iterator<Item = &CatalogFault> {
         self.0.iter()
     }
 
-    /// One line for each mistake, as compilers write them: `FILE:LINE: setting: message`.
+    /// Returns one line for each mistake, as compilers write them: `FILE:LINE: setting: message`.
     #[must_use]
     pub fn lines(&self, file: &Path) -> Vec<String> {
         self.iter().map(|fault| fault.in_file(file)).collect()
