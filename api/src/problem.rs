@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use waybill_ledger::LedgerError;
 use waybill_ledger::export::Failure;
 use waybill_ledger::keys::KeysError;
-use waybill_readiness::{Missing, NotReady};
+use waybill_readiness::{NotReady, Requirement};
 use waybill_report::query::{Fault, FaultCode, Rejection};
 use waybill_report::source::SourceError;
 use waybill_store::BucketError;
@@ -367,11 +367,11 @@ impl From<KeysError> for Problem {
 
 impl From<NotReady> for Problem {
     fn from(error: NotReady) -> Self {
-        let missing: Vec<String> = error.missing.iter().map(Missing::to_string).collect();
+        let missing: Vec<String> = error.missing.iter().map(Requirement::to_string).collect();
         let code = match error.missing[..] {
-            [Missing::Storage] | [Missing::Clock(_)] | [Missing::Storage, Missing::Clock(_)] => {
-                ProblemCode::StorageUnavailable
-            }
+            [Requirement::Storage]
+            | [Requirement::Clock(_)]
+            | [Requirement::Storage, Requirement::Clock(_)] => ProblemCode::StorageUnavailable,
             _ => ProblemCode::DatabaseUnavailable,
         };
         let detail = format!("Not ready: {}.", missing.join(", "));

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use waybill_ledger::{Ledger, LedgerError, SourceOutage};
-use waybill_readiness::{Away, Readiness};
+use waybill_readiness::{Readiness, Unreachable};
 use waybill_report::catalog::Catalog;
 use waybill_report::source::SourceError;
 use waybill_store::BucketError;
@@ -101,10 +101,10 @@ impl Intake {
         let mut told = String::new();
         let mut outages = Outages::default();
         loop {
-            let away = self.readiness.away().await;
+            let away = self.readiness.unreachable().await;
             let pause = self.store().left(Instant::now());
             let text = match pause {
-                Some(_) if away.is_nothing() => "storage: it failed the last attempts".to_owned(),
+                Some(_) if away.is_empty() => "storage: it failed the last attempts".to_owned(),
                 _ => away.to_string(),
             };
             if text != told {
@@ -131,7 +131,7 @@ impl Intake {
             }
             let next = match pause {
                 Some(left) => left.min(LOOK_AGAIN),
-                None if away.is_nothing() => LOOK_EVERY,
+                None if away.is_empty() => LOOK_EVERY,
                 None => LOOK_AGAIN,
             };
             tokio::select! {
@@ -142,7 +142,7 @@ impl Intake {
         }
     }
 
-    fn claimable_without(&self, away: &Away, pause: Option<Duration>) -> Open {
+    fn claimable_without(&self, away: &Unreachable, pause: Option<Duration>) -> Open {
         let all = self.datasets.len();
         if away.store.is_some() || pause.is_some() || (all > 0 && away.sources.len() >= all) {
             return Open::No;

@@ -216,7 +216,7 @@ impl Service {
         sources.add("default", Arc::new(SqliteSource::new(source)));
         let bucket = Bucket::new("waybill", &storage).await;
         let readiness = Readiness::new(database.probe(), bucket.clone(), sources.clone());
-        readiness.catalog_is_checked();
+        readiness.mark_catalog_checked();
         let metrics = ProcessMetrics::new("test", database.intake());
         let state = ApiState::new(ApiParts {
             catalog: Arc::new(Catalog::parse(CATALOG).expect("a catalog")),

@@ -9,7 +9,7 @@ use serde::ser::{Serialize, Serializer};
 use utoipa::ToSchema;
 use waybill_ledger::metrics::{AttemptMetrics, Outcome};
 use waybill_ledger::{Backlog, Lane, OrgActivity};
-use waybill_readiness::{Missing, NotReady};
+use waybill_readiness::{NotReady, Requirement};
 
 use crate::metrics::ApiMetrics;
 use crate::problem::ProblemCode;
@@ -150,7 +150,7 @@ impl ProcessStatus {
         Self {
             version: metrics.process.version(),
             uptime_seconds: metrics.process.uptime().as_secs(),
-            missing: missing.iter().map(Missing::to_string).collect(),
+            missing: missing.iter().map(Requirement::to_string).collect(),
             requests_in_flight: metrics.requests.in_flight(),
             inline_slots: PlacesStatus::of(slots),
             waiting_places: PlacesStatus::of(waiting),

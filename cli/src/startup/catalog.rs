@@ -5,7 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use waybill_report::catalog::{Catalog, Findings};
+use waybill_report::catalog::Catalog;
+use waybill_report::check::Findings;
 use waybill_report::source::Sources;
 use waybill_telemetry::chain;
 
@@ -22,7 +23,7 @@ const LONG: Duration = Duration::from_secs(5);
 /// Waits until the catalog was held against its sources. A dataset of which a table is locked holds up
 /// nothing: it is checked once the lock is gone.
 pub(crate) async fn wait_for_catalog(dependencies: &Dependencies) -> Result<(), StartError> {
-    if dependencies.readiness.knows_the_catalog() {
+    if dependencies.readiness.is_catalog_checked() {
         return Ok(());
     }
     let mut waiting = Waiting::default();
@@ -48,7 +49,7 @@ pub(super) async fn check(dependencies: &Dependencies) -> Result<Check, StartErr
         let (catalog, sources) = (Arc::clone(catalog), sources.clone());
         tokio::spawn(check_until_unlocked(catalog, sources, file, findings));
     }
-    dependencies.readiness.catalog_is_checked();
+    dependencies.readiness.mark_catalog_checked();
     Ok(Check::Passed)
 }
 
