@@ -11,6 +11,7 @@ pub(crate) mod postgres;
 mod row;
 mod secret;
 pub(crate) mod sqlite;
+mod statements;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

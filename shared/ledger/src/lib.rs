@@ -5,6 +5,7 @@
 
 #![deny(missing_docs)]
 
+mod accept;
 mod backlog;
 mod changes;
 mod claim;

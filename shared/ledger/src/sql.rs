@@ -1,7 +1,9 @@
-//! The ledger in either engine's words: statements and what is bound to them. What an export's
-//! states mean is decided elsewhere.
+//! The ledger in either engine's words: statements and what is bound to them. What follows from them
+//! is decided elsewhere.
 
-pub(crate) mod lane_row;
+pub(crate) mod backlog_rows;
 pub(crate) mod postgres;
 pub(crate) mod row;
 pub(crate) mod sqlite;
+pub(crate) mod statement;
+mod statements;

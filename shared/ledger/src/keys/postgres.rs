@@ -9,29 +9,13 @@ use waybill_config::Secret;
 use waybill_report::caller::KeyId;
 
 use super::row::{KeyRow, claimed_ids, matched, stored_names};
-use super::{ApiKey, Keys, KeysError, NewKey, secret};
-
-const INSERT: &str = "
-INSERT INTO waybill.api_keys (id, org_id, role, datasets, secret_sha256, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, now(), $6)
-RETURNING *";
-
-const LIST: &str = "SELECT * FROM waybill.api_keys ORDER BY created_at, id";
-
-const REVOKE: &str = "
-UPDATE waybill.api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1";
-
-const FIND: &str = "
-SELECT * FROM waybill.api_keys
-WHERE id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())";
+use super::{ApiKey, Keys, KeysError, NewKey, secret, statements};
+use crate::sql::postgres::interval::interval;
+use crate::sql::statement::on_postgres;
 
 const FIND_MANY: &str = "
 SELECT * FROM waybill.api_keys
 WHERE id = ANY($1) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())";
-
-const USED: &str = "
-UPDATE waybill.api_keys SET last_used_at = now()
-WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < now() - make_interval(secs => $2))";
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -47,8 +31,14 @@ impl PostgresKeys {
 
     /// The row of a key that is valid now.
     async fn row(&self, id: &KeyId) -> Result<Option<KeyRow<DateTime<Utc>>>, KeysError> {
-        let row = sqlx::query_as(FIND).bind(id.as_str());
+        let row = on_postgres!(query_as, statements::FIND, id.as_str());
         Ok(row.fetch_optional(&self.pool).await?)
+    }
+
+    /// The rows of those of these keys that are valid now.
+    async fn rows(&self, ids: Vec<String>) -> Result<Vec<KeyRow<DateTime<Utc>>>, KeysError> {
+        let rows = on_postgres!(query_as, FIND_MANY, ids);
+        Ok(rows.fetch_all(&self.pool).await?)
     }
 }
 
@@ -57,26 +47,30 @@ impl Keys for PostgresKeys {
     async fn create(&self, new: NewKey) -> Result<(ApiKey, Secret), KeysError> {
         let id = KeyId::generate();
         let secret = secret::generate(&id);
-        let row: KeyRow<DateTime<Utc>> = sqlx::query_as(INSERT)
-            .bind(id.as_str())
-            .bind(new.org.as_str())
-            .bind(new.role.name())
-            .bind(new.datasets.as_ref().map(stored_names))
-            .bind(secret::hash(secret.expose()))
-            .bind(new.expires_at)
-            .fetch_one(&self.pool)
-            .await?;
+        let row: KeyRow<DateTime<Utc>> = on_postgres!(
+            query_as,
+            statements::INSERT,
+            id.as_str(),
+            new.org.as_str(),
+            new.role.name(),
+            new.datasets.as_ref().map(stored_names),
+            secret::hash(secret.expose()),
+            new.expires_at
+        )
+        .fetch_one(&self.pool)
+        .await?;
         Ok((row.try_into()?, secret))
     }
 
     async fn list(&self) -> Result<Vec<ApiKey>, KeysError> {
-        let rows: Vec<KeyRow<DateTime<Utc>>> = sqlx::query_as(LIST).fetch_all(&self.pool).await?;
+        let rows: Vec<KeyRow<DateTime<Utc>>> = on_postgres!(query_as, statements::LIST)
+            .fetch_all(&self.pool)
+            .await?;
         rows.into_iter().map(ApiKey::try_from).collect()
     }
 
     async fn revoke(&self, id: &KeyId) -> Result<bool, KeysError> {
-        let done = sqlx::query(REVOKE)
-            .bind(id.as_str())
+        let done = on_postgres!(query, statements::REVOKE, id.as_str())
             .execute(&self.pool)
             .await?;
         Ok(done.rows_affected() > 0)
@@ -95,11 +89,10 @@ impl Keys for PostgresKeys {
         presented: &[String],
     ) -> Result<Vec<Result<Option<ApiKey>, KeysError>>, KeysError> {
         let ids = claimed_ids(presented);
-        let rows: Vec<KeyRow<DateTime<Utc>>> = if ids.is_empty() {
+        let rows = if ids.is_empty() {
             Vec::new()
         } else {
-            let rows = sqlx::query_as(FIND_MANY).bind(ids);
-            rows.fetch_all(&self.pool).await?
+            self.rows(ids).await?
         };
         Ok(matched(presented, rows))
     }
@@ -109,9 +102,7 @@ impl Keys for PostgresKeys {
     }
 
     async fn used(&self, id: &KeyId, fresh_for: Duration) -> Result<(), KeysError> {
-        sqlx::query(USED)
-            .bind(id.as_str())
-            .bind(fresh_for.as_secs_f64())
+        on_postgres!(query, statements::USED, id.as_str(), interval(fresh_for))
             .execute(&self.pool)
             .await?;
         Ok(())

@@ -4,15 +4,15 @@
 //! The clock is the server's, so that machines need not agree. Calls fail as unavailable while the
 //! server is away, within seconds, and work again once it is back.
 
+mod accept;
 mod changes;
-mod enqueue;
 mod intake;
+pub(crate) mod interval;
+mod keyed_mutex;
 mod ledger;
-mod lines;
 mod listener;
 mod probe;
-mod room;
-mod statements;
+mod queue_capacity;
 #[cfg(test)]
 mod tests;
 mod upkeep;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use waybill_report::caller::OrgId;
 use waybill_report::encode::Format;
 
+use crate::accept::Kept;
 use crate::db::instant::StoredInstant;
 use crate::error::LedgerError;
 use crate::export::{
@@ -127,6 +128,29 @@ pub(crate) fn revisions(rows: Vec<(String, i64)>) -> Result<Vec<(ExportId, i64)>
     rows.into_iter()
         .map(|(text, revision)| Ok((id(&text)?, revision)))
         .collect()
+}
+
+/// An export, and the request of an idempotency key that stands for it.
+#[derive(sqlx::FromRow)]
+pub(crate) struct KeptRow<T> {
+    kept_request: String,
+    #[sqlx(flatten)]
+    export: ExportRow<T>,
+}
+
+impl<T: StoredInstant> TryFrom<KeptRow<T>> for Kept {
+    type Error = LedgerError;
+
+    fn try_from(row: KeptRow<T>) -> Result<Self, LedgerError> {
+        Ok(Self {
+            request: row.kept_request,
+            export: row.export.try_into()?,
+        })
+    }
+}
+
+pub(crate) fn ids(texts: &[String]) -> Result<Vec<ExportId>, LedgerError> {
+    texts.iter().map(|text| id(text)).collect()
 }
 
 pub(crate) fn id(text: &str) -> Result<ExportId, LedgerError> {

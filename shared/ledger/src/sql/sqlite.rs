@@ -3,12 +3,11 @@
 //! All writes go through one connection, so none ever finds the file locked; reads have connections
 //! of their own (WAL). The clock is the process's, which is the machine's.
 
+mod accept;
 mod changes;
-mod enqueue;
 mod intake;
 mod ledger;
 mod probe;
-mod statements;
 #[cfg(test)]
 mod tests;
 mod upkeep;

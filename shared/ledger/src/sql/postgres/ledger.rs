@@ -5,10 +5,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgArguments;
 use sqlx::{PgPool, Postgres};
+use waybill_report::caller::OrgId;
 
-use super::lines::Lines;
+use super::keyed_mutex::KeyedMutex;
 use super::listener::Listener;
-use super::room::Room;
+use super::queue_capacity::QueueCapacity;
 use crate::claim::Lease;
 use crate::error::LedgerError;
 use crate::sql::row::ExportRow;
@@ -20,8 +21,9 @@ pub(super) type Row = ExportRow<DateTime<Utc>>;
 pub(crate) struct PostgresLedger {
     pub(super) pool: PgPool,
     pub(super) changes: Arc<Listener>,
-    pub(super) room: Arc<Room>,
-    pub(super) lines: Arc<Lines>,
+    pub(super) capacity: Arc<QueueCapacity>,
+    /// Of this process's requests, in front of the database's lock.
+    pub(super) turns: Arc<KeyedMutex<OrgId>>,
 }
 
 impl PostgresLedger {
@@ -31,8 +33,8 @@ impl PostgresLedger {
         Self {
             pool,
             changes: Arc::new(Listener::listen(listening)),
-            room: Arc::default(),
-            lines: Arc::default(),
+            capacity: Arc::default(),
+            turns: Arc::default(),
         }
     }
 

@@ -3,15 +3,20 @@
 use async_trait::async_trait;
 
 use super::ledger::PostgresLedger;
-use super::statements;
 use crate::db::migrations::postgres::known_versions;
 use crate::error::LedgerError;
 use crate::probe::Probe;
+use crate::sql::statement::on_postgres;
+
+/// Ours and the queue's.
+const NEWEST_MIGRATIONS: &str = "
+SELECT (SELECT max(version) FROM waybill.migrations WHERE success),
+       (SELECT max(version) FROM apalis._sqlx_migrations WHERE success)";
 
 #[async_trait]
 impl Probe for PostgresLedger {
     async fn check(&self) -> Result<(), LedgerError> {
-        let newest: (Option<i64>, Option<i64>) = sqlx::query_as(statements::NEWEST_MIGRATIONS)
+        let newest: (Option<i64>, Option<i64>) = on_postgres!(query_as, NEWEST_MIGRATIONS)
             .fetch_one(&self.pool)
             .await?;
         let known = known_versions();

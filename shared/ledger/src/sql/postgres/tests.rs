@@ -1,10 +1,13 @@
 //! What a claim costs on a server.
 
+use std::time::Duration;
+
 use sqlx::{AssertSqlSafe, PgPool};
 use waybill_config::DatabaseUrl;
 use waybill_test_services::postgres::Cluster;
 
-use super::statements;
+use super::interval::interval;
+use super::work::CLAIM_NEXT;
 use crate::database::Database;
 
 /// What lies between a claim and its row are index pages, however long the queue is.
@@ -28,12 +31,9 @@ async fn a_long_queue_costs_a_claim_no_more_than_a_short_one() {
     let pool = PgPool::connect(&database.url()).await.expect("a server");
     for include_large in [true, false] {
         let mut tx = pool.begin().await.expect("a transaction");
-        let explain = format!(
-            "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {}",
-            statements::CLAIM_NEXT
-        );
+        let explain = format!("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {CLAIM_NEXT}");
         let plan: serde_json::Value = sqlx::query_scalar(AssertSqlSafe(explain))
-            .bind(60.0)
+            .bind(interval(Duration::from_secs(60)))
             .bind(include_large)
             .bind(["another".to_owned()])
             .fetch_one(&mut *tx)

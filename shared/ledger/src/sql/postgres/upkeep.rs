@@ -1,33 +1,66 @@
-//! The upkeep of a ledger on PostgreSQL.
-
-mod statements;
+//! The upkeep of exports.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use super::interval::interval;
 use super::ledger::PostgresLedger;
 use crate::error::LedgerError;
 use crate::export::{ExportId, ExportStatus, Failure};
 use crate::queue::{self, Due};
 use crate::sql::row;
+use crate::sql::statement::on_postgres;
+use crate::sql::statements;
 use crate::terms::IDEMPOTENCY_KEPT;
 use crate::upkeep::{AT_ONCE, Leftover, Upkeep};
+
+const EXPIRE: &str = "
+WITH expired AS (
+    UPDATE waybill.exports
+    SET status = 'expired', revision = revision + 1
+    WHERE id IN (
+        SELECT id FROM waybill.exports
+        WHERE status = 'completed' AND expires_at <= now()
+        ORDER BY expires_at
+        LIMIT $1
+        FOR UPDATE SKIP LOCKED
+      )
+    RETURNING object_key
+), left_over AS (
+    INSERT INTO waybill.leftovers (object_key, look_at)
+    SELECT object_key, now() FROM expired
+    ON CONFLICT (object_key) DO NOTHING
+)
+SELECT count(*) FROM expired";
+
+/// Uploads whose claim is over become leftovers. A published file has no record of an upload.
+const COLLECT: &str = "
+WITH over AS (
+    DELETE FROM waybill.uploads
+    WHERE NOT EXISTS (
+        SELECT FROM waybill.exports
+        WHERE exports.id = uploads.export_id AND exports.epoch = uploads.epoch
+          AND exports.status = 'running'
+      )
+    RETURNING object_key, upload_id
+)
+INSERT INTO waybill.leftovers (object_key, upload_id, look_at)
+SELECT object_key, upload_id, now() + $1 FROM over
+ON CONFLICT (object_key) DO NOTHING";
 
 #[async_trait]
 impl Upkeep for PostgresLedger {
     async fn now(&self) -> Result<DateTime<Utc>, LedgerError> {
-        Ok(sqlx::query_scalar(statements::NOW)
-            .fetch_one(&self.pool)
-            .await?)
+        let now = on_postgres!(query_scalar, "SELECT {now}");
+        Ok(now.fetch_one(&self.pool).await?)
     }
 
     async fn requeue_lapsed(&self, all: bool) -> Result<Vec<ExportId>, LedgerError> {
         let mut tx = self.pool.begin().await?;
         let lapsed: Vec<(String, String, DateTime<Utc>)> =
-            sqlx::query_as(statements::REQUEUE_LAPSED)
-                .bind(all)
+            on_postgres!(query_as, statements::REQUEUE_LAPSED, all)
                 .fetch_all(&mut *tx)
                 .await?;
         let mut ids = Vec::with_capacity(lapsed.len());
@@ -47,23 +80,29 @@ impl Upkeep for PostgresLedger {
         after: Duration,
         failure: &Failure,
     ) -> Result<Vec<ExportId>, LedgerError> {
-        let given_up: Vec<String> = sqlx::query_scalar(statements::GIVE_UP)
-            .bind(after.as_secs_f64())
-            .bind(failure.code.name())
-            .bind(&failure.detail)
-            .bind(i64::from(AT_ONCE))
-            .fetch_all(&self.pool)
-            .await?;
-        given_up.iter().map(|id| row::id(id)).collect()
+        let given_up: Vec<String> = on_postgres!(
+            query_scalar,
+            statements::GIVE_UP,
+            interval(after),
+            failure.code.name(),
+            &failure.detail,
+            i64::from(AT_ONCE)
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        row::ids(&given_up)
     }
 
     async fn wake_waiting(&self, waiting_for: Duration) -> Result<u64, LedgerError> {
         let mut tx = self.pool.begin().await?;
-        let waiting: Vec<(String, DateTime<Utc>)> = sqlx::query_as(statements::WAITING)
-            .bind(waiting_for.as_secs_f64())
-            .bind(i64::from(queue::MOST_WAKE_UPS))
-            .fetch_all(&mut *tx)
-            .await?;
+        let waiting: Vec<(String, DateTime<Utc>)> = on_postgres!(
+            query_as,
+            statements::WAITING,
+            interval(waiting_for),
+            i64::from(queue::MOST_WAKE_UPS)
+        )
+        .fetch_all(&mut *tx)
+        .await?;
         let pending = queue::postgres::pending(&mut tx).await?;
         let undelivered = waiting.get(pending..).unwrap_or_default();
         for (id, now) in undelivered {
@@ -79,30 +118,34 @@ impl Upkeep for PostgresLedger {
         longest_pause: Duration,
         lease_for: Duration,
     ) -> Result<u64, LedgerError> {
-        let bounded = sqlx::query(statements::BOUND_WAITS)
-            .bind(longest_pause.as_secs_f64())
-            .bind(lease_for.as_secs_f64())
-            .execute(&self.pool)
-            .await?;
+        let bounded = on_postgres!(
+            query,
+            statements::BOUND_WAITS,
+            interval(longest_pause),
+            interval(lease_for)
+        )
+        .execute(&self.pool)
+        .await?;
         Ok(bounded.rows_affected())
     }
 
     async fn expire(&self) -> Result<u64, LedgerError> {
-        let expired: i64 = sqlx::query_scalar(statements::EXPIRE)
-            .bind(i64::from(AT_ONCE))
+        let expired: i64 = on_postgres!(query_scalar, EXPIRE, i64::from(AT_ONCE))
             .fetch_one(&self.pool)
             .await?;
         Ok(row::unsigned(expired))
     }
 
     async fn purge(&self, kept_for: Duration) -> Result<u64, LedgerError> {
-        let purged = sqlx::query(statements::PURGE)
-            .bind(kept_for.as_secs_f64())
-            .bind(i64::from(AT_ONCE))
-            .execute(&self.pool)
-            .await?;
-        sqlx::query(statements::FORGET_KEYS)
-            .bind(IDEMPOTENCY_KEPT.as_secs_f64())
+        let purged = on_postgres!(
+            query,
+            statements::PURGE,
+            interval(kept_for),
+            i64::from(AT_ONCE)
+        )
+        .execute(&self.pool)
+        .await?;
+        on_postgres!(query, statements::FORGET_KEYS, interval(IDEMPOTENCY_KEPT))
             .execute(&self.pool)
             .await?;
         Ok(purged.rows_affected())
@@ -113,15 +156,17 @@ impl Upkeep for PostgresLedger {
         hold: Duration,
         rest: Duration,
     ) -> Result<Vec<Leftover>, LedgerError> {
-        sqlx::query(statements::COLLECT)
-            .bind(rest.as_secs_f64())
+        on_postgres!(query, COLLECT, interval(rest))
             .execute(&self.pool)
             .await?;
-        let taken: Vec<(String, Option<String>, i32)> = sqlx::query_as(statements::TAKE)
-            .bind(hold.as_secs_f64())
-            .bind(i64::from(AT_ONCE))
-            .fetch_all(&self.pool)
-            .await?;
+        let taken: Vec<(String, Option<String>, i32)> = on_postgres!(
+            query_as,
+            statements::TAKE,
+            interval(hold),
+            i64::from(AT_ONCE)
+        )
+        .fetch_all(&self.pool)
+        .await?;
         Ok(taken.into_iter().map(Leftover::from).collect())
     }
 
@@ -130,11 +175,10 @@ impl Upkeep for PostgresLedger {
         leftover: &Leftover,
         look_again: Option<Duration>,
     ) -> Result<(), LedgerError> {
+        let key = &leftover.object_key;
         let settled = match look_again {
-            Some(after) => sqlx::query(statements::LOOK_AGAIN)
-                .bind(&leftover.object_key)
-                .bind(after.as_secs_f64()),
-            None => sqlx::query(statements::FORGET).bind(&leftover.object_key),
+            Some(after) => on_postgres!(query, statements::LOOK_AGAIN, key, interval(after)),
+            None => on_postgres!(query, statements::FORGET, key),
         };
         settled.execute(&self.pool).await?;
         Ok(())

@@ -4,22 +4,46 @@ use async_trait::async_trait;
 use chrono::Utc;
 use waybill_report::caller::{KeyId, OrgId, Scope};
 
-use super::ledger::{SqliteLedger, leave_file};
-use super::statements;
+use super::accept::{SqliteAcceptance, kept};
+use super::ledger::{Row, SqliteLedger, leave_file};
+use crate::accept::{accept, replay};
 use crate::backlog::{Backlog, DRAIN_SPAN, OrgActivity};
-use crate::db::instant::micros;
+use crate::db::instant::{micros, whole_micros};
 use crate::error::LedgerError;
 use crate::export::{Export, ExportId, ExportStatus};
 use crate::intake::{Cancel, Enqueued, Intake, Page};
 use crate::new_export::NewExport;
-use crate::sql::lane_row::{self, LaneRow};
-use crate::sql::row::{self, ExportRow};
+use crate::sql::backlog_rows::{ActivityRow, LaneRow};
+use crate::sql::statement::on_sqlite;
+use crate::sql::statements;
 use crate::terms::{IdempotencyKey, Terms};
+
+/// A row for each lane. $1 is the span that counts for the drain.
+const BACKLOG: &str = "
+SELECT lane.large,
+       (SELECT count(*) FROM exports WHERE status = 'queued' AND large = lane.large) AS queued,
+       (SELECT count(*) FROM exports WHERE status = 'running' AND large = lane.large) AS running,
+       (SELECT ({now} - min(run_after)) / 1e6 FROM exports
+        WHERE status = 'queued' AND large = lane.large AND run_after <= {now}) AS oldest,
+       (SELECT count(*) FROM exports
+        WHERE large = lane.large AND started_at >= {now} - $1) AS claimed,
+       (SELECT ({now} - min(started_at)) / 1e6 FROM exports
+        WHERE large = lane.large AND started_at >= {now} - $1) AS span
+FROM (SELECT FALSE AS large UNION ALL SELECT TRUE) AS lane";
+
+const DELETE: &str = "
+DELETE FROM exports
+WHERE id = $1 AND org_id = $2 AND ($3 IS NULL OR made_by = $3)
+RETURNING object_key";
 
 #[async_trait]
 impl Intake for SqliteLedger {
     async fn enqueue(&self, new: NewExport, terms: &Terms) -> Result<Enqueued, LedgerError> {
-        self.accept(&new, terms).await
+        let outcome = accept(SqliteAcceptance::begin(self).await?, &new, terms).await?;
+        if let Enqueued::Accepted(export) = &outcome {
+            self.changed(export.id);
+        }
+        Ok(outcome)
     }
 
     async fn replay(
@@ -27,65 +51,75 @@ impl Intake for SqliteLedger {
         new: &NewExport,
         key: &IdempotencyKey,
     ) -> Result<Option<Enqueued>, LedgerError> {
-        self.known(new, key).await
+        let mut connection = self.pools.readers.acquire().await?;
+        replay(kept(&mut connection, new, key, Utc::now()).await?, new)
     }
 
     async fn get(&self, scope: &Scope, id: ExportId) -> Result<Option<Export>, LedgerError> {
-        let row: Option<ExportRow<i64>> = sqlx::query_as(statements::GET)
-            .bind(id.to_string())
-            .bind(scope.org.as_str())
-            .bind(scope.made_by.as_ref().map(KeyId::as_str))
-            .fetch_optional(&self.pools.readers)
-            .await?;
+        let row: Option<Row> = on_sqlite!(
+            query_as,
+            statements::GET,
+            id.to_string(),
+            scope.org.as_str(),
+            scope.made_by.as_ref().map(KeyId::as_str)
+        )
+        .fetch_optional(&self.pools.readers)
+        .await?;
         row.map(Export::try_from).transpose()
     }
 
     async fn list(&self, scope: &Scope, page: &Page) -> Result<Vec<Export>, LedgerError> {
-        let rows: Vec<ExportRow<i64>> = sqlx::query_as(statements::LIST)
-            .bind(scope.org.as_str())
-            .bind(scope.made_by.as_ref().map(KeyId::as_str))
-            .bind(page.before.map(|id| id.to_string()))
-            .bind(page.status.map(ExportStatus::name))
-            .bind(page.dataset.as_deref())
-            .bind(page.limit)
-            .fetch_all(&self.pools.readers)
-            .await?;
+        let rows: Vec<Row> = on_sqlite!(
+            query_as,
+            statements::LIST,
+            scope.org.as_str(),
+            scope.made_by.as_ref().map(KeyId::as_str),
+            page.before.map(|id| id.to_string()),
+            page.status.map(ExportStatus::name),
+            page.dataset.as_deref(),
+            page.limit
+        )
+        .fetch_all(&self.pools.readers)
+        .await?;
         rows.into_iter().map(Export::try_from).collect()
     }
 
     async fn backlog(&self) -> Result<Backlog, LedgerError> {
-        let now = Utc::now();
-        let lanes: Vec<LaneRow> = sqlx::query_as(statements::BACKLOG)
-            .bind(micros(now))
-            .bind(micros(now - DRAIN_SPAN))
-            .fetch_all(&self.pools.readers)
-            .await?;
+        let lanes: Vec<LaneRow> = on_sqlite!(
+            query_as,
+            BACKLOG,
+            whole_micros(DRAIN_SPAN),
+            micros(Utc::now())
+        )
+        .fetch_all(&self.pools.readers)
+        .await?;
         Ok(lanes.into())
     }
 
     async fn activity(&self, org: &OrgId) -> Result<OrgActivity, LedgerError> {
-        let now = Utc::now();
-        let (active, ended, span): (i64, i64, Option<f64>) = sqlx::query_as(statements::ACTIVITY)
-            .bind(org.as_str())
-            .bind(micros(now))
-            .bind(micros(now - DRAIN_SPAN))
-            .fetch_one(&self.pools.readers)
-            .await?;
-        Ok(OrgActivity {
-            active: row::unsigned(active),
-            ended: row::unsigned(ended),
-            span: lane_row::span(span),
-        })
+        let row: ActivityRow<i64> = on_sqlite!(
+            query_as,
+            statements::ACTIVITY,
+            org.as_str(),
+            whole_micros(DRAIN_SPAN),
+            micros(Utc::now())
+        )
+        .fetch_one(&self.pools.readers)
+        .await?;
+        row.try_into()
     }
 
     async fn cancel(&self, scope: &Scope, id: ExportId) -> Result<Option<Cancel>, LedgerError> {
-        let row: Option<ExportRow<i64>> = sqlx::query_as(statements::CANCEL)
-            .bind(id.to_string())
-            .bind(scope.org.as_str())
-            .bind(scope.made_by.as_ref().map(KeyId::as_str))
-            .bind(micros(Utc::now()))
-            .fetch_optional(&self.pools.writer)
-            .await?;
+        let row: Option<Row> = on_sqlite!(
+            query_as,
+            statements::CANCEL,
+            id.to_string(),
+            scope.org.as_str(),
+            scope.made_by.as_ref().map(KeyId::as_str),
+            micros(Utc::now())
+        )
+        .fetch_optional(&self.pools.writer)
+        .await?;
         let export = match row {
             Some(row) => {
                 self.changed(id);
@@ -98,12 +132,15 @@ impl Intake for SqliteLedger {
 
     async fn delete(&self, scope: &Scope, id: ExportId) -> Result<bool, LedgerError> {
         let mut tx = self.write().await?;
-        let gone: Option<Option<String>> = sqlx::query_scalar(statements::DELETE)
-            .bind(id.to_string())
-            .bind(scope.org.as_str())
-            .bind(scope.made_by.as_ref().map(KeyId::as_str))
-            .fetch_optional(&mut *tx)
-            .await?;
+        let gone: Option<Option<String>> = on_sqlite!(
+            query_scalar,
+            DELETE,
+            id.to_string(),
+            scope.org.as_str(),
+            scope.made_by.as_ref().map(KeyId::as_str)
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
         let Some(file) = gone else {
             return Ok(false);
         };

@@ -5,13 +5,21 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{Sqlite, Transaction};
 use tokio::sync::broadcast;
 
-use super::statements;
 use crate::changes::CHANGES_KEPT;
 use crate::claim::Lease;
 use crate::db::instant::micros;
 use crate::db::sqlite::SqlitePools;
 use crate::error::LedgerError;
 use crate::export::ExportId;
+use crate::sql::row::ExportRow;
+use crate::sql::statement::on_sqlite;
+
+pub(super) type Row = ExportRow<i64>;
+
+/// A file that has to go.
+const LEAVE_FILE: &str = "
+INSERT INTO leftovers (object_key, look_at) VALUES ($1, {now})
+ON CONFLICT (object_key) DO NOTHING";
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -38,6 +46,12 @@ impl SqliteLedger {
         drop(self.changes.send(id));
     }
 
+    pub(super) fn all_changed(&self, ids: &[ExportId]) {
+        for id in ids {
+            self.changed(*id);
+        }
+    }
+
     /// Runs an UPDATE that is guarded by the lease.
     pub(super) async fn guarded(
         &self,
@@ -59,9 +73,7 @@ pub(super) async fn leave_file(
     object_key: &str,
     now: DateTime<Utc>,
 ) -> Result<(), LedgerError> {
-    sqlx::query(statements::LEAVE_FILE)
-        .bind(object_key)
-        .bind(micros(now))
+    on_sqlite!(query, LEAVE_FILE, object_key, micros(now))
         .execute(&mut **tx)
         .await?;
     Ok(())

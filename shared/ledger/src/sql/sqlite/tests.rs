@@ -4,8 +4,9 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
 use tempfile::TempDir;
 
-use super::statements;
+use super::work::CLAIM_NEXT;
 use crate::database::Database;
+use crate::sql::statement::rendered;
 
 #[tokio::test]
 async fn a_claim_finds_its_export_by_the_index_of_turns() {
@@ -14,12 +15,12 @@ async fn a_claim_finds_its_export_by_the_index_of_turns() {
     Database::open_file(&path).await.expect("a database");
     let file = SqliteConnectOptions::new().filename(path);
     let mut connection = file.connect().await.expect("the file");
-    let explain = format!("EXPLAIN QUERY PLAN {}", statements::CLAIM_NEXT);
+    let explain = format!("EXPLAIN QUERY PLAN {}", rendered!(SQLITE, CLAIM_NEXT));
     let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(AssertSqlSafe(explain))
-        .bind(0)
         .bind(0)
         .bind(true)
         .bind("[]")
+        .bind(0)
         .fetch_all(&mut connection)
         .await
         .expect("a plan");

@@ -1,6 +1,4 @@
-//! The upkeep of a ledger on SQLite.
-
-mod statements;
+//! The upkeep of exports.
 
 use std::time::Duration;
 
@@ -13,8 +11,35 @@ use crate::error::LedgerError;
 use crate::export::{ExportId, ExportStatus, Failure};
 use crate::queue::{self, Due};
 use crate::sql::row;
+use crate::sql::statement::on_sqlite;
+use crate::sql::statements;
 use crate::terms::IDEMPOTENCY_KEPT;
 use crate::upkeep::{AT_ONCE, Leftover, Upkeep};
+
+const EXPIRE: &str = "
+UPDATE exports
+SET status = 'expired', revision = revision + 1
+WHERE id IN (
+    SELECT id FROM exports
+    WHERE status = 'completed' AND expires_at <= {now}
+    ORDER BY expires_at
+    LIMIT $1
+  )
+RETURNING id, object_key";
+
+/// Uploads whose claim is over. A published file has no record of an upload.
+const OVER: &str = "
+DELETE FROM uploads
+WHERE NOT EXISTS (
+    SELECT 1 FROM exports
+    WHERE exports.id = uploads.export_id AND exports.epoch = uploads.epoch
+      AND exports.status = 'running'
+  )
+RETURNING object_key, upload_id";
+
+const LEAVE_UPLOAD: &str = "
+INSERT INTO leftovers (object_key, upload_id, look_at) VALUES ($1, $2, {now} + $3)
+ON CONFLICT (object_key) DO NOTHING";
 
 #[async_trait]
 impl Upkeep for SqliteLedger {
@@ -23,25 +48,26 @@ impl Upkeep for SqliteLedger {
     }
 
     async fn requeue_lapsed(&self, all: bool) -> Result<Vec<ExportId>, LedgerError> {
-        let now = Utc::now();
         let mut tx = self.write().await?;
-        let lapsed: Vec<(String, String)> = sqlx::query_as(statements::REQUEUE_LAPSED)
-            .bind(micros(now))
-            .bind(all)
-            .fetch_all(&mut *tx)
-            .await?;
+        let lapsed: Vec<(String, String, i64)> = on_sqlite!(
+            query_as,
+            statements::REQUEUE_LAPSED,
+            all,
+            micros(Utc::now())
+        )
+        .fetch_all(&mut *tx)
+        .await?;
         let mut ids = Vec::with_capacity(lapsed.len());
-        for (id, status) in lapsed {
+        for (id, status, run_after) in lapsed {
             let id = row::id(&id)?;
             if row::status(&status)? == ExportStatus::Queued {
-                queue::sqlite::push(&mut tx, id, Due::Now(now)).await?;
+                let due = Due::Now(row::instant(run_after)?);
+                queue::sqlite::push(&mut tx, id, due).await?;
             }
             ids.push(id);
         }
         tx.commit().await?;
-        for id in &ids {
-            self.changed(*id);
-        }
+        self.all_changed(&ids);
         Ok(ids)
     }
 
@@ -50,39 +76,42 @@ impl Upkeep for SqliteLedger {
         after: Duration,
         failure: &Failure,
     ) -> Result<Vec<ExportId>, LedgerError> {
-        let given_up: Vec<String> = sqlx::query_scalar(statements::GIVE_UP)
-            .bind(micros(Utc::now()))
-            .bind(whole_micros(after))
-            .bind(failure.code.name())
-            .bind(&failure.detail)
-            .bind(AT_ONCE)
-            .fetch_all(&self.pools.writer)
-            .await?;
-        let ids: Result<Vec<ExportId>, LedgerError> =
-            given_up.iter().map(|id| row::id(id)).collect();
-        let ids = ids?;
-        for id in &ids {
-            self.changed(*id);
-        }
+        let given_up: Vec<String> = on_sqlite!(
+            query_scalar,
+            statements::GIVE_UP,
+            whole_micros(after),
+            failure.code.name(),
+            &failure.detail,
+            AT_ONCE,
+            micros(Utc::now())
+        )
+        .fetch_all(&self.pools.writer)
+        .await?;
+        let ids = row::ids(&given_up)?;
+        self.all_changed(&ids);
         Ok(ids)
     }
 
     async fn wake_waiting(&self, waiting_for: Duration) -> Result<u64, LedgerError> {
-        let now = Utc::now();
         let mut tx = self.write().await?;
-        let waiting: Vec<String> = sqlx::query_scalar(statements::WAITING)
-            .bind(micros(now - waiting_for))
-            .bind(i64::from(queue::MOST_WAKE_UPS))
-            .fetch_all(&mut *tx)
-            .await?;
+        let waiting: Vec<(String, i64)> = on_sqlite!(
+            query_as,
+            statements::WAITING,
+            whole_micros(waiting_for),
+            queue::MOST_WAKE_UPS,
+            micros(Utc::now())
+        )
+        .fetch_all(&mut *tx)
+        .await?;
         let pending = queue::sqlite::pending(&mut tx).await?;
         let undelivered = waiting.get(pending..).unwrap_or_default();
-        for id in undelivered {
-            queue::sqlite::push(&mut tx, row::id(id)?, Due::Now(now)).await?;
+        for (id, now) in undelivered {
+            let due = Due::Now(row::instant(*now)?);
+            queue::sqlite::push(&mut tx, row::id(id)?, due).await?;
         }
         queue::sqlite::forget_done(&mut tx).await?;
         tx.commit().await?;
-        if let Some(id) = undelivered.first() {
+        if let Some((id, _)) = undelivered.first() {
             self.changed(row::id(id)?);
         }
         Ok(undelivered.len() as u64)
@@ -93,23 +122,22 @@ impl Upkeep for SqliteLedger {
         longest_pause: Duration,
         lease_for: Duration,
     ) -> Result<u64, LedgerError> {
-        let now = Utc::now();
-        let bounded = sqlx::query(statements::BOUND_WAITS)
-            .bind(micros(now))
-            .bind(micros(now + longest_pause))
-            .bind(micros(now + lease_for))
-            .bind(micros(now + lease_for * 2))
-            .execute(&self.pools.writer)
-            .await?;
+        let bounded = on_sqlite!(
+            query,
+            statements::BOUND_WAITS,
+            whole_micros(longest_pause),
+            whole_micros(lease_for),
+            micros(Utc::now())
+        )
+        .execute(&self.pools.writer)
+        .await?;
         Ok(bounded.rows_affected())
     }
 
     async fn expire(&self) -> Result<u64, LedgerError> {
         let now = Utc::now();
         let mut tx = self.write().await?;
-        let expired: Vec<(String, String)> = sqlx::query_as(statements::EXPIRE)
-            .bind(micros(now))
-            .bind(AT_ONCE)
+        let expired: Vec<(String, String)> = on_sqlite!(query_as, EXPIRE, AT_ONCE, micros(now))
             .fetch_all(&mut *tx)
             .await?;
         for (_, object_key) in &expired {
@@ -123,13 +151,18 @@ impl Upkeep for SqliteLedger {
     }
 
     async fn purge(&self, kept_for: Duration) -> Result<u64, LedgerError> {
-        let purged = sqlx::query(statements::PURGE)
-            .bind(micros(Utc::now() - kept_for))
-            .bind(AT_ONCE)
-            .execute(&self.pools.writer)
-            .await?;
-        sqlx::query(statements::FORGET_KEYS)
-            .bind(micros(Utc::now() - IDEMPOTENCY_KEPT))
+        let now = micros(Utc::now());
+        let purged = on_sqlite!(
+            query,
+            statements::PURGE,
+            whole_micros(kept_for),
+            AT_ONCE,
+            now
+        )
+        .execute(&self.pools.writer)
+        .await?;
+        let kept_for = whole_micros(IDEMPOTENCY_KEPT);
+        on_sqlite!(query, statements::FORGET_KEYS, kept_for, now)
             .execute(&self.pools.writer)
             .await?;
         Ok(purged.rows_affected())
@@ -140,24 +173,18 @@ impl Upkeep for SqliteLedger {
         hold: Duration,
         rest: Duration,
     ) -> Result<Vec<Leftover>, LedgerError> {
-        let now = Utc::now();
+        let now = micros(Utc::now());
         let mut tx = self.write().await?;
-        let over: Vec<(String, String)> =
-            sqlx::query_as(statements::OVER).fetch_all(&mut *tx).await?;
-        for (object_key, upload_id) in over {
-            sqlx::query(statements::LEAVE_UPLOAD)
-                .bind(object_key)
-                .bind(upload_id)
-                .bind(micros(now + rest))
+        let over: Vec<(String, String)> = on_sqlite!(query_as, OVER).fetch_all(&mut *tx).await?;
+        for (key, upload_id) in over {
+            on_sqlite!(query, LEAVE_UPLOAD, key, upload_id, whole_micros(rest), now)
                 .execute(&mut *tx)
                 .await?;
         }
-        let taken: Vec<(String, Option<String>, i32)> = sqlx::query_as(statements::TAKE)
-            .bind(micros(now))
-            .bind(micros(now + hold))
-            .bind(AT_ONCE)
-            .fetch_all(&mut *tx)
-            .await?;
+        let taken: Vec<(String, Option<String>, i32)> =
+            on_sqlite!(query_as, statements::TAKE, whole_micros(hold), AT_ONCE, now)
+                .fetch_all(&mut *tx)
+                .await?;
         tx.commit().await?;
         Ok(taken.into_iter().map(Leftover::from).collect())
     }
@@ -167,11 +194,12 @@ impl Upkeep for SqliteLedger {
         leftover: &Leftover,
         look_again: Option<Duration>,
     ) -> Result<(), LedgerError> {
+        let (key, now) = (&leftover.object_key, micros(Utc::now()));
         let settled = match look_again {
-            Some(after) => sqlx::query(statements::LOOK_AGAIN)
-                .bind(&leftover.object_key)
-                .bind(micros(Utc::now() + after)),
-            None => sqlx::query(statements::FORGET).bind(&leftover.object_key),
+            Some(after) => {
+                on_sqlite!(query, statements::LOOK_AGAIN, key, whole_micros(after), now)
+            }
+            None => on_sqlite!(query, statements::FORGET, key),
         };
         settled.execute(&self.pools.writer).await?;
         Ok(())

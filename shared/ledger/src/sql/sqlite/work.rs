@@ -4,16 +4,74 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::Utc;
+use sqlx::types::Json;
 
-use super::ledger::SqliteLedger;
-use super::statements;
+use super::ledger::{Row, SqliteLedger};
 use crate::claim::{Claim, Lanes, Lease};
 use crate::db::instant::{micros, whole_micros};
 use crate::error::LedgerError;
 use crate::export::{Export, ExportStatus, Failure, Progress, Receipt};
 use crate::queue::{self, Due};
-use crate::sql::row::{self, ExportRow};
+use crate::sql::row::{self, signed};
+use crate::sql::statement::on_sqlite;
+use crate::sql::statements;
 use crate::work::{HandBack, RUNNABLE_FOR, SnapshotRecord, SourceOutage, Work};
+
+/// The export in front of its lane: of the large one where $2 allows, else of the small one. Exports of
+/// the datasets $3, a JSON array, are passed over.
+pub(super) const CLAIM_NEXT: &str = "
+UPDATE exports
+SET status = 'running', epoch = epoch + 1, revision = revision + 1,
+    started_at = {now}, lease_expires_at = {now} + $1, alone = FALSE,
+    materialized_at = NULL, source_updated_at = NULL, progress_rows = 0, progress_bytes = 0
+WHERE status = 'queued'
+  AND id = coalesce(
+    (SELECT id FROM exports
+     WHERE $2 AND status = 'queued' AND large = TRUE AND run_after <= {now}
+       AND dataset NOT IN (SELECT value FROM json_each($3))
+     ORDER BY turn, id LIMIT 1),
+    (SELECT id FROM exports
+     WHERE status = 'queued' AND large = FALSE AND run_after <= {now}
+       AND dataset NOT IN (SELECT value FROM json_each($3))
+     ORDER BY turn, id LIMIT 1))
+RETURNING *";
+
+const RECORD_SNAPSHOT: &str = "
+UPDATE exports
+SET materialized_at = $3, source_updated_at = $4,
+    estimated_rows = coalesce($5, estimated_rows),
+    revision = revision + 1
+WHERE id = $1 AND epoch = $2 AND status = 'running'";
+
+/// An upload may begin. Its id is not known yet.
+const ANNOUNCE_UPLOAD: &str = "
+INSERT INTO uploads (object_key, upload_id, export_id, epoch)
+VALUES ($3, '', $1, $2)
+ON CONFLICT (object_key) DO NOTHING";
+
+const COMPLETE: &str = "
+UPDATE exports
+SET status = 'completed', revision = revision + 1, lease_expires_at = NULL,
+    completed_at = {now}, expires_at = {now} + $3,
+    object_key = $4, row_count = $5, limit_reached = $6, size_bytes = $7, sha256 = $8,
+    progress_rows = $5, progress_bytes = $7
+WHERE id = $1 AND epoch = $2 AND status = 'running'";
+
+const FORGET_UPLOAD: &str = "DELETE FROM uploads WHERE object_key = $1";
+
+const RECORD_RUNNABLE: &str = "
+INSERT INTO runnable_sources (source, seen_at) VALUES ($1, {now})
+ON CONFLICT (source) DO UPDATE SET seen_at = excluded.seen_at";
+
+/// $1 is the source, $2 its datasets as a JSON array, $3 the length of the outage, $4 how old
+/// somebody's word may be.
+const COUNT_OUTAGE: &str = "
+UPDATE exports
+SET outage = outage
+        + min(max({now} - max(coalesce(outage_counted_until, run_after), run_after), 0), $3),
+    outage_counted_until = {now}
+WHERE status = 'queued' AND run_after <= {now} AND dataset IN (SELECT value FROM json_each($2))
+  AND NOT EXISTS (SELECT 1 FROM runnable_sources WHERE source = $1 AND seen_at > {now} - $4)";
 
 #[async_trait]
 impl Work for SqliteLedger {
@@ -23,14 +81,16 @@ impl Work for SqliteLedger {
         lease_for: Duration,
         lanes: Lanes,
     ) -> Result<Option<Claim>, LedgerError> {
-        let now = Utc::now();
-        let row: Option<ExportRow<i64>> = sqlx::query_as(statements::CLAIM_NEXT)
-            .bind(micros(now))
-            .bind(micros(now + lease_for))
-            .bind(lanes.include_large())
-            .bind(serde_json::Value::from(datasets).to_string())
-            .fetch_optional(&self.pools.writer)
-            .await?;
+        let row: Option<Row> = on_sqlite!(
+            query_as,
+            CLAIM_NEXT,
+            whole_micros(lease_for),
+            lanes.include_large(),
+            Json(datasets),
+            micros(Utc::now())
+        )
+        .fetch_optional(&self.pools.writer)
+        .await?;
         let Some(row) = row else {
             return Ok(None);
         };
@@ -45,29 +105,37 @@ impl Work for SqliteLedger {
         lease_for: Duration,
         progress: Progress,
     ) -> Result<(), LedgerError> {
-        let update = sqlx::query(statements::RENEW)
-            .bind(lease.export_id().to_string())
-            .bind(lease.epoch())
-            .bind(micros(Utc::now() + lease_for))
-            .bind(row::signed(progress.rows))
-            .bind(row::signed(progress.bytes))
-            .bind(progress.estimated_rows.map(row::signed));
+        let update = on_sqlite!(
+            query,
+            statements::RENEW,
+            lease.export_id().to_string(),
+            lease.epoch(),
+            whole_micros(lease_for),
+            signed(progress.rows),
+            signed(progress.bytes),
+            progress.estimated_rows.map(signed),
+            micros(Utc::now())
+        );
         self.guarded(lease, update).await
     }
 
     async fn holds(&self, lease: &Lease) -> Result<bool, LedgerError> {
-        let holds = sqlx::query_scalar(statements::HOLDS)
-            .bind(lease.export_id().to_string())
-            .bind(lease.epoch())
-            .fetch_one(&self.pools.readers)
-            .await?;
-        Ok(holds)
+        let holds = on_sqlite!(
+            query_scalar,
+            statements::HOLDS,
+            lease.export_id().to_string(),
+            lease.epoch()
+        );
+        Ok(holds.fetch_one(&self.pools.readers).await?)
     }
 
     async fn isolate(&self, lease: &Lease) -> Result<(), LedgerError> {
-        let update = sqlx::query(statements::ISOLATE)
-            .bind(lease.export_id().to_string())
-            .bind(lease.epoch());
+        let update = on_sqlite!(
+            query,
+            statements::ISOLATE,
+            lease.export_id().to_string(),
+            lease.epoch()
+        );
         self.guarded(lease, update).await
     }
 
@@ -77,33 +145,42 @@ impl Work for SqliteLedger {
         snapshot: &SnapshotRecord,
     ) -> Result<(), LedgerError> {
         let mut tx = self.write().await?;
-        let reading = sqlx::query(statements::RECORD_SNAPSHOT)
-            .bind(lease.export_id().to_string())
-            .bind(lease.epoch())
-            .bind(micros(snapshot.materialized_at))
-            .bind(snapshot.source_updated_at.map(micros))
-            .bind(snapshot.estimated_rows.map(row::signed))
-            .execute(&mut *tx)
-            .await?;
+        let reading = on_sqlite!(
+            query,
+            RECORD_SNAPSHOT,
+            lease.export_id().to_string(),
+            lease.epoch(),
+            micros(snapshot.materialized_at),
+            snapshot.source_updated_at.map(micros),
+            snapshot.estimated_rows.map(signed)
+        )
+        .execute(&mut *tx)
+        .await?;
         if reading.rows_affected() == 0 {
             return Err(LedgerError::LeaseLost(lease.export_id()));
         }
-        sqlx::query(statements::ANNOUNCE_UPLOAD)
-            .bind(lease.export_id().to_string())
-            .bind(lease.epoch())
-            .bind(&snapshot.object_key)
-            .execute(&mut *tx)
-            .await?;
+        on_sqlite!(
+            query,
+            ANNOUNCE_UPLOAD,
+            lease.export_id().to_string(),
+            lease.epoch(),
+            &snapshot.object_key
+        )
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
         self.changed(lease.export_id());
         Ok(())
     }
 
     async fn record_upload(&self, lease: &Lease, upload_id: &str) -> Result<(), LedgerError> {
-        let update = sqlx::query(statements::RECORD_UPLOAD)
-            .bind(lease.export_id().to_string())
-            .bind(lease.epoch())
-            .bind(upload_id);
+        let update = on_sqlite!(
+            query,
+            statements::RECORD_UPLOAD,
+            lease.export_id().to_string(),
+            lease.epoch(),
+            upload_id
+        );
         self.guarded(lease, update).await
     }
 
@@ -113,25 +190,26 @@ impl Work for SqliteLedger {
         receipt: &Receipt,
         retention: Duration,
     ) -> Result<(), LedgerError> {
-        let now = Utc::now();
         let mut tx = self.write().await?;
-        let done = sqlx::query(statements::COMPLETE)
-            .bind(lease.export_id().to_string())
-            .bind(lease.epoch())
-            .bind(micros(now))
-            .bind(micros(now + retention))
-            .bind(&receipt.object_key)
-            .bind(row::signed(receipt.row_count))
-            .bind(receipt.limit_reached)
-            .bind(row::signed(receipt.size_bytes))
-            .bind(&receipt.sha256)
-            .execute(&mut *tx)
-            .await?;
+        let done = on_sqlite!(
+            query,
+            COMPLETE,
+            lease.export_id().to_string(),
+            lease.epoch(),
+            whole_micros(retention),
+            &receipt.object_key,
+            signed(receipt.row_count),
+            receipt.limit_reached,
+            signed(receipt.size_bytes),
+            &receipt.sha256,
+            micros(Utc::now())
+        )
+        .execute(&mut *tx)
+        .await?;
         if done.rows_affected() == 0 {
             return Err(LedgerError::LeaseLost(lease.export_id()));
         }
-        sqlx::query(statements::FORGET_UPLOAD)
-            .bind(&receipt.object_key)
+        on_sqlite!(query, FORGET_UPLOAD, &receipt.object_key)
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
@@ -145,21 +223,23 @@ impl Work for SqliteLedger {
         failure: &Failure,
         delay: Option<Duration>,
     ) -> Result<ExportStatus, LedgerError> {
-        let now = Utc::now();
-        let run_after = delay.map(|delay| now + delay);
         let mut tx = self.write().await?;
-        let status: Option<String> = sqlx::query_scalar(statements::FAIL)
-            .bind(lease.export_id().to_string())
-            .bind(lease.epoch())
-            .bind(micros(now))
-            .bind(run_after.map(micros))
-            .bind(failure.code.name())
-            .bind(&failure.detail)
-            .fetch_optional(&mut *tx)
-            .await?;
-        let status = row::status(&status.ok_or(LedgerError::LeaseLost(lease.export_id()))?)?;
-        if let (ExportStatus::Queued, Some(delay), Some(run_after)) = (status, delay, run_after) {
-            let due = Due::after(delay, run_after);
+        let outcome: Option<(String, i64)> = on_sqlite!(
+            query_as,
+            statements::FAIL,
+            lease.export_id().to_string(),
+            lease.epoch(),
+            delay.map(whole_micros),
+            failure.code.name(),
+            &failure.detail,
+            micros(Utc::now())
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let (status, run_after) = outcome.ok_or(LedgerError::LeaseLost(lease.export_id()))?;
+        let status = row::status(&status)?;
+        if status == ExportStatus::Queued {
+            let due = Due::after(delay.unwrap_or_default(), row::instant(run_after)?);
             queue::sqlite::push(&mut tx, lease.export_id(), due).await?;
         }
         tx.commit().await?;
@@ -173,19 +253,21 @@ impl Work for SqliteLedger {
         delay: Duration,
         reason: HandBack,
     ) -> Result<(), LedgerError> {
-        let run_after = Utc::now() + delay;
         let mut tx = self.write().await?;
-        let done = sqlx::query(statements::HAND_BACK)
-            .bind(lease.export_id().to_string())
-            .bind(lease.epoch())
-            .bind(micros(run_after))
-            .bind(reason == HandBack::Outage)
-            .execute(&mut *tx)
-            .await?;
-        if done.rows_affected() == 0 {
-            return Err(LedgerError::LeaseLost(lease.export_id()));
-        }
-        queue::sqlite::push(&mut tx, lease.export_id(), Due::after(delay, run_after)).await?;
+        let run_after: Option<i64> = on_sqlite!(
+            query_scalar,
+            statements::HAND_BACK,
+            lease.export_id().to_string(),
+            lease.epoch(),
+            whole_micros(delay),
+            reason == HandBack::Outage,
+            micros(Utc::now())
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let run_after = run_after.ok_or(LedgerError::LeaseLost(lease.export_id()))?;
+        let due = Due::after(delay, row::instant(run_after)?);
+        queue::sqlite::push(&mut tx, lease.export_id(), due).await?;
         tx.commit().await?;
         self.changed(lease.export_id());
         Ok(())
@@ -194,9 +276,7 @@ impl Work for SqliteLedger {
     async fn record_runnable(&self, sources: &[&str]) -> Result<(), LedgerError> {
         let mut tx = self.write().await?;
         for source in sources {
-            sqlx::query(statements::RECORD_RUNNABLE)
-                .bind(*source)
-                .bind(micros(Utc::now()))
+            on_sqlite!(query, RECORD_RUNNABLE, *source, micros(Utc::now()))
                 .execute(&mut *tx)
                 .await?;
         }
@@ -205,15 +285,17 @@ impl Work for SqliteLedger {
     }
 
     async fn count_outage(&self, outage: SourceOutage<'_>) -> Result<u64, LedgerError> {
-        let now = Utc::now();
-        let counted = sqlx::query(statements::COUNT_OUTAGE)
-            .bind(micros(now))
-            .bind(outage.source)
-            .bind(serde_json::Value::from(outage.datasets).to_string())
-            .bind(whole_micros(outage.lasted))
-            .bind(micros(now - RUNNABLE_FOR))
-            .execute(&self.pools.writer)
-            .await?;
+        let counted = on_sqlite!(
+            query,
+            COUNT_OUTAGE,
+            outage.source,
+            Json(outage.datasets),
+            whole_micros(outage.lasted),
+            whole_micros(RUNNABLE_FOR),
+            micros(Utc::now())
+        )
+        .execute(&self.pools.writer)
+        .await?;
         Ok(counted.rows_affected())
     }
 }

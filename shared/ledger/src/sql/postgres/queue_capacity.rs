@@ -1,13 +1,14 @@
-//! Whether the queue has room for one more export, without counting what waits for each of them.
+//! How many more exports the queue takes, without counting what waits for each of them.
 //!
 //! Counting costs more the more waits, and a lock to count exactly lets one export in at a time. So a
 //! count serves for a moment, and what this process adds meanwhile, recorded or still on its way, is
 //! added to it. What other processes add is not, which is no matter while there are more places than
 //! exports can be on their way: only the last places are given out by a lock (see
-//! [`Place::is_among_the_last`]). A refusal is never taken from an old count.
+//! [`Reservation::is_among_the_last`]). A refusal is never taken from an old count.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// How long a count serves.
 const COUNT_SERVES: Duration = Duration::from_millis(100);
@@ -18,7 +19,7 @@ const LAST_PLACES: u64 = 256;
 
 /// What waited when it was counted last, and what is on its way.
 #[derive(Debug, Default)]
-pub(super) struct Room {
+pub(super) struct QueueCapacity {
     state: Mutex<State>,
     /// Held while one counts for everybody who needs a new count.
     counting: tokio::sync::Mutex<()>,
@@ -27,7 +28,7 @@ pub(super) struct Room {
 #[derive(Debug, Default)]
 struct State {
     last: Option<Count>,
-    /// Places that were given out and whose exports a count may not see yet.
+    /// Reservations that were given out and whose exports a count may not see yet.
     on_their_way: u64,
 }
 
@@ -39,12 +40,12 @@ struct Count {
 
 /// A place in the queue, held until the export is recorded or given up.
 #[derive(Debug)]
-pub(super) struct Place<'r> {
-    room: &'r Room,
+pub(super) struct Reservation<'c> {
+    capacity: &'c QueueCapacity,
     is_among_the_last: bool,
 }
 
-impl Place<'_> {
+impl Reservation<'_> {
     /// Whether it may be gone already, to another process: it is to be counted once more, by one
     /// process at a time.
     pub(super) fn is_among_the_last(&self) -> bool {
@@ -52,40 +53,40 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        self.room.lock().on_their_way -= 1;
+        self.capacity.state.lock().on_their_way -= 1;
     }
 }
 
-impl Room {
-    /// A place, if there is one; `count` says how many exports wait, when that has to be asked.
-    pub(super) async fn place<E>(
+impl QueueCapacity {
+    /// Reserves a place, if there is one; `count` says how many exports wait, when that has to be asked.
+    pub(super) async fn reserve<E>(
         &self,
         max_queued: u64,
         count: impl AsyncFnOnce() -> Result<u64, E>,
-    ) -> Result<Option<Place<'_>>, E> {
-        if let Some(place) = self.take(max_queued) {
-            return Ok(Some(place));
+    ) -> Result<Option<Reservation<'_>>, E> {
+        if let Some(reserved) = self.try_reserve(max_queued) {
+            return Ok(Some(reserved));
         }
         let _one_at_a_time = self.counting.lock().await;
         // Somebody else may have counted meanwhile.
-        if let Some(place) = self.take(max_queued) {
-            return Ok(Some(place));
+        if let Some(reserved) = self.try_reserve(max_queued) {
+            return Ok(Some(reserved));
         }
         let queued = count().await?;
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.last = Some(Count {
             at: Instant::now(),
             queued: queued + state.on_their_way,
         });
         drop(state);
-        Ok(self.take(max_queued))
+        Ok(self.try_reserve(max_queued))
     }
 
-    /// A place of the last count, if that still serves and has one.
-    fn take(&self, max_queued: u64) -> Option<Place<'_>> {
-        let mut state = self.lock();
+    /// Reserves a place of the last count, if that still serves and has one.
+    fn try_reserve(&self, max_queued: u64) -> Option<Reservation<'_>> {
+        let mut state = self.state.lock();
         let count = state.last.as_mut()?;
         if count.at.elapsed() >= COUNT_SERVES || count.queued >= max_queued {
             return None;
@@ -93,14 +94,10 @@ impl Room {
         count.queued += 1;
         let queued = count.queued;
         state.on_their_way += 1;
-        Some(Place {
-            room: self,
+        Some(Reservation {
+            capacity: self,
             is_among_the_last: queued + LAST_PLACES > max_queued,
         })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -110,31 +107,35 @@ mod tests {
 
     use super::*;
 
-    async fn place(room: &Room, queued: u64, max_queued: u64) -> Option<Place<'_>> {
-        let counted = room.place(max_queued, async || Ok::<_, Infallible>(queued));
+    async fn reserve(
+        capacity: &QueueCapacity,
+        queued: u64,
+        max_queued: u64,
+    ) -> Option<Reservation<'_>> {
+        let counted = capacity.reserve(max_queued, async || Ok::<_, Infallible>(queued));
         counted.await.unwrap_or_else(|never| match never {})
     }
 
     #[tokio::test]
     async fn places_are_taken_until_none_is_left() {
-        let room = Room::default();
-        let first = place(&room, 0, 2).await.expect("room for two");
-        let second = place(&room, 0, 2).await.expect("room for one more");
+        let capacity = QueueCapacity::default();
+        let first = reserve(&capacity, 0, 2).await.expect("room for two");
+        let second = reserve(&capacity, 0, 2).await.expect("room for one more");
         assert!(
-            place(&room, 0, 2).await.is_none(),
+            reserve(&capacity, 0, 2).await.is_none(),
             "both are on their way, though no count sees them"
         );
         drop((first, second));
-        assert!(place(&room, 2, 2).await.is_none(), "both wait");
-        assert!(place(&room, 1, 2).await.is_some(), "one has left");
+        assert!(reserve(&capacity, 2, 2).await.is_none(), "both wait");
+        assert!(reserve(&capacity, 1, 2).await.is_some(), "one has left");
     }
 
     #[tokio::test]
     async fn the_last_places_are_known_as_such() {
         let is_among_the_last = async |queued| {
-            let room = Room::default();
-            let place = place(&room, queued, 1_000).await.expect("room");
-            place.is_among_the_last()
+            let capacity = QueueCapacity::default();
+            let reserved = reserve(&capacity, queued, 1_000).await.expect("room");
+            reserved.is_among_the_last()
         };
         assert!(!is_among_the_last(1_000 - LAST_PLACES - 1).await);
         assert!(is_among_the_last(1_000 - LAST_PLACES).await);
@@ -143,13 +144,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_count_serves_for_a_moment_only() {
-        let room = Room::default();
-        drop(place(&room, 0, 1_000).await.expect("room"));
-        assert!(room.take(1_000).is_some());
+        let capacity = QueueCapacity::default();
+        drop(reserve(&capacity, 0, 1_000).await.expect("room"));
+        assert!(capacity.try_reserve(1_000).is_some());
         let old = Instant::now().checked_sub(COUNT_SERVES);
-        if let Some(count) = &mut room.lock().last {
+        if let Some(count) = &mut capacity.state.lock().last {
             count.at = old.expect("an earlier instant");
         }
-        assert!(room.take(1_000).is_none());
+        assert!(capacity.try_reserve(1_000).is_none());
     }
 }
