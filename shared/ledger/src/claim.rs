@@ -40,13 +40,18 @@ impl Claim {
 }
 
 /// The right to work on an export: proof of a claim, needed for every change of a running export.
-/// It is worth nothing once another epoch began.
+/// It is worth nothing once another epoch began. A claim alone makes one:
+///
+/// ```compile_fail,E0451
+/// use waybill_ledger::Lease;
+/// use waybill_ledger::export::ExportId;
+///
+/// let forged = Lease { export_id: ExportId::generate(), epoch: 1 };
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// The export.
-    pub export_id: ExportId,
-    /// The claim's fencing token.
-    pub epoch: i64,
+    export_id: ExportId,
+    epoch: i64,
 }
 
 impl Lease {

@@ -22,7 +22,6 @@ use waybill_report::caller::OrgId;
 use waybill_report::encode::Format;
 use waybill_report::query::ReportQuery;
 
-pub use crate::claim::Lease;
 pub use waybill_report::failure::{Failure, FailureCode};
 
 /// `export_` and a UUID of version 7 (RFC 9562) without dashes. Ids of one process rise with time.
