@@ -19,7 +19,7 @@
 //! `too_many_active_exports`: the same for one organisation, by the ends of its exports in the last
 //! minute and what it has beyond `exports.max_active_per_org`.
 //!
-//! All go through an appointment [`Book`], then through [`retry_after::spread`].
+//! All go through a [`VirtualSchedule`], then through [`retry_after::spread`].
 
 mod fair_slots;
 mod org_schedules;
@@ -27,9 +27,10 @@ pub(crate) mod planner;
 mod service_time;
 mod virtual_schedule;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use waybill_config::InlineSettings;
 use waybill_ledger::{Backlog, Intake, LedgerError};
 use waybill_report::caller::OrgId;
@@ -38,19 +39,17 @@ use waybill_report::source::{RowEstimate, SourceError, Sources};
 
 use self::fair_slots::FairSlots;
 pub(crate) use self::fair_slots::Permit;
-use self::org_schedules::OrgLines;
+use self::org_schedules::{FRESH_FOR, OrgSchedules};
 use crate::retry_after;
 
-pub(crate) use self::service_time::MeanHold;
-pub(crate) use self::virtual_schedule::{Book, Drain};
+pub(crate) use self::service_time::ServiceTime;
+pub(crate) use self::virtual_schedule::{Drain, VirtualSchedule};
 
 /// Exports per second when the last minute saw none.
 const UNMEASURED_RATE: f64 = 1.0 / 60.0;
 /// How long a large body may wait to be read, and how many may.
-const PLANNING_WAIT: Duration = Duration::from_secs(2);
-const MAX_WAITING_TO_PLAN: usize = 64;
-/// How long a look at the ledger serves: a crowd that is turned away must not ask the database each time.
-const LOOK_SERVES: Duration = Duration::from_secs(1);
+const PLANNING_TIMEOUT: Duration = Duration::from_secs(2);
+const MAX_QUEUED_TO_PLAN: usize = 64;
 
 /// What becomes of a report request.
 #[derive(Debug)]
@@ -78,10 +77,10 @@ pub(crate) struct Admission {
     max_rows: u64,
     large_rows: u64,
     timeout: Duration,
-    mean_hold: Arc<Mutex<MeanHold>>,
-    slot_book: Mutex<Book>,
-    queue_book: Mutex<Book>,
-    org_lines: OrgLines,
+    service_time: Arc<Mutex<ServiceTime>>,
+    slot_schedule: Mutex<VirtualSchedule>,
+    queue_schedule: Mutex<VirtualSchedule>,
+    org_schedules: OrgSchedules,
     backlog: tokio::sync::Mutex<Option<(Instant, Backlog)>>,
 }
 
@@ -90,15 +89,15 @@ impl Admission {
         Self {
             slots: FairSlots::new(settings.slots),
             slot_count: settings.slots,
-            planners: FairSlots::new(planners()),
+            planners: FairSlots::new(planner_count()),
             queue_wait: settings.queue_wait(),
             max_rows: settings.max_rows,
             large_rows,
             timeout: settings.timeout(),
-            mean_hold: Arc::new(Mutex::new(MeanHold::new(settings.timeout()))),
-            slot_book: Mutex::default(),
-            queue_book: Mutex::default(),
-            org_lines: OrgLines::default(),
+            service_time: Arc::new(Mutex::new(ServiceTime::new(settings.timeout()))),
+            slot_schedule: Mutex::default(),
+            queue_schedule: Mutex::default(),
+            org_schedules: OrgSchedules::default(),
             backlog: tokio::sync::Mutex::default(),
         }
     }
@@ -156,7 +155,7 @@ impl Admission {
         match slot.await {
             Some(permit) => Ok(Slot {
                 since: Instant::now(),
-                mean_hold: Arc::clone(&self.mean_hold),
+                service_time: Arc::clone(&self.service_time),
                 _permit: permit,
             }),
             None => Err(self.busy()),
@@ -164,18 +163,18 @@ impl Admission {
     }
 
     /// The right to read a large body now.
-    pub(crate) async fn turn_to_plan(&self, org: &OrgId) -> Result<Permit, Busy> {
+    pub(crate) async fn planning_permit(&self, org: &OrgId) -> Result<Permit, Busy> {
         let turn = self
             .planners
-            .acquire(org, PLANNING_WAIT, MAX_WAITING_TO_PLAN);
+            .acquire(org, PLANNING_TIMEOUT, MAX_QUEUED_TO_PLAN);
         turn.await.ok_or_else(|| self.busy())
     }
 
     /// How many may wait: as many as are served within the longest wait, as things went lately,
     /// and one for each slot whatever they did, for holds differ.
     fn queue_bound(&self) -> usize {
-        let mean_hold = lock(&self.mean_hold).measured();
-        let served = mean_hold.map_or(usize::MAX, |hold| {
+        let service_time = self.service_time.lock().measured();
+        let served = service_time.map_or(usize::MAX, |hold| {
             let holds = self.queue_wait.as_nanos() / hold.as_nanos().max(1);
             usize::try_from(holds)
                 .unwrap_or(usize::MAX)
@@ -190,8 +189,8 @@ impl Admission {
     }
 
     fn busy(&self) -> Busy {
-        let drain = Drain::of_places(self.slot_count, lock(&self.mean_hold).mean());
-        let wait = lock(&self.slot_book).appoint(Instant::now(), drain);
+        let drain = Drain::of_places(self.slot_count, self.service_time.lock().mean());
+        let wait = self.slot_schedule.lock().reserve(Instant::now(), drain);
         Busy {
             retry_after_seconds: retry_after::spread(wait),
         }
@@ -207,7 +206,7 @@ impl Admission {
         let excess = (backlog.queued() + 1).saturating_sub(max_queued);
         let rate = backlog.drain_rate().unwrap_or(UNMEASURED_RATE);
         let drain = Drain::of_queue(excess, rate);
-        let wait = lock(&self.queue_book).appoint(Instant::now(), drain);
+        let wait = self.queue_schedule.lock().reserve(Instant::now(), drain);
         Ok(retry_after::spread(wait))
     }
 
@@ -218,14 +217,14 @@ impl Admission {
         org: &OrgId,
         max_active: u64,
     ) -> Result<u64, LedgerError> {
-        let activity = match self.org_lines.seen(org) {
+        let activity = match self.org_schedules.seen(org) {
             Some(activity) => activity,
-            None => self.org_lines.keep(org, ledger.activity(org).await?),
+            None => self.org_schedules.keep(org, ledger.activity(org).await?),
         };
         let excess = (activity.active + 1).saturating_sub(max_active);
         let rate = activity.drain_rate().unwrap_or(UNMEASURED_RATE);
         let drain = Drain::of_queue(excess, rate);
-        let wait = self.org_lines.appoint(org, Instant::now(), drain);
+        let wait = self.org_schedules.reserve(org, Instant::now(), drain);
         Ok(retry_after::spread(wait))
     }
 
@@ -233,7 +232,7 @@ impl Admission {
     async fn backlog(&self, ledger: &dyn Intake) -> Result<Backlog, LedgerError> {
         let mut seen = self.backlog.lock().await;
         match *seen {
-            Some((at, backlog)) if at.elapsed() < LOOK_SERVES => Ok(backlog),
+            Some((at, backlog)) if at.elapsed() < FRESH_FOR => Ok(backlog),
             _ => {
                 let backlog = ledger.backlog().await?;
                 *seen = Some((Instant::now(), backlog));
@@ -247,24 +246,20 @@ impl Admission {
 #[derive(Debug)]
 pub(crate) struct Slot {
     since: Instant,
-    mean_hold: Arc<Mutex<MeanHold>>,
+    service_time: Arc<Mutex<ServiceTime>>,
     _permit: Permit,
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        lock(&self.mean_hold).add(self.since.elapsed());
+        self.service_time.lock().record(self.since.elapsed());
     }
 }
 
 /// Half of the processors: the other half is for everything else.
-fn planners() -> usize {
+fn planner_count() -> usize {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     (processors / 2).max(1)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

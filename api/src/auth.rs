@@ -5,16 +5,16 @@
 //! addresses only. A key itself is never kept and never logged, not even by a debug print. How often a key
 //! may call is settled here, too, before anything is done for it.
 
-mod lookups;
-mod misses;
-mod rates;
-mod recent;
-mod standing;
+mod batched_lookups;
+mod caller_cache;
+mod negative_cache;
+mod rate_limits;
+mod revalidation;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use chrono::Utc;
 use governor::clock::DefaultClock;
 use http::HeaderMap;
@@ -24,21 +24,20 @@ use waybill_config::LimitSettings;
 use waybill_ledger::keys::{ApiKey, Keys};
 use waybill_report::caller::{Caller, OrgId, Role};
 
-use crate::middleware::boundary;
-use crate::openapi;
+use self::batched_lookups::BatchedLookups;
+use self::caller_cache::CallerCache;
+use self::negative_cache::NegativeCache;
+use self::rate_limits::RateLimits;
+use self::revalidation::Revalidation;
+use crate::middleware::request_span;
+use crate::openapi::published::operation_of;
 use crate::problem::{Problem, ProblemCode};
 use crate::retry_after;
-use crate::state::ApiState;
-use lookups::Lookups;
-use misses::Misses;
-use rates::Rates;
-use recent::Recent;
-use standing::Standing;
 
 /// The organisation of those who need no key.
-const EVERYONE: &str = "org_demo";
+const DEMO_ORG: &str = "org_demo";
 /// How old the recorded time of a key's last use may get while the key is in use.
-const USE_RECORDED_EVERY: Duration = Duration::from_secs(60);
+const USE_RECORD_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Who may call.
 #[derive(Clone)]
@@ -53,14 +52,19 @@ pub enum Access {
 #[derive(Clone, Debug)]
 pub(crate) struct Authenticated(pub(crate) Caller);
 
-impl FromRequestParts<ApiState> for Authenticated {
+impl<S> FromRequestParts<S> for Authenticated
+where
+    S: Send + Sync,
+    Arc<Authenticator>: FromRef<S>,
+{
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
-        let caller = state.authenticator.caller(&parts.headers).await;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let authenticator = Arc::<Authenticator>::from_ref(state);
+        let caller = authenticator.caller(&parts.headers).await;
         caller.map(Self).map_err(|problem| {
             // No handler gets to say which operation it was.
-            match openapi::operation_of(parts) {
+            match operation_of(parts) {
                 Some(operation) => problem.of_operation(operation),
                 None => problem,
             }
@@ -71,22 +75,22 @@ impl FromRequestParts<ApiState> for Authenticated {
 /// Finds the caller of a request.
 pub(crate) struct Authenticator {
     access: Access,
-    recent: Recent,
-    misses: Misses,
-    lookups: Lookups,
-    standing: Standing,
-    rates: Rates,
+    callers: CallerCache,
+    rejected: NegativeCache,
+    lookups: BatchedLookups,
+    revalidation: Revalidation,
+    rate_limits: RateLimits,
 }
 
 impl Authenticator {
     pub(crate) fn new(access: Access, limits: &LimitSettings) -> Self {
         Self {
             access,
-            recent: Recent::default(),
-            misses: Misses::default(),
-            lookups: Lookups::default(),
-            standing: Standing::default(),
-            rates: Rates::new(limits, DefaultClock::default()),
+            callers: CallerCache::default(),
+            rejected: NegativeCache::default(),
+            lookups: BatchedLookups::default(),
+            revalidation: Revalidation::default(),
+            rate_limits: RateLimits::new(limits, DefaultClock::default()),
         }
     }
 
@@ -98,16 +102,16 @@ impl Authenticator {
     pub(crate) async fn current(&self, caller: &Caller) -> Result<Caller, Problem> {
         match &self.access {
             Access::Everyone => Ok(caller.clone()),
-            Access::Keys(keys) => self.standing.of(caller, keys.as_ref()).await,
+            Access::Keys(keys) => self.revalidation.of(caller, keys.as_ref()).await,
         }
     }
 
     /// Who asks, and may do so now.
     async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         let caller = self.authenticated(headers).await?;
-        boundary::tell_caller(&caller);
+        request_span::record_caller(&caller);
         if let Some(key) = &caller.key {
-            self.rates.count(key).map_err(rate_limited)?;
+            self.rate_limits.count(key).map_err(rate_limited)?;
         }
         Ok(caller)
     }
@@ -118,21 +122,21 @@ impl Authenticator {
             Access::Keys(keys) => keys,
         };
         let presented = bearer(headers).ok_or_else(Problem::unauthorized)?;
-        if let Some(caller) = self.recent.get(presented) {
+        if let Some(caller) = self.callers.get(presented) {
             return Ok(caller);
         }
-        if self.misses.have(presented) {
+        if self.rejected.have(presented) {
             return Err(Problem::unauthorized());
         }
         let Some(key) = self.lookups.find(keys, presented).await? else {
-            self.misses.keep(presented);
+            self.rejected.keep(presented);
             return Err(Problem::unauthorized());
         };
         record_use(keys, &key);
         let expires_at = key.expires_at;
         let caller = key.caller();
-        self.recent.keep(presented, caller.clone(), expires_at);
-        self.standing.know(&caller, expires_at);
+        self.callers.keep(presented, caller.clone(), expires_at);
+        self.revalidation.know(&caller, expires_at);
         Ok(caller)
     }
 }
@@ -140,12 +144,12 @@ impl Authenticator {
 /// Records that a key is used, beside the request: nobody waits for it, and it fails nobody.
 fn record_use(keys: &Arc<dyn Keys>, key: &ApiKey) {
     let recorded = key.last_used_at;
-    if recorded.is_some_and(|at| Utc::now() < at + USE_RECORDED_EVERY) {
+    if recorded.is_some_and(|at| Utc::now() < at + USE_RECORD_INTERVAL) {
         return;
     }
     let (keys, id) = (Arc::clone(keys), key.id.clone());
     tokio::spawn(async move {
-        if let Err(error) = keys.used(&id, USE_RECORDED_EVERY).await {
+        if let Err(error) = keys.used(&id, USE_RECORD_INTERVAL).await {
             tracing::debug!(key_id = %id, cause = %error, "the use of a key could not be recorded");
         }
     });
@@ -158,7 +162,7 @@ fn rate_limited(wait: Duration) -> Problem {
 
 fn everyone() -> Caller {
     Caller {
-        org: OrgId::new(EVERYONE),
+        org: OrgId::new(DEMO_ORG),
         role: Role::Admin,
         key: None,
         datasets: None,

@@ -1,11 +1,23 @@
 //! The HTTP service of Waybill: what clients see, and nothing of how files are made.
 //!
-//! Read it as a request meets it: `server` → `boundary` → `gate` → `router` → `auth` → `routes` → `admission` →
-//! `inline`, or the ledger → `export_view`. What goes wrong on the way is a `problem`.
+//! Read it as a request meets it, each folder once:
+//!
+//! 1. [`server`]: a connection, bounded in number and time.
+//! 2. `router`: every route on one screen; `state` puts together what the routes take.
+//! 3. [`middleware`]: what every request passes, from metrics to the gate.
+//! 4. `auth`: who asks.
+//! 5. `request`: what is read of it.
+//! 6. `routes`: one operation a file; here it is decided what is done.
+//! 7. `admission`: at once, as a job, or later.
+//! 8. `answer`: the rows, a job, a link or a stream of events; `watcher` holds clients until an export changes.
+//! 9. `views` and `links`: what the answer looks like. `pages`: what people see; `openapi`: what programs read.
+//! 10. `problem`: whatever went wrong on the way.
 
 mod admission;
 mod answer;
 mod auth;
+mod dependencies;
+mod headers;
 mod links;
 mod metrics;
 mod middleware;
@@ -29,10 +41,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use waybill_config::LimitSettings;
 
+use self::state::ApiState;
+
 pub use auth::Access;
+pub use dependencies::{Dependencies, HealthDependencies};
 pub use middleware::gate::{Cors, Gate, HostError, Refusal};
 pub use server::serve_within;
-pub use state::{ApiParts, ApiState, HealthParts};
 
 /// Serves until `shutdown` is cancelled: then takes no connection any more, ends what is held back for a
 /// client, and returns once every request is answered. How long that may take is for the caller to bound,
@@ -42,11 +56,11 @@ pub use state::{ApiParts, ApiState, HealthParts};
 /// [`io::Error`] when the service cannot be put together. Errors of single connections end those only.
 pub async fn serve(
     listener: TcpListener,
-    state: ApiState,
+    dependencies: Dependencies,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let state = state.draining_with(shutdown.clone());
-    let limits = state.limits.clone();
+    let limits = dependencies.limits.clone();
+    let state = ApiState::new(dependencies, shutdown.clone());
     let (router, _) = router::router(state)?;
     serve_within(listener, router, &limits, shutdown).await;
     Ok(())
@@ -58,10 +72,10 @@ pub async fn serve(
 /// As [`serve`].
 pub async fn serve_health(
     listener: TcpListener,
-    parts: HealthParts,
+    dependencies: HealthDependencies,
     limits: &LimitSettings,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    serve_within(listener, router::health(parts), limits, shutdown).await;
+    serve_within(listener, router::health(dependencies), limits, shutdown).await;
     Ok(())
 }

@@ -6,20 +6,24 @@
 pub(crate) mod action;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, OriginalUri};
+use axum::extract::{FromRef, FromRequestParts, OriginalUri};
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::Authority;
 use waybill_ledger::export::ExportId;
 
-use crate::links::action::{Action, AllowedAction, operation};
-use crate::state::ApiState;
+use self::action::{Action, AllowedAction, operation};
 
 /// The second place where every route of `/v1` is served.
 pub(crate) const API_PREFIX: &str = "/api";
 
 const EXPORT_REQUEST: &str = "/openapi.json#/components/schemas/ExportReportQueryRequest";
+
+/// What every link begins with, whatever the request says; `None` = what the request says.
+#[derive(Clone, Debug)]
+pub(crate) struct PublicUrl(pub(crate) Option<Arc<str>>);
 
 /// Makes the links of one answer.
 #[derive(Clone, Debug)]
@@ -112,11 +116,16 @@ impl Links {
     }
 }
 
-impl FromRequestParts<ApiState> for Links {
+impl<S> FromRequestParts<S> for Links
+where
+    S: Send + Sync,
+    PublicUrl: FromRef<S>,
+{
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Infallible> {
-        Ok(Self::of_request(parts, state.public_url.as_deref()))
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let PublicUrl(public_url) = PublicUrl::from_ref(state);
+        Ok(Self::of_request(parts, public_url.as_deref()))
     }
 }
 

@@ -4,13 +4,11 @@
 //! give; statuses and texts of those come from the table of codes. So the document cannot say another
 //! status than the service.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+pub(crate) mod operations;
+pub(crate) mod published;
 
-use axum::extract::MatchedPath;
-use bytes::Bytes;
-use http::Method;
-use http::request::Parts;
+use std::collections::BTreeMap;
+
 use utoipa::OpenApi;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::Operation;
@@ -18,9 +16,8 @@ use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Header, Object, Ref, RefOr, Server, ServerBuilder, Type};
 
-use crate::links::API_PREFIX;
-use crate::pages::{self, docs};
-use crate::problem::{self, ErrorResponse, ProblemCode};
+use crate::problem::code::ProblemCode;
+use crate::problem::document::{ErrorResponse, MEDIA_TYPE};
 
 /// Declares the problems of an operation, for its `responses`.
 macro_rules! problems {
@@ -32,7 +29,7 @@ macro_rules! problems {
                 String,
                 utoipa::openapi::RefOr<utoipa::openapi::response::Response>,
             > {
-                crate::openapi::problem_responses(&[$(crate::problem::ProblemCode::$code),+])
+                crate::openapi::problem_responses(&[$(crate::problem::code::ProblemCode::$code),+])
             }
         }
     };
@@ -160,7 +157,7 @@ fn problem_response(codes: &[ProblemCode]) -> Response {
     let response = ResponseBuilder::new()
         .description(described.join("\n\n"))
         .content(
-            problem::MEDIA_TYPE,
+            MEDIA_TYPE,
             ContentBuilder::new().schema(Some(schema)).build(),
         );
     let response = if codes.contains(&ProblemCode::ExportNotReady) {
@@ -169,7 +166,7 @@ fn problem_response(codes: &[ProblemCode]) -> Response {
     } else {
         response
     };
-    if codes.iter().any(|code| code.is_passing()) {
+    if codes.iter().any(|code| code.explanation().passes) {
         let seconds = header(
             Type::Integer,
             "Seconds to wait; equal to `retry_after_seconds`.",
@@ -188,72 +185,4 @@ fn header(kind: Type, description: &str) -> Header {
         .schema(Some(Object::with_type(kind)))
         .description(Some(description))
         .build()
-}
-
-/// The document as it is served, made once.
-#[derive(Clone, Debug)]
-pub(crate) struct Published {
-    json: Bytes,
-    page: Arc<str>,
-    /// Ids of operations, by `GET /v1/…`.
-    operations: Arc<HashMap<String, String>>,
-}
-
-impl Published {
-    /// # Errors
-    /// When the document cannot be written as JSON, which its types exclude.
-    pub(crate) fn new(document: &utoipa::openapi::OpenApi) -> serde_json::Result<Self> {
-        let value = serde_json::to_value(document)?;
-        Ok(Self {
-            json: serde_json::to_vec(&value)?.into(),
-            page: docs::render(&value).into(),
-            operations: Arc::new(operation_ids(document)),
-        })
-    }
-
-    /// The id of the operation that a method has at a path of the document.
-    fn operation(&self, method: &Method, path: &str) -> Option<&str> {
-        // Where there is a GET there is a HEAD.
-        let method = if *method == Method::HEAD {
-            &Method::GET
-        } else {
-            method
-        };
-        let id = self.operations.get(&format!("{method} {path}"))?;
-        Some(id)
-    }
-
-    pub(crate) fn json(&self) -> Bytes {
-        self.json.clone()
-    }
-
-    /// Writes the page, with examples that begin with `base`.
-    pub(crate) fn page(&self, base: &str, out: &mut String) {
-        out.push_str(&self.page.replace(docs::BASE, &pages::escape(base)));
-    }
-}
-
-fn operation_ids(document: &utoipa::openapi::OpenApi) -> HashMap<String, String> {
-    let mut ids = HashMap::new();
-    for (path, item) in &document.paths.paths {
-        for (method, operation) in [
-            (Method::GET, &item.get),
-            (Method::POST, &item.post),
-            (Method::DELETE, &item.delete),
-        ] {
-            let id = operation.as_ref().and_then(|of| of.operation_id.clone());
-            ids.extend(id.map(|id| (format!("{method} {path}"), id)));
-        }
-    }
-    ids
-}
-
-/// The id of the operation that a request was routed to.
-pub(crate) fn operation_of(request: &Parts) -> Option<String> {
-    let path = request.extensions.get::<MatchedPath>()?.as_str();
-    let path = path.strip_prefix(API_PREFIX).unwrap_or(path);
-    let published = request.extensions.get::<Published>()?;
-    published
-        .operation(&request.method, path)
-        .map(str::to_owned)
 }

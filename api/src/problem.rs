@@ -3,34 +3,39 @@
 //! The only place that chooses a status code. Handlers and the parts below them say what happened;
 //! here it becomes a code, a text for the client and a cause for the operator, which are never the
 //! same text. Who writes the answer and the log is the [`boundary`](crate::middleware::boundary).
+//!
+//! # Which error to use when
+//! | what happened | use |
+//! |---|---|
+//! | an error of the ledger, the store, a source, the keys | `?`: [`causes`] knows its code |
+//! | faults of a request, all of them at once | [`Problem::invalid`], with [`Problem::parameter`] and [`Problem::header`] for what is not in the body |
+//! | a rule of this service refuses | [`Problem::new`] with its code, and a `detail` that says what this time |
+//! | it may succeed later | the same with [`Problem::retry_after`], from [`crate::retry_after`] alone |
+//! | something can be done about it | the same with [`Problem::allow`], or [`Problem::of_operation`] to send it again |
+//! | no key, or none in force | [`Problem::unauthorized`]; which of the two is nobody's business |
+//! | what exists for somebody else | the same as what does not exist |
+//! | a fault of ours | [`Problem::internal`] with the cause; the client gets the request id and nothing else |
+//!
+//! A new code is a row of the table in [`code`], named with the operation that raises it in `problems!`.
 
-mod code;
+mod causes;
+pub(crate) mod code;
+pub(crate) mod document;
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::WWW_AUTHENTICATE;
 use http::{HeaderName, HeaderValue, StatusCode};
-use serde::Serialize;
-use utoipa::ToSchema;
-use waybill_ledger::LedgerError;
-use waybill_ledger::export::Failure;
-use waybill_ledger::keys::KeysError;
-use waybill_readiness::{NotReady, Requirement};
-use waybill_report::query::{Fault, FaultCode, Rejection};
-use waybill_report::source::SourceError;
-use waybill_store::BucketError;
+use waybill_report::query::{Fault, FaultCode};
 
-use crate::answer::attempt::InlineError;
+use self::document::ErrorResponse;
 use crate::links::action::{Action, AllowedAction};
 use crate::retry_after;
 
-pub(crate) use code::ProblemCode;
-
-/// The media type of problems.
-pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
+pub(crate) use self::code::ProblemCode;
 
 type Cause = Box<dyn StdError + Send + Sync>;
 
@@ -51,54 +56,6 @@ struct Occurrence {
     header: Option<(HeaderName, HeaderValue)>,
     /// For the operator; never sent.
     cause: Option<Cause>,
-}
-
-/// A problem document (RFC 9457), the body of every answer that is neither 2xx nor 3xx.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct ErrorResponse {
-    /// What kind of problem, in words; the same for every occurrence of a `code`.
-    title: &'static str,
-    /// The HTTP status.
-    #[schema(minimum = 400, maximum = 599)]
-    status: u16,
-    /// What happened this time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    detail: Option<String>,
-    /// The stable code that programs go by.
-    #[schema(required = false)]
-    code: &'static str,
-    /// A page that explains the code: `/problems/{code}`.
-    #[serde(rename = "type")]
-    #[schema(required = false, format = "uri-reference")]
-    problem_type: String,
-    /// The path of the request.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, format = "uri-reference")]
-    instance: Option<String>,
-    /// When to try again, in seconds; equal to the `Retry-After` header.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    retry_after_seconds: Option<u64>,
-    /// What can be done about it. Where the same operation is to be sent again, `href` and `method`
-    /// may be left out.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
-    allowed_actions: Vec<AllowedAction>,
-    /// Every fault of the request. A `pointer` is an RFC 6901 JSON pointer into the body,
-    /// `/query-parameters/{name}` for a parameter of the query string, `/headers/{name}`, or `/path`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
-    errors: Vec<Fault>,
-    /// What is missing when `/readyz` is not ready: `database`, `migrations`, `source …`,
-    /// `catalog`, `storage`, `clock (…)`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false)]
-    missing: Vec<String>,
-    /// For the operator, on a 500; the same as the `x-request-id` header.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    request_id: Option<String>,
 }
 
 impl Problem {
@@ -179,7 +136,12 @@ impl Problem {
 
     /// Nobody can say in time whether a key is in force.
     pub(crate) fn keys_are_late() -> Self {
-        unavailable("The database of API keys cannot be used at the moment.")
+        Self::unavailable("The database of API keys cannot be used at the moment.")
+    }
+
+    /// A database that does not serve, which may pass.
+    fn unavailable(detail: &str) -> Self {
+        Self::new(ProblemCode::DatabaseUnavailable, detail).retry_after(retry_after::dependency())
     }
 
     /// Returns whether the caller has no key in force.
@@ -235,19 +197,23 @@ impl Problem {
 
     /// The document, for a request to this path.
     pub(crate) fn document(&self, instance: &str, request_id: &str) -> ErrorResponse {
-        let explanation = self.0.code.explanation();
+        let Occurrence {
+            code,
+            detail,
+            retry_after_seconds,
+            allowed_actions,
+            errors,
+            missing,
+            header: _,
+            cause: _,
+        } = &*self.0;
         ErrorResponse {
-            title: explanation.title,
-            status: explanation.status.as_u16(),
-            detail: Some(self.0.detail.clone()),
-            code: explanation.name,
-            problem_type: problem_type(self.0.code),
-            instance: Some(instance.to_owned()),
-            retry_after_seconds: self.0.retry_after_seconds,
-            allowed_actions: self.0.allowed_actions.clone(),
-            errors: self.0.errors.clone(),
-            missing: self.0.missing.clone(),
-            request_id: (self.0.code == ProblemCode::Internal).then(|| request_id.to_owned()),
+            retry_after_seconds: *retry_after_seconds,
+            allowed_actions: allowed_actions.clone(),
+            errors: errors.clone(),
+            missing: missing.clone(),
+            request_id: (*code == ProblemCode::Internal).then(|| request_id.to_owned()),
+            ..ErrorResponse::new(*code, detail, instance.to_owned())
         }
     }
 
@@ -278,47 +244,6 @@ impl Problem {
     }
 }
 
-impl ErrorResponse {
-    /// Why an export ended without a file; `instance` is its path.
-    pub(crate) fn of_failure(
-        failure: &Failure,
-        instance: String,
-        retry: Option<AllowedAction>,
-    ) -> Self {
-        let code = ProblemCode::from(failure.code);
-        let explanation = code.explanation();
-        Self {
-            title: explanation.title,
-            status: explanation.status.as_u16(),
-            detail: Some(failure.detail.clone()),
-            code: explanation.name,
-            problem_type: problem_type(code),
-            instance: Some(instance),
-            retry_after_seconds: None,
-            allowed_actions: retry.into_iter().collect(),
-            errors: Vec::new(),
-            missing: Vec::new(),
-            request_id: None,
-        }
-    }
-
-    /// The whole answer.
-    pub(crate) fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, axum::Json(&self)).into_response();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        if let Some(seconds) = self.retry_after_seconds {
-            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
-    }
-}
-
-fn problem_type(code: ProblemCode) -> String {
-    format!("/problems/{}", code.name())
-}
-
 /// Leaves the writing to the boundary, which knows the request.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
@@ -333,105 +258,4 @@ impl IntoResponse for Problem {
         response.extensions_mut().insert(Arc::new(self));
         response
     }
-}
-
-impl From<Rejection> for Problem {
-    fn from(rejection: Rejection) -> Self {
-        match rejection {
-            Rejection::Invalid(faults) => Self::invalid(faults),
-            Rejection::Forbidden { dataset } => Self::new(
-                ProblemCode::Forbidden,
-                format!("This caller may not use the dataset {dataset}."),
-            ),
-        }
-    }
-}
-
-impl From<LedgerError> for Problem {
-    fn from(error: LedgerError) -> Self {
-        match error {
-            LedgerError::Unavailable(_) | LedgerError::Queue(_) | LedgerError::SchemaOutdated => {
-                unavailable("The database of exports cannot be used at the moment.")
-                    .caused_by(error)
-            }
-            LedgerError::LeaseLost(_) | LedgerError::Corrupt(_) => Self::internal(error),
-        }
-    }
-}
-
-impl From<KeysError> for Problem {
-    fn from(error: KeysError) -> Self {
-        Self::keys_are_late().caused_by(error)
-    }
-}
-
-impl From<NotReady> for Problem {
-    fn from(error: NotReady) -> Self {
-        let missing: Vec<String> = error.missing.iter().map(Requirement::to_string).collect();
-        let code = match error.missing[..] {
-            [Requirement::Storage]
-            | [Requirement::Clock(_)]
-            | [Requirement::Storage, Requirement::Clock(_)] => ProblemCode::StorageUnavailable,
-            _ => ProblemCode::DatabaseUnavailable,
-        };
-        let detail = format!("Not ready: {}.", missing.join(", "));
-        let mut problem = Self::new(code, detail).retry_after(retry_after::dependency());
-        problem.0.missing = missing;
-        problem.caused_by(error)
-    }
-}
-
-impl From<InlineError> for Problem {
-    fn from(error: InlineError) -> Self {
-        match error {
-            InlineError::Source(SourceError::Unavailable(_)) => {
-                unavailable("The database of this dataset cannot be used at the moment.")
-                    .caused_by(error)
-            }
-            InlineError::Source(SourceError::Cancelled(_)) => Self::new(
-                ProblemCode::QueryTimeout,
-                "The database stopped the query, which took longer than it allows.",
-            )
-            .retry_after(retry_after::dependency())
-            .caused_by(error),
-            InlineError::Source(ref source) => match source.failure() {
-                Some(failure) => {
-                    let problem = Self::new(ProblemCode::from(failure.code), failure.detail);
-                    let problem = if source.may_pass() {
-                        problem.retry_after(retry_after::dependency())
-                    } else {
-                        problem
-                    };
-                    problem.caused_by(error)
-                }
-                None => Self::internal(error),
-            },
-            InlineError::Encode(ref encode) => match encode.failure() {
-                Some(failure) => {
-                    Self::new(ProblemCode::from(failure.code), failure.detail).caused_by(error)
-                }
-                None => Self::internal(error),
-            },
-        }
-    }
-}
-
-impl From<BucketError> for Problem {
-    fn from(error: BucketError) -> Self {
-        match error {
-            BucketError::Unavailable(_) | BucketError::Busy(..) | BucketError::Misconfigured(_) => {
-                Self::new(
-                    ProblemCode::StorageUnavailable,
-                    "The store of files does not answer.",
-                )
-                .retry_after(retry_after::dependency())
-                .caused_by(error)
-            }
-            BucketError::Refused(_) | BucketError::TooLarge => Self::internal(error),
-        }
-    }
-}
-
-fn unavailable(detail: &str) -> Problem {
-    Problem::new(ProblemCode::DatabaseUnavailable, detail).retry_after(retry_after::dependency())
 }

@@ -10,17 +10,17 @@ use rand::RngExt;
 use waybill_ledger::export::{Export, ExportStatus};
 
 /// The longest wait that a client is told, jitter aside.
-pub(crate) const MOST: Duration = Duration::from_secs(300);
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(300);
 /// The shortest.
-const LEAST: Duration = Duration::from_secs(1);
+const MIN_WAIT: Duration = Duration::from_secs(1);
 /// Jitter reaches this far at least …
-const JITTER_LEAST: f64 = 2.0;
+const MIN_JITTER_SECONDS: f64 = 2.0;
 /// … and otherwise this part of the wait.
-const JITTER_PART: f64 = 0.1;
+const JITTER_RATIO: f64 = 0.1;
 /// When to look whether a database or a store is back: nothing is measured that could say.
-const DEPENDENCY: Duration = Duration::from_secs(5);
+const DEPENDENCY_WAIT: Duration = Duration::from_secs(5);
 /// The slowest polling of an unfinished export, in seconds.
-const SLOWEST_POLL: f64 = 10.0;
+const MAX_POLL_SECONDS: f64 = 10.0;
 
 /// Whole seconds for a wait: clamped to 1 … 300, then spread over up to max(2 s, 10 %) more.
 pub(crate) fn spread(wait: Duration) -> u64 {
@@ -29,13 +29,13 @@ pub(crate) fn spread(wait: Duration) -> u64 {
 
 /// For a dependency that is down.
 pub(crate) fn dependency() -> u64 {
-    spread(DEPENDENCY)
+    spread(DEPENDENCY_WAIT)
 }
 
 /// `jitter` from 0 to 1 says how much of the spread is used.
 fn spread_by(wait: Duration, jitter: f64) -> u64 {
-    let seconds = wait.clamp(LEAST, MOST).as_secs_f64().ceil();
-    let jitter = jitter * JITTER_LEAST.max(seconds * JITTER_PART);
+    let seconds = wait.clamp(MIN_WAIT, MAX_WAIT).as_secs_f64().ceil();
+    let jitter = jitter * MIN_JITTER_SECONDS.max(seconds * JITTER_RATIO);
     whole(seconds + jitter.round())
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn poll(export: &Export, now: DateTime<Utc>) -> Option<u64> {
 fn poll_after(age: Duration, left: Option<f64>) -> u64 {
     let by_age = age.as_secs_f64() / 4.0;
     let seconds = left.map_or(by_age, |left| by_age.min(left));
-    whole(seconds.ceil().clamp(1.0, SLOWEST_POLL))
+    whole(seconds.ceil().clamp(1.0, MAX_POLL_SECONDS))
 }
 
 /// How much of an export is read, from 0 to 1, where the number of its rows is estimated.

@@ -8,43 +8,50 @@ use axum::response::Response;
 use axum::{Extension, Router};
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
+use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use waybill_ledger::metrics::ProcessMetrics;
 use waybill_readiness::Readiness;
 
-use crate::auth::Access;
+use crate::dependencies::HealthDependencies;
 use crate::links::API_PREFIX;
-use crate::metrics::{MeasuredRoutes, RequestMetrics, measured};
+use crate::metrics::requests::RequestMetrics;
 use crate::middleware::boundary::boundary;
-use crate::middleware::gate::{self, Gate};
-use crate::middleware::head_bounds;
-use crate::openapi::{self, Published};
+use crate::middleware::gate::{Gate, guarded};
+use crate::middleware::head_bounds::bounded;
+use crate::middleware::panics::PanicProblem;
+use crate::middleware::request_metrics::{MeasuredOperations, measured};
+use crate::openapi;
+use crate::openapi::published::Published;
 use crate::problem::Problem;
-use crate::routes::{endings, exports, following, operations, problems, reports, status};
-use crate::state::{ApiState, HealthParts};
+use crate::routes::{exports, operations, problems, reports};
+use crate::state::ApiState;
 
 /// The whole service and the document that describes it.
 pub(crate) fn router(state: ApiState) -> serde_json::Result<(Router, OpenApi)> {
     let v1 = OpenApiRouter::with_openapi(openapi::base())
-        .routes(routes!(reports::get_report_catalog))
-        .routes(routes!(reports::run_report_query))
-        .routes(routes!(reports::export_report_query))
-        .routes(routes!(exports::list_exports))
-        .routes(routes!(exports::get_export, endings::delete_export))
-        .routes(routes!(exports::download_export))
-        .routes(routes!(following::stream_export_events))
-        .routes(routes!(endings::cancel_export))
-        .routes(routes!(status::get_operations_status));
+        .routes(routes!(reports::catalog::get_report_catalog))
+        .routes(routes!(reports::query::run_report_query))
+        .routes(routes!(reports::export::export_report_query))
+        .routes(routes!(exports::list::list_exports))
+        .routes(routes!(
+            exports::get::get_export,
+            exports::delete::delete_export
+        ))
+        .routes(routes!(exports::download::download_export))
+        .routes(routes!(exports::events::stream_export_events))
+        .routes(routes!(exports::cancel::cancel_export))
+        .routes(routes!(operations::status::get_operations_status));
     let around = health_routes()
-        .routes(routes!(operations::get_openapi))
-        .routes(routes!(operations::get_docs))
-        .routes(routes!(operations::get_start_page));
+        .routes(routes!(operations::openapi::get_openapi))
+        .routes(routes!(operations::docs::get_docs))
+        .routes(routes!(operations::start_page::get_start_page));
 
     let (v1, mut document) = v1.split_for_parts();
     openapi::answer_to_keys(&mut document);
-    if matches!(state.access, Access::Keys(_)) {
+    if state.asks_for_keys {
         openapi::require_key(&mut document);
     }
     let (around, described) = around.split_for_parts();
@@ -58,16 +65,17 @@ pub(crate) fn router(state: ApiState) -> serde_json::Result<(Router, OpenApi)> {
         .merge(v1)
         .merge(around)
         .layer(Extension(published));
-    let measured = state.metrics.requests.clone().of_routes(&document);
-    let gate = state.gate();
-    Ok((bounded(router, gate, measured).with_state(state), document))
+    let operations = MeasuredOperations::new(state.metrics.requests.clone(), &document);
+    let router = with_middleware(router, state.gate.clone(), operations);
+    Ok((router.with_state(state), document))
 }
 
 /// What a process serves that has no API: a worker's health, and what explains its problems.
-pub(crate) fn health(parts: HealthParts) -> Router {
+pub(crate) fn health(dependencies: HealthDependencies) -> Router {
     let (router, document) = health_routes().split_for_parts();
-    let measured = RequestMetrics::registered(&parts.metrics).of_routes(&document);
-    bounded(router, Gate::open(), measured).with_state(parts)
+    let metrics = RequestMetrics::registered(&dependencies.metrics);
+    let operations = MeasuredOperations::new(metrics, &document);
+    with_middleware(router, Gate::open(), operations).with_state(dependencies)
 }
 
 /// The routes that every process has.
@@ -78,25 +86,26 @@ where
     ProcessMetrics: FromRef<S>,
 {
     OpenApiRouter::new()
-        .routes(routes!(operations::livez))
-        .routes(routes!(operations::readyz))
-        .routes(routes!(operations::get_metrics))
-        .routes(routes!(problems::list_problems))
-        .routes(routes!(problems::explain_problem))
+        .routes(routes!(operations::livez::livez))
+        .routes(routes!(operations::readyz::readyz))
+        .routes(routes!(operations::metrics::get_metrics))
+        .routes(routes!(problems::list::list_problems))
+        .routes(routes!(problems::explain::explain_problem))
 }
 
-/// The same routes, where every refusal is a problem document and every request is counted.
-fn bounded<S: Clone + Send + Sync + 'static>(
+/// The same routes behind what every request passes: the last layer is the first that it meets.
+fn with_middleware<S: Clone + Send + Sync + 'static>(
     router: Router<S>,
     gate: Gate,
-    routes: MeasuredRoutes,
+    operations: MeasuredOperations,
 ) -> Router<S> {
     router
         .fallback(nothing_here)
-        .layer(from_fn(head_bounds::bounded))
-        .layer(from_fn_with_state(gate, gate::guarded))
+        .layer(from_fn(bounded))
+        .layer(from_fn_with_state(gate, guarded))
+        .layer(CatchPanicLayer::custom(PanicProblem))
         .layer(from_fn(boundary))
-        .layer(from_fn_with_state(Arc::new(routes), measured))
+        .layer(from_fn_with_state(Arc::new(operations), measured))
 }
 
 async fn nothing_here() -> Problem {

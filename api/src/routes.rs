@@ -1,10 +1,7 @@
-//! The handlers, by what they are about. Each reads top to bottom what happens to a request; how it is
+//! The handlers, one operation a file. Each reads top to bottom what happens to a request; how it is
 //! routed is in [`router`](crate::router), how it fails in [`problem`](crate::problem).
 
-pub(crate) mod endings;
 pub(crate) mod exports;
-pub(crate) mod following;
 pub(crate) mod operations;
 pub(crate) mod problems;
 pub(crate) mod reports;
-pub(crate) mod status;

@@ -28,22 +28,22 @@ use tokio_util::task::TaskTracker;
 use tower::Service;
 use waybill_config::LimitSettings;
 
-use crate::middleware::head_bounds::LARGEST_HEAD;
+use crate::middleware::head_bounds::MAX_HEAD_BYTES;
 use activity::{Activity, Timeouts};
-use service::Answering;
-use stream::Heard;
+use service::ObservedService;
+use stream::ObservedStream;
 
 /// Requests of one HTTP/2 connection at the same time.
-const STREAMS: u32 = 128;
+const MAX_CONCURRENT_STREAMS: u32 = 128;
 /// An HTTP/2 client that sends nothing for this long is asked whether it is still there …
-const PING_AFTER: Duration = Duration::from_secs(20);
+const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// … and has this long to answer.
-const PONG_WITHIN: Duration = Duration::from_secs(10);
+const PONG_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two tries to take a connection when that fails: out of file descriptors, most likely.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(500);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(500);
 
 /// The right to be open; it ends with this.
-type Place = Option<OwnedSemaphorePermit>;
+type ConnectionPermit = Option<OwnedSemaphorePermit>;
 
 /// Serves any HTTP service within the API's bounds on connections: `limits.max_connections` of this
 /// listener, and the timeouts. Runs until `shutdown` is cancelled: then takes no connection any more,
@@ -63,16 +63,16 @@ pub async fn serve_within<S, B>(
     B::Error: Into<BoxError>,
 {
     let server = Arc::new(Server::new(service, limits));
-    let places = Arc::new(Semaphore::new(limits.max_connections));
+    let permits = Arc::new(Semaphore::new(limits.max_connections));
     let connections = TaskTracker::new();
     let accepting = async || {
-        // Before a connection is taken: one that finds no place waits with the operating system.
+        // Before a connection is taken: one that finds no permit waits with the operating system.
         // Nobody closes the semaphore, so this is no error.
-        let place = Arc::clone(&places).acquire_owned().await.ok();
-        (accept(&listener).await, place)
+        let permit = Arc::clone(&permits).acquire_owned().await.ok();
+        (accept(&listener).await, permit)
     };
-    while let Some((stream, place)) = shutdown.run_until_cancelled(accepting()).await {
-        connections.spawn(Arc::clone(&server).serve(stream, place, shutdown.clone()));
+    while let Some((stream, permit)) = shutdown.run_until_cancelled(accepting()).await {
+        connections.spawn(Arc::clone(&server).serve(stream, permit, shutdown.clone()));
     }
     drop(listener);
     connections.close();
@@ -91,7 +91,7 @@ async fn accept(listener: &TcpListener) -> TcpStream {
             }
             Err(error) => {
                 tracing::warn!(cause = %error, "a connection could not be taken");
-                tokio::time::sleep(ACCEPT_AGAIN).await;
+                tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
             }
         }
     }
@@ -117,13 +117,13 @@ where
         // Time is kept here, over all of a connection's stages.
         http.http1()
             .header_read_timeout(None)
-            .max_buf_size(LARGEST_HEAD);
+            .max_buf_size(MAX_HEAD_BYTES);
         http.http2()
             .timer(TokioTimer::new())
-            .max_concurrent_streams(STREAMS)
-            .max_header_list_size(u32::try_from(LARGEST_HEAD).unwrap_or(u32::MAX))
-            .keep_alive_interval(PING_AFTER)
-            .keep_alive_timeout(PONG_WITHIN);
+            .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
+            .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PONG_TIMEOUT);
         Self {
             service,
             http,
@@ -135,11 +135,16 @@ where
     }
 
     /// Serves one connection to its end.
-    async fn serve(self: Arc<Self>, stream: TcpStream, _place: Place, shutdown: CancellationToken) {
+    async fn serve(
+        self: Arc<Self>,
+        stream: TcpStream,
+        _permit: ConnectionPermit,
+        shutdown: CancellationToken,
+    ) {
         let activity = Activity::begin();
         let mut stages = activity.stages();
-        let io = TokioIo::new(Heard::new(stream, activity.clone()));
-        let service = Answering::new(self.service.clone(), activity.clone());
+        let io = TokioIo::new(ObservedStream::new(stream, activity.clone()));
+        let service = ObservedService::new(self.service.clone(), activity.clone());
         let mut connection = pin!(
             self.http
                 .serve_connection(io, TowerToHyperService::new(service))

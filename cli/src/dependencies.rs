@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use waybill_api::{Access, ApiParts, ApiState, HealthParts};
+use waybill_api::{Access, HealthDependencies};
 use waybill_config::{AuthMode, Config};
 use waybill_ledger::database::Database;
 use waybill_ledger::metrics::ProcessMetrics;
@@ -53,12 +53,12 @@ impl Dependencies {
         Ok(Self::new(config, reports, database, bucket))
     }
 
-    pub(crate) fn api(&self) -> ApiState {
+    pub(crate) fn api(&self) -> waybill_api::Dependencies {
         let access = match self.config.auth.mode {
             AuthMode::None => Access::Everyone,
             AuthMode::Keys => Access::Keys(Arc::clone(&self.database.keys)),
         };
-        ApiState::new(ApiParts {
+        waybill_api::Dependencies {
             catalog: Arc::clone(&self.reports.catalog),
             sources: self.reports.sources.clone(),
             ledger: self.database.intake(),
@@ -72,11 +72,11 @@ impl Dependencies {
             public_url: self.config.api.public_url.clone(),
             allowed_origins: self.config.api.allowed_origins.clone(),
             metrics: self.metrics.clone(),
-        })
+        }
     }
 
-    pub(crate) fn health(&self) -> HealthParts {
-        HealthParts {
+    pub(crate) fn health(&self) -> HealthDependencies {
+        HealthDependencies {
             readiness: self.readiness.clone(),
             metrics: self.metrics.clone(),
         }

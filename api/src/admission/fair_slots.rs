@@ -3,19 +3,20 @@
 //! An organisation may have every slot while nobody else asks. Once others ask, a slot that becomes free
 //! goes to the organisation that holds the fewest, and among equals to the one that was served the longest
 //! time ago. The last free slot is kept for organisations that hold none while one of them asked within
-//! the last [`KEPT_FOR`]: it finds its place without waiting for another's report to end. The queue is
+//! the last [`RESERVED_FOR`]: it finds its place without waiting for another's report to end. The queue is
 //! shared alike: who finds it full takes the place of the last comer of the organisation that has the most.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use waybill_report::caller::OrgId;
 
 /// For how long after its last request an organisation that holds no slot is expected to ask again.
-const KEPT_FOR: Duration = Duration::from_secs(10);
+const RESERVED_FOR: Duration = Duration::from_secs(10);
 
 /// See the module; a clone is the same.
 #[derive(Clone, Debug)]
@@ -57,7 +58,7 @@ pub(crate) struct Permit {
 }
 
 /// A place in the queue, for as long as this is there.
-struct Place<'s> {
+struct QueuedRequest<'s> {
     slots: &'s FairSlots,
     org: &'s OrgId,
     ticket: u64,
@@ -91,13 +92,13 @@ impl FairSlots {
         wait: Duration,
         queue_bound: usize,
     ) -> Option<Permit> {
-        let mut place = match self.ask(org, queue_bound) {
+        let mut queued = match self.ask(org, queue_bound) {
             Asked::Granted(permit) => return Some(permit),
             Asked::Refused => return None,
-            Asked::Queued(place) => place,
+            Asked::Queued(queued) => queued,
         };
         // An error is a place that was given to somebody else.
-        timeout(wait, &mut place.grant).await.ok()?.ok()
+        timeout(wait, &mut queued.grant).await.ok()?.ok()
     }
 
     fn ask<'s>(&'s self, org: &'s OrgId, queue_bound: usize) -> Asked<'s> {
@@ -118,7 +119,7 @@ impl FairSlots {
         shares.waiting += 1;
         let waiter = Waiter { ticket, grant };
         shares.share(org, now).queue.push_back(waiter);
-        Asked::Queued(Place {
+        Asked::Queued(QueuedRequest {
             slots: self,
             org,
             ticket,
@@ -155,13 +156,13 @@ impl FairSlots {
     }
 
     fn lock(&self) -> MutexGuard<'_, Shares> {
-        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shares.lock()
     }
 }
 
 enum Asked<'s> {
     Granted(Permit),
-    Queued(Place<'s>),
+    Queued(QueuedRequest<'s>),
     Refused,
 }
 
@@ -182,7 +183,7 @@ impl Shares {
             return false;
         }
         let mut others = self.by_org.iter().filter(|(other, _)| *other != org);
-        others.any(|(_, share)| share.held == 0 && now - share.asked_at < KEPT_FOR)
+        others.any(|(_, share)| share.held == 0 && now - share.asked_at < RESERVED_FOR)
     }
 
     /// The next one to be served, who then waits no more.
@@ -223,12 +224,12 @@ impl Shares {
     }
 
     fn forget_the_silent(&mut self, now: Instant) {
-        if now - self.forgot_at < KEPT_FOR {
+        if now - self.forgot_at < RESERVED_FOR {
             return;
         }
         self.forgot_at = now;
         self.by_org.retain(|_, share| {
-            share.held > 0 || !share.queue.is_empty() || now - share.asked_at < KEPT_FOR
+            share.held > 0 || !share.queue.is_empty() || now - share.asked_at < RESERVED_FOR
         });
     }
 }
@@ -245,7 +246,7 @@ impl Drop for Permit {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueuedRequest<'_> {
     fn drop(&mut self) {
         let mut shares = self.slots.lock();
         let shares = &mut *shares;

@@ -1,72 +1,73 @@
-//! For each organisation that was turned away lately: what it had going, and its appointments.
+//! For each organisation that was turned away lately: what it had going, and the places that were reserved for it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use waybill_ledger::OrgActivity;
 use waybill_report::caller::OrgId;
 
-use super::LOOK_SERVES;
-use super::virtual_schedule::{Book, Drain};
+use super::virtual_schedule::{Drain, VirtualSchedule};
 
+/// How long a look at the ledger serves: a crowd that is turned away must not ask the database each time.
+pub(super) const FRESH_FOR: Duration = Duration::from_secs(1);
 /// With so many organisations, those that were not turned away for a while are forgotten.
-const MANY: usize = 1_000;
+const MAX_IDLE: usize = 1_000;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct OrgLines {
-    lines: Mutex<HashMap<OrgId, Line>>,
+pub(super) struct OrgSchedules {
+    schedules: Mutex<HashMap<OrgId, OrgSchedule>>,
 }
 
 #[derive(Debug)]
-struct Line {
+struct OrgSchedule {
     activity: OrgActivity,
     seen_at: Instant,
-    book: Book,
+    virtual_schedule: VirtualSchedule,
 }
 
-impl OrgLines {
+impl OrgSchedules {
     /// What the organisation had going a moment ago.
     pub(super) fn seen(&self, org: &OrgId) -> Option<OrgActivity> {
-        let lines = self.lock();
-        let line = lines.get(org)?;
-        (line.seen_at.elapsed() < LOOK_SERVES).then_some(line.activity)
+        let schedules = self.lock();
+        let schedule = schedules.get(org)?;
+        (schedule.seen_at.elapsed() < FRESH_FOR).then_some(schedule.activity)
     }
 
     /// Remembers what it has going now.
     pub(super) fn keep(&self, org: &OrgId, activity: OrgActivity) -> OrgActivity {
         let now = Instant::now();
-        let mut lines = self.lock();
-        if lines.len() >= MANY {
-            lines.retain(|_, line| line.is_in_use(now));
+        let mut schedules = self.lock();
+        if schedules.len() >= MAX_IDLE {
+            schedules.retain(|_, schedule| schedule.is_in_use(now));
         }
-        let line = lines.entry(org.clone()).or_insert_with(|| Line {
+        let schedule = schedules.entry(org.clone()).or_insert_with(|| OrgSchedule {
             activity,
             seen_at: now,
-            book: Book::default(),
+            virtual_schedule: VirtualSchedule::default(),
         });
-        line.activity = activity;
-        line.seen_at = now;
+        schedule.activity = activity;
+        schedule.seen_at = now;
         activity
     }
 
     /// Gives the organisation's next place away; returns how long it is until then.
-    pub(super) fn appoint(&self, org: &OrgId, now: Instant, drain: Drain) -> Duration {
+    pub(super) fn reserve(&self, org: &OrgId, now: Instant, drain: Drain) -> Duration {
         match self.lock().get_mut(org) {
-            Some(line) => line.book.appoint(now, drain),
+            Some(schedule) => schedule.virtual_schedule.reserve(now, drain),
             None => drain.first_free,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<OrgId, Line>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<OrgId, OrgSchedule>> {
+        self.schedules.lock()
     }
 }
 
-impl Line {
+impl OrgSchedule {
     fn is_in_use(&self, now: Instant) -> bool {
-        now.duration_since(self.seen_at) < LOOK_SERVES || self.book.has_appointments(now)
+        now.duration_since(self.seen_at) < FRESH_FOR || self.virtual_schedule.has_reservations(now)
     }
 }
 
@@ -75,30 +76,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_organisation_has_its_own_line_and_old_ones_are_forgotten() {
-        let lines = OrgLines::default();
+    fn each_organisation_has_its_own_schedule_and_old_ones_are_forgotten() {
+        let schedules = OrgSchedules::default();
         let (now, drain) = (Instant::now(), Drain::of_queue(1, 0.5));
         let (a, b) = (OrgId::new("a"), OrgId::new("b"));
         let activity = OrgActivity {
             active: 20,
             ..OrgActivity::default()
         };
-        assert_eq!(lines.seen(&a), None);
+        assert_eq!(schedules.seen(&a), None);
         for org in [&a, &b] {
-            lines.keep(org, activity);
-            assert_eq!(lines.seen(org), Some(activity));
-            let waits = [(); 2].map(|()| lines.appoint(org, now, drain).as_secs());
+            schedules.keep(org, activity);
+            assert_eq!(schedules.seen(org), Some(activity));
+            let waits = [(); 2].map(|()| schedules.reserve(org, now, drain).as_secs());
             assert_eq!(waits, [2, 4]);
         }
-        let long_ago = now.checked_sub(LOOK_SERVES).expect("an earlier instant");
-        for number in 0..MANY {
-            lines.keep(&OrgId::new(number.to_string()), activity);
+        let long_ago = now.checked_sub(FRESH_FOR).expect("an earlier instant");
+        for number in 0..MAX_IDLE {
+            schedules.keep(&OrgId::new(number.to_string()), activity);
         }
-        for line in lines.lock().values_mut() {
-            line.seen_at = long_ago;
+        for schedule in schedules.lock().values_mut() {
+            schedule.seen_at = long_ago;
         }
-        lines.keep(&OrgId::new("one more"), activity);
-        let left = lines.lock().len();
-        assert_eq!(left, 3, "those with appointments, and the new one");
+        schedules.keep(&OrgId::new("one more"), activity);
+        let left = schedules.lock().len();
+        assert_eq!(left, 3, "those with reservations, and the new one");
     }
 }

@@ -1,18 +1,18 @@
-//! How long places are held, lately: an exponentially weighted mean.
+//! How long places were held lately: an exponentially weighted moving average (EWMA).
 
 use std::time::Duration;
 
-/// What one hold weighs in the mean.
-const HOLD_WEIGHT: f64 = 1.0 / 8.0;
+/// What one measurement weighs in the mean.
+const WEIGHT: f64 = 1.0 / 8.0;
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct MeanHold {
+pub(crate) struct ServiceTime {
     seconds: Option<f64>,
     longest: Duration,
 }
 
-impl MeanHold {
+impl ServiceTime {
     pub(crate) fn new(longest: Duration) -> Self {
         Self {
             seconds: None,
@@ -20,11 +20,11 @@ impl MeanHold {
         }
     }
 
-    pub(crate) fn add(&mut self, hold: Duration) {
+    pub(crate) fn record(&mut self, hold: Duration) {
         let hold = hold.as_secs_f64();
         self.seconds = Some(
             self.seconds
-                .map_or(hold, |mean| mean + HOLD_WEIGHT * (hold - mean)),
+                .map_or(hold, |mean| mean + WEIGHT * (hold - mean)),
         );
     }
 
@@ -44,15 +44,15 @@ mod tests {
 
     #[test]
     fn the_mean_hold_follows_what_is_measured() {
-        let mut hold = MeanHold::new(Duration::from_secs(2));
-        assert_eq!(hold.mean(), Duration::from_secs(2), "nothing measured yet");
-        hold.add(Duration::from_millis(800));
-        assert_eq!(hold.mean(), Duration::from_millis(800));
-        hold.add(Duration::ZERO);
-        assert_eq!(hold.mean(), Duration::from_millis(700));
+        let mut time = ServiceTime::new(Duration::from_secs(2));
+        assert_eq!(time.mean(), Duration::from_secs(2), "nothing measured yet");
+        time.record(Duration::from_millis(800));
+        assert_eq!(time.mean(), Duration::from_millis(800));
+        time.record(Duration::ZERO);
+        assert_eq!(time.mean(), Duration::from_millis(700));
         for _ in 0..100 {
-            hold.add(Duration::from_millis(10));
+            time.record(Duration::from_millis(10));
         }
-        assert!(hold.mean() < Duration::from_millis(11));
+        assert!(time.mean() < Duration::from_millis(11));
     }
 }

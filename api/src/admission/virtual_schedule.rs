@@ -1,26 +1,27 @@
-//! An appointment book: tells each caller that is turned away when a place will be free for it.
+//! Virtual scheduling, as in the generic cell rate algorithm (GCRA): tells each caller that is turned away when a
+//! place will be free for it.
 //!
 //! Places become free one after the other, `rate` of them per second, the first of them after
 //! `first_free`. If everyone who is turned away were told `first_free`, all would come back for one
-//! place. So each is given the next place that nobody was given yet (virtual scheduling):
+//! place. So each is given the next place that nobody was given yet:
 //!
 //! ```text
-//! appointment = max(now + first_free, next_free)
-//! next_free   = min(appointment + 1 / rate, now + 300 s)
+//! reserved  = max(now + first_free, next_free)
+//! next_free = min(reserved + 1 / rate, now + 300 s)
 //! ```
 //!
-//! The book reaches 300 s ahead, the longest wait that a client is told: a crowd that never returns
+//! The schedule reaches 300 s ahead, the longest wait that a client is told: a crowd that never returns
 //! is forgotten after that. It knows no clock and no load; both are told to it. Each process keeps its own,
 //! so with n processes a client is told a time that is too early by up to that factor; it is then
 //! turned away with a new one, never lost.
 
 use std::time::{Duration, Instant};
 
-use crate::retry_after::MOST;
+use crate::retry_after::MAX_WAIT;
 
 /// The next place that nobody was told.
 #[derive(Debug, Default)]
-pub(crate) struct Book {
+pub(crate) struct VirtualSchedule {
     next_free: Option<Instant>,
 }
 
@@ -37,7 +38,8 @@ impl Drain {
     /// Of a queue: `excess` entries have to go before one more fits, and `per_second` go.
     pub(crate) fn of_queue(excess: u64, per_second: f64) -> Self {
         let seconds = |entries: f64| {
-            Duration::try_from_secs_f64(entries / per_second).map_or(MOST, |wait| wait.min(MOST))
+            Duration::try_from_secs_f64(entries / per_second)
+                .map_or(MAX_WAIT, |wait| wait.min(MAX_WAIT))
         };
         #[expect(
             clippy::cast_precision_loss,
@@ -53,7 +55,7 @@ impl Drain {
     /// Of `places` that are each held for `hold` on average: one becomes free every `hold / places`.
     pub(crate) fn of_places(places: usize, hold: Duration) -> Self {
         let places = u32::try_from(places).unwrap_or(u32::MAX).max(1);
-        let interval = (hold / places).min(MOST);
+        let interval = (hold / places).min(MAX_WAIT);
         Self {
             first_free: interval,
             interval,
@@ -61,17 +63,17 @@ impl Drain {
     }
 }
 
-impl Book {
-    /// Gives away the next place; returns how long it is until then.
-    pub(crate) fn appoint(&mut self, now: Instant, drain: Drain) -> Duration {
+impl VirtualSchedule {
+    /// Reserves the next place; returns how long it is until then.
+    pub(crate) fn reserve(&mut self, now: Instant, drain: Drain) -> Duration {
         let earliest = now + drain.first_free;
-        let appointment = self.next_free.map_or(earliest, |next| next.max(earliest));
-        self.next_free = Some((appointment + drain.interval).min(now + MOST));
-        appointment - now
+        let reserved = self.next_free.map_or(earliest, |next| next.max(earliest));
+        self.next_free = Some((reserved + drain.interval).min(now + MAX_WAIT));
+        reserved - now
     }
 
     /// Whether somebody may still come for a place that was given away.
-    pub(crate) fn has_appointments(&self, now: Instant) -> bool {
+    pub(crate) fn has_reservations(&self, now: Instant) -> bool {
         self.next_free.is_some_and(|next| next > now)
     }
 }
@@ -86,23 +88,23 @@ mod tests {
 
     #[test]
     fn each_caller_gets_the_next_place() {
-        let (mut book, now) = (Book::default(), Instant::now());
+        let (mut schedule, now) = (VirtualSchedule::default(), Instant::now());
         let drain = Drain::of_queue(10, 2.0);
-        let waits: Vec<Duration> = (0..4).map(|_| book.appoint(now, drain)).collect();
+        let waits: Vec<Duration> = (0..4).map(|_| schedule.reserve(now, drain)).collect();
         let half = Duration::from_millis(500);
         assert_eq!(waits, [secs(5), secs(5) + half, secs(6), secs(6) + half]);
     }
 
     #[test]
-    fn appointments_stand_while_time_passes() {
-        let (mut book, now) = (Book::default(), Instant::now());
+    fn reservations_stand_while_time_passes() {
+        let (mut schedule, now) = (VirtualSchedule::default(), Instant::now());
         let drain = Drain::of_queue(1, 1.0);
-        assert_eq!(book.appoint(now, drain), secs(1));
-        assert_eq!(book.appoint(now, drain), secs(2));
+        assert_eq!(schedule.reserve(now, drain), secs(1));
+        assert_eq!(schedule.reserve(now, drain), secs(2));
         // The third place is three seconds after the beginning, whenever it is asked for …
-        assert_eq!(book.appoint(now + secs(1), drain), secs(2));
-        // … and an old book does not hold up anybody.
-        assert_eq!(book.appoint(now + secs(100), drain), secs(1));
+        assert_eq!(schedule.reserve(now + secs(1), drain), secs(2));
+        // … and an old schedule does not hold up anybody.
+        assert_eq!(schedule.reserve(now + secs(100), drain), secs(1));
     }
 
     #[test]
@@ -119,18 +121,18 @@ mod tests {
     }
 
     #[test]
-    fn the_book_ends_after_the_longest_wait() {
-        let (mut book, now) = (Book::default(), Instant::now());
+    fn the_schedule_ends_after_the_longest_wait() {
+        let (mut schedule, now) = (VirtualSchedule::default(), Instant::now());
         let drain = Drain::of_queue(1, 1.0);
-        let last = (0..10_000).map(|_| book.appoint(now, drain)).last();
-        assert_eq!(last, Some(MOST));
-        assert_eq!(book.appoint(now + MOST, drain), secs(1));
+        let last = (0..10_000).map(|_| schedule.reserve(now, drain)).last();
+        assert_eq!(last, Some(MAX_WAIT));
+        assert_eq!(schedule.reserve(now + MAX_WAIT, drain), secs(1));
     }
 
     #[test]
     fn no_rate_is_too_small_for_the_arithmetic() {
         for rate in [0.0, f64::MIN_POSITIVE, f64::NAN] {
-            assert_eq!(Drain::of_queue(u64::MAX, rate).first_free, MOST);
+            assert_eq!(Drain::of_queue(u64::MAX, rate).first_free, MAX_WAIT);
         }
     }
 }

@@ -13,30 +13,32 @@ use chrono::Utc;
 use futures::StreamExt;
 use futures::stream;
 use http::header::CACHE_CONTROL;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderValue, StatusCode};
 use serde_json::json;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
+use waybill_ledger::Intake;
 use waybill_ledger::export::{Export, ExportId};
 use waybill_report::caller::Caller;
 
+use crate::auth::Authenticator;
+use crate::headers::X_ACCEL_BUFFERING;
 use crate::links::Links;
-use crate::state::ApiState;
+use crate::problem::{Problem, ProblemCode};
 use crate::views::etag;
 use crate::views::export::{ExportView, shown_status};
-use crate::watcher::places::Place;
-use crate::watcher::watchers::Watch;
+use crate::watcher::places::{Place, Places};
+use crate::watcher::watchers::{Watcher, Watchers};
 
 /// The name of the events.
 const EVENT: &str = "export";
 /// Between two signs of life. Proxies cut what is silent for 30 or 60 seconds.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 /// Between two looks at the key of a caller who is told nothing.
-const LOOK_AT_KEY: Duration = Duration::from_secs(1);
-/// Tells nginx and its like to pass events on as they come.
-const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+const KEY_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The stream, as the document describes it: OpenAPI 3.1 has no words for a sequence of events.
 pub(crate) struct ExportEvents;
@@ -66,40 +68,62 @@ impl ToSchema for ExportEvents {
     }
 }
 
-/// What a stream begins with.
-pub(crate) struct Beginning {
-    pub(crate) state: ApiState,
-    /// Who is told.
-    pub(crate) caller: Caller,
-    /// The export now.
-    pub(crate) first: Arc<Export>,
-    /// What becomes of it.
-    pub(crate) watch: Watch,
-    /// The event that the client has seen: it is not sent that one again.
-    pub(crate) known: Option<String>,
-    /// Held to the end of the stream.
-    pub(crate) place: Place,
+/// Follows exports for clients.
+#[derive(Clone)]
+pub(crate) struct EventStreams {
+    pub(crate) ledger: Arc<dyn Intake>,
+    pub(crate) watchers: Arc<Watchers>,
+    pub(crate) places: Arc<Places>,
+    pub(crate) authenticator: Arc<Authenticator>,
+    /// Cancelled when the service ends, and every stream with it.
+    pub(crate) draining: CancellationToken,
 }
 
-/// The stream, which is `over` at the latest when that ends.
-pub(crate) fn follow(
-    beginning: Beginning,
-    links: Links,
-    over: impl Future<Output = ()> + Send + 'static,
-) -> Response {
-    let follower = Follower {
-        state: beginning.state,
-        caller: beginning.caller,
-        id: beginning.first.id,
-        watch: beginning.watch,
-        links,
-        sent: beginning.known,
-        unsent: Some(beginning.first),
-        ended: false,
-        _place: beginning.place,
-    };
+impl EventStreams {
+    /// Opens the stream of an export, for a client that has seen the event `last_event_id`: it is not sent
+    /// that one again. `None` when there is no such export. Answers 204 to who has seen its end.
+    ///
+    /// # Errors
+    /// `overloaded` when every place is taken; 503 when the ledger is away.
+    pub(crate) async fn open(
+        self: &Arc<Self>,
+        caller: Caller,
+        links: Links,
+        id: ExportId,
+        last_event_id: Option<String>,
+    ) -> Result<Option<Response>, Problem> {
+        let place = self.places.place(&caller.org).ok_or_else(|| {
+            let detail = "Every place for clients that wait for an export is taken.";
+            Problem::new(ProblemCode::Overloaded, detail)
+                .retry_after(self.places.retry_after_seconds())
+        })?;
+        let Some((first, watcher)) = self.watchers.follow(&caller.scope(), id).await? else {
+            return Ok(None);
+        };
+        let seen = last_event_id.as_ref() == Some(&event_id(&first));
+        if seen && !first.status.is_unfinished() {
+            return Ok(Some(StatusCode::NO_CONTENT.into_response()));
+        }
+        let follower = Follower {
+            streams: Arc::clone(self),
+            caller,
+            id,
+            watcher,
+            links,
+            sent: last_event_id,
+            unsent: Some(first),
+            ended: false,
+            _place: place,
+        };
+        let over = self.draining.clone().cancelled_owned();
+        Ok(Some(stream_of(follower, over)))
+    }
+}
+
+/// The answer that streams what a follower sees, and is `over` at the latest when that ends.
+fn stream_of(follower: Follower, over: impl Future<Output = ()> + Send + 'static) -> Response {
     let events = stream::unfold(follower, Follower::next).take_until(over);
-    let heartbeat = KeepAlive::new().interval(HEARTBEAT);
+    let heartbeat = KeepAlive::new().interval(HEARTBEAT_INTERVAL);
     let mut response = Sse::new(events).keep_alive(heartbeat).into_response();
     let headers = response.headers_mut();
     // A stream's own rule would let it be stored.
@@ -109,16 +133,16 @@ pub(crate) fn follow(
 }
 
 /// The id of the event that an export's state now makes.
-pub(crate) fn event_id(export: &Export) -> String {
+fn event_id(export: &Export) -> String {
     etag::state(export, shown_status(export, Utc::now()))
 }
 
 /// One client's place in the history of an export.
 struct Follower {
-    state: ApiState,
+    streams: Arc<EventStreams>,
     caller: Caller,
     id: ExportId,
-    watch: Watch,
+    watcher: Watcher,
     links: Links,
     /// The id of the last event.
     sent: Option<String>,
@@ -156,12 +180,12 @@ impl Follower {
     /// The export once it changed; `None` when it was deleted, or is not the caller's to see any more.
     async fn changed(&mut self) -> Option<Arc<Export>> {
         if self.caller.key.is_none() {
-            return self.watch.changed().await;
+            return self.watcher.changed().await;
         }
         loop {
             tokio::select! {
-                changed = self.watch.changed() => return changed,
-                () = sleep(LOOK_AT_KEY) => {}
+                changed = self.watcher.changed() => return changed,
+                () = sleep(KEY_CHECK_INTERVAL) => {}
             }
             if !self.may_see_it().await {
                 return None;
@@ -172,15 +196,15 @@ impl Follower {
     /// Returns whether the caller's key still gives this export. While nobody can say, it waits.
     async fn may_see_it(&mut self) -> bool {
         loop {
-            match self.state.authenticator.current(&self.caller).await {
+            match self.streams.authenticator.current(&self.caller).await {
                 Ok(current) if current == self.caller => return true,
-                Ok(current) => match self.state.ledger.get(&current.scope(), self.id).await {
+                Ok(current) => match self.streams.ledger.get(&current.scope(), self.id).await {
                     Ok(Some(_)) => self.caller = current,
                     Ok(None) => return false,
-                    Err(_) => sleep(LOOK_AT_KEY).await,
+                    Err(_) => sleep(KEY_CHECK_INTERVAL).await,
                 },
                 Err(problem) if problem.is_unauthorized() => return false,
-                Err(_) => sleep(LOOK_AT_KEY).await,
+                Err(_) => sleep(KEY_CHECK_INTERVAL).await,
             }
         }
     }

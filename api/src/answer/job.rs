@@ -3,32 +3,43 @@
 //! Once an export is recorded nothing turns the answer into an error but the end of the caller's key: the
 //! client would not know that it has an export. Whether one is recorded is for the ledger alone to decide.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header::{LOCATION, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
+use waybill_config::ExportSettings;
 use waybill_ledger::export::Export;
-use waybill_ledger::{Enqueued, Lane, NewExport, Sharing, Terms};
+use waybill_ledger::{Enqueued, Intake, Lane, NewExport, Sharing, Terms};
 use waybill_report::caller::Caller;
 use waybill_report::query::ReportPlan;
 use waybill_report::source::RowEstimate;
 
+use super::download::Downloads;
+use crate::admission::Admission;
+use crate::headers::{IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED};
 use crate::links::Links;
-use crate::middleware::boundary;
+use crate::metrics::exports::ExportMetrics;
+use crate::middleware::request_span;
 use crate::problem::{Problem, ProblemCode};
 use crate::request::prefer::Preferences;
 use crate::request::repetition::Repetition;
-use crate::routes::exports::presented;
-use crate::routes::reports::PREFERENCE_APPLIED;
-use crate::state::ApiState;
-use crate::watcher::long_poll::wait;
+use crate::watcher::long_poll::LongPoll;
 
-/// Says that the answer is that of an earlier request with the same `Idempotency-Key`.
-const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// Has reports recorded as jobs.
+pub(crate) struct Jobs {
+    pub(crate) ledger: Arc<dyn Intake>,
+    pub(crate) settings: Arc<ExportSettings>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) long_poll: Arc<LongPoll>,
+    pub(crate) downloads: Arc<Downloads>,
+    pub(crate) metrics: ExportMetrics,
+}
 
 /// A job to be recorded, on behalf of one request.
 pub(crate) struct Job<'a> {
-    state: &'a ApiState,
+    jobs: &'a Jobs,
     caller: &'a Caller,
     links: &'a Links,
     preferences: Preferences,
@@ -36,27 +47,28 @@ pub(crate) struct Job<'a> {
     new: NewExport,
 }
 
-impl<'a> Job<'a> {
-    pub(crate) fn new(
-        state: &'a ApiState,
+impl Jobs {
+    /// Returns the job of this plan, which nobody knows of yet.
+    pub(crate) fn job<'a>(
+        &'a self,
         caller: &'a Caller,
         links: &'a Links,
         plan: &ReportPlan,
         preferences: Preferences,
         repetition: Repetition,
-    ) -> Self {
+    ) -> Job<'a> {
         let new = NewExport {
             org: plan.org().clone(),
             made_by: caller.key.clone(),
             query: plan.query().clone(),
             format: plan.format(),
             filename: plan.filename().to_owned(),
-            max_attempts: state.exports.max_attempts,
+            max_attempts: self.settings.max_attempts,
             estimated_rows: None,
             lane: Lane::Large,
         };
-        Self {
-            state,
+        Job {
+            jobs: self,
             caller,
             links,
             preferences,
@@ -64,13 +76,15 @@ impl<'a> Job<'a> {
             new,
         }
     }
+}
 
+impl Job<'_> {
     /// The answer that the request's key has already, if there is one.
     pub(crate) async fn answered_before(&self) -> Result<Option<Response>, Problem> {
         let Some(key) = &self.repetition.key else {
             return Ok(None);
         };
-        match self.state.ledger.replay(&self.new, key).await? {
+        match self.jobs.ledger.replay(&self.new, key).await? {
             Some(outcome) => self.answer(outcome).await.map(Some),
             None => Ok(None),
         }
@@ -86,9 +100,9 @@ impl<'a> Job<'a> {
         let estimated_rows = estimate.and_then(RowEstimate::about);
         let expected = [estimated_rows, limit].into_iter().flatten().min();
         self.new.estimated_rows = estimated_rows;
-        self.new.lane = Lane::of(expected, self.state.exports.large_rows);
+        self.new.lane = Lane::of(expected, self.jobs.settings.large_rows);
         let outcome = self
-            .state
+            .jobs
             .ledger
             .enqueue(self.new.clone(), &self.terms())
             .await?;
@@ -96,7 +110,7 @@ impl<'a> Job<'a> {
     }
 
     fn terms(&self) -> Terms {
-        let exports = &self.state.exports;
+        let exports = &*self.jobs.settings;
         let sharing = Sharing {
             reuse: exports.reuse(),
         };
@@ -109,7 +123,7 @@ impl<'a> Job<'a> {
     }
 
     async fn answer(&self, outcome: Enqueued) -> Result<Response, Problem> {
-        self.state.metrics.exports.answered(&outcome);
+        self.jobs.metrics.answered(&outcome);
         match outcome {
             Enqueued::Accepted(export) | Enqueued::Shared(export) => self.accepted(*export).await,
             Enqueued::Replayed(export) => {
@@ -124,22 +138,22 @@ impl<'a> Job<'a> {
                 Err(Problem::new(ProblemCode::IdempotencyKeyReused, detail))
             }
             Enqueued::TooManyActive => {
-                let most = self.state.exports.max_active_per_org;
+                let most = self.jobs.settings.max_active_per_org;
                 let seconds = self
-                    .state
+                    .jobs
                     .admission
-                    .too_many_active(self.state.ledger.as_ref(), &self.new.org, u64::from(most))
+                    .too_many_active(self.jobs.ledger.as_ref(), &self.new.org, u64::from(most))
                     .await?;
                 let detail =
                     format!("The organisation has {most} unfinished exports, as many as it may.");
                 Err(Problem::new(ProblemCode::TooManyActiveExports, detail).retry_after(seconds))
             }
             Enqueued::QueueFull => {
-                let most = u64::from(self.state.exports.max_queued);
+                let most = u64::from(self.jobs.settings.max_queued);
                 let seconds = self
-                    .state
+                    .jobs
                     .admission
-                    .queue_full(self.state.ledger.as_ref(), most)
+                    .queue_full(self.jobs.ledger.as_ref(), most)
                     .await?;
                 let detail = "As many exports wait as the service takes.";
                 Err(Problem::new(ProblemCode::QueueFull, detail).retry_after(seconds))
@@ -149,11 +163,11 @@ impl<'a> Job<'a> {
 
     /// The answer about an export, once it ended or the client has waited for as long as it likes.
     async fn accepted(&self, mut export: Export) -> Result<Response, Problem> {
-        boundary::tell_export(export.id);
-        let waiting = &self.state.waiting;
-        let (preferences, held) = waiting.hold(&self.caller.org, self.preferences);
+        request_span::record_export(export.id);
+        let long_poll = &self.jobs.long_poll;
+        let (preferences, held) = long_poll.hold(&self.caller.org, self.preferences);
         if held.is_some() {
-            match wait(self.state, self.caller, export.id, held.as_ref()).await {
+            match long_poll.read(self.caller, export.id, held.as_ref()).await {
                 Ok(Some(latest)) => export = latest,
                 Ok(None) => {}
                 Err(problem) if problem.is_unauthorized() => return Err(problem),
@@ -162,7 +176,8 @@ impl<'a> Job<'a> {
                 }
             }
         }
-        let view = presented(self.state, self.caller, self.links, export).await?;
+        let downloads = &self.jobs.downloads;
+        let view = downloads.view(self.caller, self.links, export).await?;
         let mut response = (StatusCode::ACCEPTED, Json(&view)).into_response();
         let headers = response.headers_mut();
         if let Ok(location) = HeaderValue::try_from(&view.self_url) {

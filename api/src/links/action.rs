@@ -10,9 +10,7 @@ use utoipa::ToSchema;
 
 /// Names of operations that actions lead to; the same as in the OpenAPI document.
 pub(crate) mod operation {
-    pub(crate) const RUN_REPORT_QUERY: &str = "run_report_query";
     pub(crate) const EXPORT_REPORT_QUERY: &str = "export_report_query";
-    pub(crate) const LIST_EXPORTS: &str = "list_exports";
     pub(crate) const GET_EXPORT: &str = "get_export";
     pub(crate) const DOWNLOAD_EXPORT: &str = "download_export";
     pub(crate) const CANCEL_EXPORT: &str = "cancel_export";

@@ -5,7 +5,7 @@ use prometheus_client::metrics::family::Family;
 use waybill_ledger::Enqueued;
 use waybill_ledger::metrics::ProcessMetrics;
 
-use super::Outcome;
+use super::outcome::Outcome;
 
 #[derive(Clone, Debug)]
 pub(crate) struct ExportMetrics {

@@ -4,7 +4,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use waybill_ledger::metrics::ProcessMetrics;
 
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::answer::attempt::{Attempt, InlineError, Outgrown};
 
 #[derive(Clone, Debug)]

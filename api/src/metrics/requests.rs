@@ -1,15 +1,10 @@
-//! Requests, by the operation of the OpenAPI document that they are of.
-//!
-//! The outermost layer, around the one that catches panics and writes problems: it sees each answer as
-//! the client does. A request whose client leaves before the answer is counted as well.
+//! Requests, by the operation of the OpenAPI document that they are of. Counted by the
+//! [layer](crate::middleware::request_metrics) around everything.
 
-use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
 use axum::response::Response;
 use http::{Method, StatusCode};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -18,20 +13,16 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Unit;
-use utoipa::openapi::OpenApi;
+use strum::IntoEnumIterator as _;
 use waybill_ledger::metrics::ProcessMetrics;
 
-use crate::links::API_PREFIX;
+use crate::headers::PREFERENCE_APPLIED;
 use crate::problem::ProblemCode;
-use crate::routes::reports::PREFERENCE_APPLIED;
 
 /// Seconds: from an answer out of memory to what only a long query takes.
 const SECONDS: [f64; 13] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
-
-/// The operation of requests to no route, or with a method that their route has not.
-const NONE: &str = "none";
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answered {
@@ -80,7 +71,7 @@ impl RequestMetrics {
             problems: Family::default(),
         };
         // A counter that appears with its first event hides that event from `increase`.
-        for code in ProblemCode::ALL {
+        for code in ProblemCode::iter() {
             drop(
                 requests
                     .problems
@@ -124,113 +115,54 @@ impl RequestMetrics {
         counter.get()
     }
 
-    /// The same for the routes of this document.
-    pub(crate) fn of_routes(self, document: &OpenApi) -> MeasuredRoutes {
-        let measure = |operation: &str| {
-            let operation: Arc<str> = operation.into();
-            let of = OfOperation {
-                operation: Arc::clone(&operation),
-            };
-            Measured {
-                seconds: self.seconds.get_or_create_owned(&of),
-                operation,
-            }
+    /// Returns what is measured of the operation of this id.
+    pub(crate) fn operation(&self, id: &str) -> OperationMetrics {
+        let id: Arc<str> = id.into();
+        let of = OfOperation {
+            operation: Arc::clone(&id),
         };
-        let mut routes = HashMap::new();
-        for (path, item) in &document.paths.paths {
-            let methods = [
-                (Method::GET, &item.get),
-                (Method::POST, &item.post),
-                (Method::DELETE, &item.delete),
-            ];
-            let operations: Vec<(Method, Measured)> = methods
-                .into_iter()
-                .filter_map(|(method, operation)| {
-                    let id = operation.as_ref()?.operation_id.as_deref()?;
-                    Some((method, measure(id)))
-                })
-                .collect();
-            routes.insert(path.clone(), operations);
+        OperationMetrics {
+            seconds: self.seconds.get_or_create_owned(&of),
+            id,
         }
-        MeasuredRoutes {
-            none: measure(NONE),
-            routes,
+    }
+
+    /// Begins to measure a request of this operation.
+    pub(crate) fn begin<'r>(
+        &'r self,
+        operation: &'r OperationMetrics,
+        method: &Method,
+    ) -> Measurement<'r> {
+        self.in_flight.inc();
+        Measurement {
             metrics: self,
-        }
-    }
-}
-
-/// What is measured of an operation.
-#[derive(Debug)]
-struct Measured {
-    operation: Arc<str>,
-    seconds: Histogram,
-}
-
-/// The operations, by path template.
-#[derive(Debug)]
-pub(crate) struct MeasuredRoutes {
-    metrics: RequestMetrics,
-    routes: HashMap<String, Vec<(Method, Measured)>>,
-    none: Measured,
-}
-
-impl MeasuredRoutes {
-    fn of(&self, method: &Method, path: Option<&str>) -> &Measured {
-        let found = path.and_then(|path| {
-            // Every route of `/v1` is served at a second place, and is one operation all the same.
-            let path = path
-                .strip_prefix(API_PREFIX)
-                .filter(|path| path.starts_with("/v1/"))
-                .unwrap_or(path);
-            let method = if method == Method::HEAD {
-                &Method::GET
-            } else {
-                method
-            };
-            let operations = self.routes.get(path)?;
-            operations.iter().find(|(known, _)| known == method)
-        });
-        found.map_or(&self.none, |(_, measured)| measured)
-    }
-}
-
-/// The layer itself.
-pub(crate) async fn measured(
-    State(routes): State<Arc<MeasuredRoutes>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let path = request.extensions().get::<MatchedPath>();
-    let operation = routes.of(request.method(), path.map(MatchedPath::as_str));
-    let mut measurement = Measurement::begin(&routes.metrics, operation, request.method());
-    let response = next.run(request).await;
-    measurement.see(&response);
-    response
-}
-
-/// A request that is being served; counted when this is dropped, answered or not.
-struct Measurement<'r> {
-    metrics: &'r RequestMetrics,
-    operation: &'r Measured,
-    method: &'static str,
-    began: Instant,
-    status: Status,
-}
-
-impl<'r> Measurement<'r> {
-    fn begin(metrics: &'r RequestMetrics, operation: &'r Measured, method: &Method) -> Self {
-        metrics.in_flight.inc();
-        Self {
-            metrics,
             operation,
             method: name_of(method),
             began: Instant::now(),
             status: Status(None),
         }
     }
+}
 
-    fn see(&mut self, response: &Response) {
+/// What is measured of an operation.
+#[derive(Debug)]
+pub(crate) struct OperationMetrics {
+    id: Arc<str>,
+    seconds: Histogram,
+}
+
+/// A request that is being served; counted when this is dropped, answered or not.
+pub(crate) struct Measurement<'r> {
+    metrics: &'r RequestMetrics,
+    operation: &'r OperationMetrics,
+    method: &'static str,
+    began: Instant,
+    status: Status,
+}
+
+impl Measurement<'_> {
+    /// Notes the answer.
+    pub(crate) fn see(&mut self, response: &Response) {
         self.status = Status(Some(response.status()));
         if !was_held(response) {
             let took = self.began.elapsed();
@@ -247,7 +179,7 @@ impl Drop for Measurement<'_> {
     fn drop(&mut self) {
         self.metrics.in_flight.dec();
         let answered = Answered {
-            operation: Arc::clone(&self.operation.operation),
+            operation: Arc::clone(&self.operation.id),
             method: self.method,
             status: self.status,
         };

@@ -1,40 +1,32 @@
-//! The outermost layer: names a request, writes every problem out, logs once, catches panics.
+//! The boundary to the client: names a request, writes every problem out, logs once.
 //!
 //! Inside it a problem is a value; here it becomes a document with the request's path and id, and its
-//! cause goes to the log. It chooses neither a status nor a text.
+//! cause goes to the log. It chooses neither a status nor a text. Whatever is logged on the way carries the
+//! fields of the [request's span](request_span).
 //!
-//! Whatever is logged on the way carries the fields of the request's span: its id, and once that is known
-//! the organisation, the key's id and the export. Queries, headers and bodies are never logged.
+//! The request id stays by hand: tower-http's takes over whatever a client sent, of any length.
 
-use std::any::Any;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use futures::FutureExt;
-use http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, Entry, HeaderName, X_CONTENT_TYPE_OPTIONS,
-};
+use axum::response::Response;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, Entry, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Method};
-use tracing::field::Empty;
-use tracing::{Instrument, Span};
+use tracing::Instrument as _;
 use uuid::Uuid;
-use waybill_ledger::export::ExportId;
-use waybill_report::caller::Caller;
 use waybill_telemetry::chain;
 
+use super::request_span;
+use crate::headers::REQUEST_ID;
 use crate::problem::Problem;
 
-/// The header that names a request, in and out.
-pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The longest id that is taken over from a client.
-const LONGEST_REQUEST_ID: usize = 128;
+/// The longest id that is taken over from a client, in bytes.
+const MAX_REQUEST_ID_BYTES: usize = 128;
 /// The most bytes of a path that are logged: more than any route has.
-const LONGEST_LOGGED_PATH: usize = 512;
+const MAX_LOGGED_PATH_BYTES: usize = 512;
 
 /// The layer itself.
 pub(crate) async fn boundary(mut request: Request, next: Next) -> Response {
@@ -44,22 +36,9 @@ pub(crate) async fn boundary(mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let id = request_id.to_str().unwrap_or_default().to_owned();
-    let span = tracing::info_span!(
-        "request",
-        request_id = %id,
-        org = Empty,
-        key_id = Empty,
-        export_id = Empty
-    );
+    let span = request_span::begin(&id);
 
-    let answer = AssertUnwindSafe(next.run(request))
-        .catch_unwind()
-        .instrument(span.clone())
-        .await;
-    let mut response = answer.unwrap_or_else(|panic| {
-        let cause = format!("a handler panicked: {}", panic_text(panic.as_ref()));
-        Problem::internal(cause).into_response()
-    });
+    let mut response = next.run(request).instrument(span.clone()).await;
     let problem = problem_of(&mut response);
     {
         let _entered = span.enter();
@@ -74,20 +53,6 @@ pub(crate) async fn boundary(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Who asks, for the log of this request.
-pub(crate) fn tell_caller(caller: &Caller) {
-    let span = Span::current();
-    span.record("org", caller.org.as_str());
-    if let Some(key) = &caller.key {
-        span.record("key_id", key.as_str());
-    }
-}
-
-/// Which export it is about, for the log of this request.
-pub(crate) fn tell_export(id: ExportId) {
-    Span::current().record("export_id", tracing::field::display(id));
-}
-
 /// Makes sure that a library which prints headers does not print these.
 fn hide_credentials(headers: &mut HeaderMap) {
     if let Entry::Occupied(mut credentials) = headers.entry(AUTHORIZATION) {
@@ -100,7 +65,7 @@ fn hide_credentials(headers: &mut HeaderMap) {
 /// The client's id if it is one, else a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let sane = |id: &&HeaderValue| {
-        (1..=LONGEST_REQUEST_ID).contains(&id.len())
+        (1..=MAX_REQUEST_ID_BYTES).contains(&id.len())
             && id.as_bytes().iter().all(u8::is_ascii_graphic)
     };
     headers
@@ -156,7 +121,7 @@ fn log(method: &Method, path: &str, answer: &Response, problem: Option<&Problem>
     let status = answer.status().as_u16();
     // A number that JSON has; more of them than it holds is the age of the universe.
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let path = &path[..path.floor_char_boundary(LONGEST_LOGGED_PATH)];
+    let path = &path[..path.floor_char_boundary(MAX_LOGGED_PATH_BYTES)];
     let Some(problem) = problem else {
         if path.contains("/v1/") {
             tracing::info!(%method, path, status, milliseconds, "request answered");
@@ -179,12 +144,4 @@ fn log(method: &Method, path: &str, answer: &Response, problem: Option<&Problem>
     } else {
         tracing::info!(%method, path, status, code, cause, milliseconds, "request refused");
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without a text")
 }

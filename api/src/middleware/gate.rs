@@ -20,20 +20,17 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{HOST, HeaderName, ORIGIN};
+use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
 use http::{HeaderMap, Method, StatusCode, Version};
 
 use self::host::OwnHosts;
 use self::origin::Origin;
+use crate::headers::{SEC_FETCH_MODE, SEC_FETCH_SITE};
 use crate::problem::{Problem, ProblemCode};
 
 pub use self::cors::Cors;
 pub use self::host::HostError;
-
-/// How a browser says whether the page and the service are of one site, and what is done with the answer.
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// What is asked by those who may speak HTTP/1.0 and name no host: load balancers.
 const PROBES: [&str; 3] = ["/livez", "/readyz", "/metrics"];

@@ -4,6 +4,19 @@ use http::HeaderMap;
 use http::header::ACCEPT;
 use mime::Mime;
 
+use crate::problem::{Problem, ProblemCode};
+
+/// Returns the media type of those offered that a request prefers.
+///
+/// # Errors
+/// `not_acceptable` when it excludes all of them.
+pub(crate) fn acceptable<'a>(headers: &HeaderMap, offered: &[&'a str]) -> Result<&'a str, Problem> {
+    Accept::of(headers).choose(offered).ok_or_else(|| {
+        let detail = format!("This can be answered as {}.", offered.join(" or "));
+        Problem::new(ProblemCode::NotAcceptable, detail)
+    })
+}
+
 /// What a request accepts, in thousandths of a weight.
 #[derive(Clone, Debug)]
 pub(crate) struct Accept {

@@ -8,21 +8,20 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{Object, Required, Type};
 use waybill_ledger::export::ExportId;
 
-use crate::middleware::boundary;
+use crate::middleware::request_span;
 use crate::problem::{Problem, ProblemCode};
-use crate::state::ApiState;
 
 /// The id in the path of a request. What is no id, or not even text, is an export that does not exist.
 pub(crate) struct ExportPath(pub(crate) ExportId);
 
-impl FromRequestParts<ApiState> for ExportPath {
+impl<S: Send + Sync> FromRequestParts<S> for ExportPath {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let id = Path::<String>::from_request_parts(parts, state).await;
         let id = id.ok().and_then(|Path(id)| id.parse().ok());
         let id = id.ok_or_else(not_found)?;
-        boundary::tell_export(id);
+        request_span::record_export(id);
         Ok(Self(id))
     }
 }

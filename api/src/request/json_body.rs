@@ -1,11 +1,12 @@
 //! The body of a request: declared to be JSON, read whole, of bounded size and in bounded time.
 //!
-//! Knows the bytes and their declaration, not what they mean.
+//! Knows the bytes and their declaration, not what they mean. The timeout stays by hand: tower-http's is of each
+//! piece, and a client that sends a byte a second would never end.
 
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRef, FromRequest, Request};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use http::HeaderMap;
@@ -15,24 +16,31 @@ use tokio::time::{Instant, timeout, timeout_at};
 use waybill_report::query::{Fault, FaultCode};
 
 use crate::problem::{Problem, ProblemCode};
-use crate::state::ApiState;
 
 /// The largest body, in bytes.
-pub(crate) const LARGEST_BODY: usize = 1024 * 1024;
+pub(crate) const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// What of a body that is too large is still taken and thrown away, in bytes and time: a client that
 /// is cut off in the middle of sending may never see why.
-const DISCARDED: usize = 16 * LARGEST_BODY;
-const DISCARDED_FOR: Duration = Duration::from_secs(5);
+const MAX_DISCARDED_BYTES: usize = 16 * MAX_BODY_BYTES;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a body may take to arrive.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadTimeout(pub(crate) Duration);
 
 /// The bytes of a body that is declared to be JSON.
 #[derive(Clone, Debug)]
 pub(crate) struct JsonBytes(pub(crate) Bytes);
 
-impl FromRequest<ApiState> for JsonBytes {
+impl<S> FromRequest<S> for JsonBytes
+where
+    S: Send + Sync,
+    ReadTimeout: FromRef<S>,
+{
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &ApiState) -> Result<Self, Problem> {
-        let read_timeout = state.limits.read_timeout();
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let ReadTimeout(read_timeout) = ReadTimeout::from_ref(state);
         let late = Instant::now() + read_timeout;
         let (parts, body) = request.into_parts();
         let declared = declared_length(&parts.headers);
@@ -40,7 +48,7 @@ impl FromRequest<ApiState> for JsonBytes {
             media_type(&parts.headers)?;
         }
         let mut stream = body.into_data_stream();
-        if declared.is_some_and(|length| length > LARGEST_BODY as u64) {
+        if declared.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
             // A client that asks first has sent nothing yet.
             if !parts.headers.contains_key(EXPECT) {
                 discard(stream).await;
@@ -53,7 +61,7 @@ impl FromRequest<ApiState> for JsonBytes {
             .map_err(|_| too_slow(read_timeout))?
         {
             let chunk = chunk.map_err(ended_early)?;
-            if bytes.len() + chunk.len() > LARGEST_BODY {
+            if bytes.len() + chunk.len() > MAX_BODY_BYTES {
                 discard(stream).await;
                 return Err(too_large());
             }
@@ -112,7 +120,7 @@ fn is_json(declared: &Mime) -> bool {
 fn too_large() -> Problem {
     Problem::new(
         ProblemCode::PayloadTooLarge,
-        format!("The body is larger than {LARGEST_BODY} bytes."),
+        format!("The body is larger than {MAX_BODY_BYTES} bytes."),
     )
 }
 
@@ -121,11 +129,11 @@ async fn discard(mut stream: BodyDataStream) {
         let mut discarded = 0;
         while let Some(Ok(bytes)) = stream.next().await {
             discarded += bytes.len();
-            if discarded > DISCARDED {
+            if discarded > MAX_DISCARDED_BYTES {
                 break;
             }
         }
     };
     // Whatever comes of it, the answer is the same.
-    drop(timeout(DISCARDED_FOR, discarding).await);
+    drop(timeout(DISCARD_TIMEOUT, discarding).await);
 }

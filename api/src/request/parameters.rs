@@ -73,7 +73,7 @@ impl Parameters {
     }
 }
 
-/// Undoes form encoding; `None` when it is broken or not UTF-8.
+/// Undoes form encoding; `None` when it is broken or not UTF-8. By hand: the crates leave broken encoding as it is.
 fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

@@ -1,11 +1,14 @@
-//! `Prefer` (RFC 7240): `respond-async` and `wait`. What is not understood is ignored, as it says.
+//! `Prefer` (RFC 7240): `respond-async` and `wait`. What is not understood is ignored, as it says. Read by hand:
+//! no crate has the header.
 
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 
+use crate::headers::PREFER;
+
 /// The longest that a request is held, in seconds.
-pub(crate) const LONGEST_WAIT: u64 = 30;
+pub(crate) const MAX_WAIT_SECONDS: u64 = 30;
 
 /// What a client would like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +25,7 @@ impl Preferences {
         let mut preferences = Self::default();
         let mut wait_stated = false;
         let stated = headers
-            .get_all("prefer")
+            .get_all(PREFER)
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','));
@@ -40,7 +43,7 @@ impl Preferences {
                     let seconds = digits.then(|| value.parse().unwrap_or(u64::MAX));
                     preferences.wait = seconds
                         .filter(|seconds| *seconds > 0)
-                        .map(|seconds| seconds.min(LONGEST_WAIT));
+                        .map(|seconds| seconds.min(MAX_WAIT_SECONDS));
                 }
                 _ => {}
             }

@@ -1,13 +1,12 @@
 //! Whether a request may be answered by what was done before: `Idempotency-Key` (IETF draft of that
 //! name) and `Cache-Control: no-cache` (RFC 9111).
 
+use http::HeaderMap;
 use http::header::CACHE_CONTROL;
-use http::{HeaderMap, HeaderName};
 use waybill_ledger::{IdempotencyKey, NoIdempotencyKey};
 
+use crate::headers::IDEMPOTENCY_KEY;
 use crate::problem::Problem;
-
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// What a client says about repetitions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

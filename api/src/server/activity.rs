@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// How much longer a connection may stay that was asked to end, so that it can do so in order.
-const IN_ORDER: Duration = Duration::from_secs(1);
+const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
 /// What a connection is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,16 +43,16 @@ impl Stage {
             Self::Receiving { since } => since + timeouts.read,
             Self::Answering { .. } => return None,
         };
-        Some(if ending { over + IN_ORDER } else { over })
+        Some(if ending { over + CLOSE_GRACE } else { over })
     }
 }
 
 /// The stage of one connection, as its ends tell it; a clone is the same.
 #[derive(Clone, Debug)]
-pub(super) struct Activity(Arc<Told>);
+pub(super) struct Activity(Arc<Observed>);
 
 #[derive(Debug)]
-struct Told {
+struct Observed {
     stage: watch::Sender<Stage>,
     /// Whether it is known to be HTTP/2, where bytes come between requests, too.
     multiplexed: AtomicBool,
@@ -68,7 +68,7 @@ impl Activity {
     /// Of a connection that was just opened.
     pub(super) fn begin() -> Self {
         let since = Instant::now();
-        Self(Arc::new(Told {
+        Self(Arc::new(Observed {
             stage: watch::Sender::new(Stage::Idle { since }),
             multiplexed: AtomicBool::new(false),
             began: since,

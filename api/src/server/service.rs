@@ -13,23 +13,23 @@ use super::activity::{Activity, InFlight};
 
 /// A service whose requests are told of.
 #[derive(Clone, Debug)]
-pub(super) struct Answering<S> {
+pub(super) struct ObservedService<S> {
     service: S,
     activity: Activity,
 }
 
-impl<S> Answering<S> {
+impl<S> ObservedService<S> {
     pub(super) fn new(service: S, activity: Activity) -> Self {
         Self { service, activity }
     }
 }
 
-impl<S, A, B> Service<Request<A>> for Answering<S>
+impl<S, A, B> Service<Request<A>> for ObservedService<S>
 where
     S: Service<Request<A>, Response = Response<B>>,
     S::Future: Send + 'static,
 {
-    type Response = Response<Answer<B>>;
+    type Response = Response<ObservedBody<B>>;
     type Error = S::Error;
     type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
 
@@ -43,19 +43,19 @@ where
         let answering = self.service.call(request);
         Box::pin(async move {
             let response = answering.await?;
-            Ok(response.map(|body| Answer { body, in_flight }))
+            Ok(response.map(|body| ObservedBody { body, in_flight }))
         })
     }
 }
 
 /// The body of an answer; as long as it is there, its request is being answered.
 #[derive(Debug)]
-pub(super) struct Answer<B> {
+pub(super) struct ObservedBody<B> {
     body: B,
     in_flight: InFlight,
 }
 
-impl<B> Body for Answer<B>
+impl<B> Body for ObservedBody<B>
 where
     B: Body<Data = Bytes> + Unpin,
 {

@@ -9,14 +9,14 @@ use tokio::net::TcpStream;
 
 use super::activity::Activity;
 
-/// A socket that is listened to.
+/// A socket whose received bytes are told of.
 #[derive(Debug)]
-pub(super) struct Heard {
+pub(super) struct ObservedStream {
     stream: TcpStream,
     activity: Activity,
 }
 
-impl Heard {
+impl ObservedStream {
     pub(super) fn new(stream: TcpStream, activity: Activity) -> Self {
         Self { stream, activity }
     }
@@ -26,7 +26,7 @@ impl Heard {
     }
 }
 
-impl AsyncRead for Heard {
+impl AsyncRead for ObservedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -41,7 +41,7 @@ impl AsyncRead for Heard {
     }
 }
 
-impl AsyncWrite for Heard {
+impl AsyncWrite for ObservedStream {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -10,6 +10,7 @@ use futures::stream;
 use http::header::{CONTENT_TYPE, IF_NONE_MATCH};
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
+use strum::IntoEnumIterator as _;
 use waybill_report::caller::OrgId;
 
 use super::harness::{
@@ -17,7 +18,7 @@ use super::harness::{
 };
 use super::keys::{Holder, admin_key, viewer_key};
 use crate::problem::ProblemCode;
-use crate::request::json_body::LARGEST_BODY;
+use crate::request::json_body::MAX_BODY_BYTES;
 
 /// Every operation, by its name in the contract.
 const OPERATIONS: [(&str, &str, &str); 18] = [
@@ -184,11 +185,12 @@ async fn every_documented_status_occurs_and_no_other() {
         service.post(path, &[], &dataset("wrong")).await;
         service.post(path, &[("accept", "image/png")], &small).await;
         service
-            .send(raw("application/json", vec![b' '; LARGEST_BODY + 1]))
+            .send(raw("application/json", vec![b' '; MAX_BODY_BYTES + 1]))
             .await;
         service.send(raw("text/plain", b"{}".to_vec())).await;
         let slot = service
             .state
+            .inline
             .admission
             .slot(&OrgId::new("org_demo"))
             .await
@@ -352,7 +354,7 @@ async fn every_code_has_a_page() {
     let service = Service::start().await;
     let list = service.get("/problems").await;
     assert_page(&list);
-    for code in ProblemCode::ALL {
+    for code in ProblemCode::iter() {
         let link = format!("href=\"problems/{}\"", code.name());
         assert!(list.text().contains(&link), "{link}");
         let page = service.get(&format!("/problems/{}", code.name())).await;

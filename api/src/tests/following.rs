@@ -119,7 +119,7 @@ async fn a_stream_ends_when_the_service_drains() {
     let id = service.accept().await;
     let mut events = service.events(&id).await;
     events.next().await.expect("one at once");
-    service.state.draining().cancel();
+    service.shutdown.cancel();
     assert!(events.next().await.is_none());
 }
 

@@ -426,7 +426,7 @@ async fn until_the_stream_ends(mut events: Events) {
 /// Waits until so many clients are held.
 async fn held(service: &Service, clients: usize) {
     let began = Instant::now();
-    while service.state.waiting.places().0 < clients {
+    while service.state.long_poll.places.in_use().0 < clients {
         assert!(began.elapsed() < DEADLINE, "fewer than {clients} are held");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -535,7 +535,7 @@ async fn rows_that_were_long_in_coming_are_not_for_a_revoked_key() {
     let mut slots = Vec::new();
     for _ in 0..2 {
         let org = OrgId::new("org_demo");
-        let slot = service.state.admission.slot(&org).await;
+        let slot = service.state.inline.admission.slot(&org).await;
         slots.push(slot.expect("a free slot"));
     }
     let (small_query, small_export) = (small_query(), small_export());

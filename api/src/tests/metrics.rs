@@ -113,6 +113,7 @@ async fn attempts_and_problems_are_counted_by_what_they_came_to() {
     service.post(QUERY, &[], &wrong).await;
     let slot = service
         .state
+        .inline
         .admission
         .slot(&OrgId::new("org_demo"))
         .await

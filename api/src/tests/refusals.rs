@@ -6,7 +6,7 @@ use http::{Method, Request, StatusCode};
 use serde_json::json;
 
 use super::harness::{Answer, EXPORT, QUERY, Service, range, request, small_export, small_query};
-use crate::request::json_body::LARGEST_BODY;
+use crate::request::json_body::MAX_BODY_BYTES;
 
 fn code(answer: &Answer) -> String {
     answer.problem().1
@@ -120,7 +120,7 @@ async fn bodies_that_are_too_large() {
         }
         request.body(body).expect("a request")
     };
-    let large = || vec![b' '; LARGEST_BODY + 1];
+    let large = || vec![b' '; MAX_BODY_BYTES + 1];
     let chunks = futures::stream::iter(
         large()
             .chunks(1_000)
@@ -128,7 +128,7 @@ async fn bodies_that_are_too_large() {
             .collect::<Vec<_>>(),
     );
     for request in [
-        post(Some(LARGEST_BODY + 1), Body::from(large())),
+        post(Some(MAX_BODY_BYTES + 1), Body::from(large())),
         post(None, Body::from_stream(chunks)),
         post(Some(10), Body::from(large())),
     ] {
@@ -138,7 +138,7 @@ async fn bodies_that_are_too_large() {
         );
     }
     let mut fits = small_export().to_string().into_bytes();
-    fits.resize(LARGEST_BODY, b' ');
+    fits.resize(MAX_BODY_BYTES, b' ');
     let answer = service.send(post(None, Body::from(fits))).await;
     assert_eq!(answer.status, StatusCode::OK);
 }
@@ -332,11 +332,16 @@ async fn what_is_not_ready_is_named() {
 #[tokio::test]
 async fn a_panic_is_a_failure_of_ours() {
     use tower::ServiceExt as _;
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    use crate::middleware::panics::PanicProblem;
+
     let router: axum::Router = axum::Router::new()
         .route(
             "/boom",
             axum::routing::get(|| async { panic!("with a secret") as &'static str }),
         )
+        .layer(CatchPanicLayer::custom(PanicProblem))
         .layer(axum::middleware::from_fn(
             crate::middleware::boundary::boundary,
         ));

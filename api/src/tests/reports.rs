@@ -274,6 +274,7 @@ async fn no_slot_is_held_without_need() {
     let service = Service::with(|inline, _| inline.slots = 1).await;
     let slot = service
         .state
+        .inline
         .admission
         .slot(&OrgId::new("org_demo"))
         .await
@@ -345,8 +346,8 @@ async fn a_large_body_waits_for_its_turn_and_a_small_one_does_not() {
     large["query"]["filters"] = json!([{"field": "status", "op": "in", "value": values}]);
     let mut turns = Vec::new();
     let org = OrgId::new("org_demo");
-    let admission = &service.state.admission;
-    while let Some(Ok(turn)) = admission.turn_to_plan(&org).now_or_never() {
+    let admission = &service.state.inline.admission;
+    while let Some(Ok(turn)) = admission.planning_permit(&org).now_or_never() {
         turns.push(turn);
     }
     let waits = service.post(EXPORT, &[], &large);

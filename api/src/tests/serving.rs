@@ -17,15 +17,17 @@ const DEADLINE: Duration = Duration::from_secs(30);
 struct Served {
     address: SocketAddr,
     shutdown: CancellationToken,
-    serving: JoinHandle<std::io::Result<()>>,
+    serving: JoinHandle<()>,
 }
 
 impl Served {
     async fn start(service: &Service) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let shutdown = CancellationToken::new();
-        let serving = crate::serve(listener, service.state.clone(), shutdown.clone());
+        let (router, limits) = (service.router.clone(), service.limits.clone());
+        let shutdown = service.shutdown.clone();
+        let until = shutdown.clone();
+        let serving = async move { crate::serve_within(listener, router, &limits, until).await };
         Self {
             address,
             shutdown,
@@ -60,7 +62,7 @@ impl Served {
     async fn stop(self) {
         self.shutdown.cancel();
         let ended = tokio::time::timeout(DEADLINE, self.serving).await;
-        ended.expect("in time").expect("no panic").expect("served");
+        ended.expect("in time").expect("no panic");
     }
 }
 

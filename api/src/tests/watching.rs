@@ -13,7 +13,7 @@ use waybill_ledger::{Changes, LedgerError};
 use waybill_report::caller::{KeyId, OrgId, Scope};
 
 use super::harness::Service;
-use crate::watcher::watchers::{Watch, Watches};
+use crate::watcher::watchers::{Watcher, Watchers};
 
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// It bounds a failing test, not a passing one.
@@ -86,7 +86,7 @@ impl Changes for Counting {
 struct Fixture {
     service: Service,
     counting: Arc<Counting>,
-    watches: Arc<Watches>,
+    watchers: Arc<Watchers>,
     /// Kept where hints are to be lost and not to end.
     _silent: Option<broadcast::Sender<ExportId>>,
 }
@@ -110,7 +110,7 @@ impl Fixture {
         silent: Option<broadcast::Sender<ExportId>>,
     ) -> Self {
         let ledger = Arc::clone(&service.state.ledger);
-        let shared = Arc::clone(&service.state.changes);
+        let shared = Arc::clone(&service.changes);
         let counting = Arc::new(Counting {
             ledger: shared,
             reads: Mutex::default(),
@@ -122,13 +122,13 @@ impl Fixture {
         Self {
             service,
             counting,
-            watches: Arc::new(Watches::reading(ledger, reads, changes)),
+            watchers: Arc::new(Watchers::reading(ledger, reads, changes)),
             _silent: silent,
         }
     }
 
-    async fn follow(&self, id: ExportId) -> Watch {
-        let followed = self.watches.follow(&everything("org_demo"), id).await;
+    async fn follow(&self, id: ExportId) -> Watcher {
+        let followed = self.watchers.follow(&everything("org_demo"), id).await;
         followed.expect("the ledger").expect("an export").1
     }
 
@@ -145,7 +145,7 @@ fn everything(org: &str) -> Scope {
 }
 
 /// What the client is told next; `None` of a deletion.
-async fn next(watch: &mut Watch) -> Option<Arc<Export>> {
+async fn next(watch: &mut Watcher) -> Option<Arc<Export>> {
     let next = tokio::time::timeout(DEADLINE, watch.changed()).await;
     next.expect("a change")
 }
@@ -203,10 +203,10 @@ async fn nobody_misses_the_end_however_it_comes_between() {
     for _ in 0..EXPORTS {
         let id = Fixture::queued(&fixture.service).await;
         for _ in 0..20 {
-            let watches = Arc::clone(&fixture.watches);
+            let watchers = Arc::clone(&fixture.watchers);
             clients.push(tokio::spawn(async move {
                 let scope = everything("org_demo");
-                let followed = watches.follow(&scope, id).await;
+                let followed = watchers.follow(&scope, id).await;
                 let (mut seen, mut watch) = followed.expect("the ledger").expect("an export");
                 let mut revision = 0;
                 while seen.status.is_unfinished() {
@@ -223,7 +223,7 @@ async fn nobody_misses_the_end_however_it_comes_between() {
     for client in clients {
         assert_eq!(client.await.expect("no panic"), ExportStatus::Completed);
     }
-    assert_eq!(fixture.watches.watched(), 0);
+    assert_eq!(fixture.watchers.watched(), 0);
 }
 
 #[tokio::test]
@@ -237,13 +237,13 @@ async fn with_the_last_who_watches_an_export_is_forgotten() {
     let first = fixture.follow(one).await;
     let second = fixture.follow(one).await;
     let of_other = fixture.follow(other).await;
-    assert_eq!(fixture.watches.watched(), 2);
+    assert_eq!(fixture.watchers.watched(), 2);
     drop(first);
-    assert_eq!(fixture.watches.watched(), 2, "somebody is left");
+    assert_eq!(fixture.watchers.watched(), 2, "somebody is left");
     drop(second);
-    assert_eq!(fixture.watches.watched(), 1);
+    assert_eq!(fixture.watchers.watched(), 1);
     drop(of_other);
-    assert_eq!(fixture.watches.watched(), 0);
+    assert_eq!(fixture.watchers.watched(), 0);
 }
 
 #[tokio::test]
@@ -261,10 +261,10 @@ async fn what_lies_outside_the_scope_is_not_there_to_be_watched() {
         (another_key, id),
         (everything("org_demo"), ExportId::generate()),
     ] {
-        let followed = fixture.watches.follow(&scope, id).await;
+        let followed = fixture.watchers.follow(&scope, id).await;
         assert!(followed.expect("the ledger").is_none(), "{scope:?}");
     }
-    assert_eq!(fixture.watches.watched(), 1, "only what is somebody's");
+    assert_eq!(fixture.watchers.watched(), 1, "only what is somebody's");
 }
 
 #[tokio::test]
@@ -288,7 +288,7 @@ async fn the_latest_is_what_was_read_and_nothing_that_is_gone_or_old() {
 }
 
 /// Waits until the latest is known, or is not.
-async fn known(client: &Watch, known: bool) -> Option<Arc<Export>> {
+async fn known(client: &Watcher, known: bool) -> Option<Arc<Export>> {
     let latest = async {
         loop {
             let latest = client.latest();

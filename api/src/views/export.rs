@@ -14,7 +14,7 @@ use waybill_store::Link;
 
 use crate::links::Links;
 use crate::links::action::AllowedAction;
-use crate::problem::ErrorResponse;
+use crate::problem::document::ErrorResponse;
 use crate::retry_after;
 
 /// A report that is made in the background.

@@ -3,9 +3,10 @@
 //! Says of each number whether it is of this process, of the whole installation or of the caller's
 //! organisation. Reads nothing itself.
 
-mod table;
+pub(crate) mod table;
 
 use serde::ser::{Serialize, Serializer};
+use strum::IntoEnumIterator as _;
 use utoipa::ToSchema;
 use waybill_ledger::metrics::{AttemptMetrics, Outcome};
 use waybill_ledger::{Backlog, Lane, OrgActivity};
@@ -127,24 +128,12 @@ impl StatusView {
             organisation,
         }
     }
-
-    /// As lines of text that line up.
-    pub(crate) fn table(&self) -> String {
-        table::render(self)
-    }
 }
 
 impl ProcessStatus {
-    /// `slots` and places for the `waiting`: in use, and in all.
-    pub(crate) fn of(
-        metrics: &ApiMetrics,
-        slots: (usize, usize),
-        waiting: (usize, usize),
-        ready: Result<(), NotReady>,
-    ) -> Self {
+    pub(crate) fn of(metrics: &ApiMetrics, ready: Result<(), NotReady>) -> Self {
         let missing = ready.err().map(|error| error.missing).unwrap_or_default();
-        let put_off = ProblemCode::ALL
-            .into_iter()
+        let put_off = ProblemCode::iter()
             .filter(|code| code.status() == http::StatusCode::TOO_MANY_REQUESTS)
             .map(|code| (code.name(), metrics.requests.problems(code)));
         Self {
@@ -152,8 +141,8 @@ impl ProcessStatus {
             uptime_seconds: metrics.process.uptime().as_secs(),
             missing: missing.iter().map(Requirement::to_string).collect(),
             requests_in_flight: metrics.requests.in_flight(),
-            inline_slots: PlacesStatus::of(slots),
-            waiting_places: PlacesStatus::of(waiting),
+            inline_slots: PlacesStatus::of(metrics.inline_slots()),
+            waiting_places: PlacesStatus::of(metrics.waiting_places()),
             inline_attempts: Counts(metrics.inline.counts().to_vec()),
             put_off: Counts(put_off.collect()),
             worker: metrics.process.attempts_of_worker().map(WorkerStatus::of),

@@ -4,15 +4,16 @@
 
 use std::collections::HashMap;
 use std::future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use waybill_ledger::export::{Export, ExportId};
 
 /// What was read of an export last.
 #[derive(Clone, Debug, Default)]
-pub(super) enum Sight {
+pub(super) enum LatestState {
     /// Nothing yet.
     #[default]
     Unread,
@@ -22,7 +23,7 @@ pub(super) enum Sight {
     Gone,
 }
 
-impl Sight {
+impl LatestState {
     /// Whether it tells more than the earlier one. Reads may end in another order than they began.
     fn is_newer(&self, earlier: &Self) -> bool {
         match (self, earlier) {
@@ -35,80 +36,80 @@ impl Sight {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Watched {
-    sights: Mutex<HashMap<ExportId, watch::Sender<Sight>>>,
-    /// When everything was looked at last.
-    looked: Mutex<Option<Instant>>,
+pub(super) struct LatestStates {
+    states: Mutex<HashMap<ExportId, watch::Sender<LatestState>>>,
+    /// When everything was compared with the ledger last.
+    compared_at: Mutex<Option<Instant>>,
 }
 
-impl Watched {
+impl LatestStates {
     /// Watches an export from now on.
-    pub(super) fn watch(self: &Arc<Self>, id: ExportId) -> Watcher {
-        let sight = self.lock().entry(id).or_default().subscribe();
-        Watcher {
-            watched: Arc::clone(self),
+    pub(super) fn subscribe(self: &Arc<Self>, id: ExportId) -> Subscription {
+        let state = self.lock().entry(id).or_default().subscribe();
+        Subscription {
+            states: Arc::clone(self),
             id,
-            sight: Some(sight),
+            state: Some(state),
         }
     }
 
-    /// Whether anybody watches this export.
+    /// Returns whether anybody watches this export.
     pub(super) fn has(&self, id: ExportId) -> bool {
         self.lock().contains_key(&id)
     }
 
     /// What is watched and not gone, with the revision that was read last.
     pub(super) fn known(&self) -> Vec<(ExportId, Option<i64>)> {
-        let sights = self.lock();
-        let known = sights
+        let states = self.lock();
+        let known = states
             .iter()
-            .filter_map(|(id, sight)| match &*sight.borrow() {
-                Sight::Unread => Some((*id, None)),
-                Sight::Export(export) => Some((*id, Some(export.revision))),
-                Sight::Gone => None,
+            .filter_map(|(id, state)| match &*state.borrow() {
+                LatestState::Unread => Some((*id, None)),
+                LatestState::Export(export) => Some((*id, Some(export.revision))),
+                LatestState::Gone => None,
             });
         known.collect()
     }
 
-    /// Notes that every sight is as new as this instant.
-    pub(super) fn looked(&self, at: Instant) {
-        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    /// Notes that every state was compared at this instant.
+    pub(super) fn compared(&self, at: Instant) {
+        *self.compared_at.lock() = Some(at);
     }
 
     /// Shares what was read of an export with all who watch it, unless they know as much.
-    pub(super) fn show(&self, id: ExportId, sight: Sight) {
+    pub(super) fn show(&self, id: ExportId, state: LatestState) {
         if let Some(shared) = self.lock().get(&id) {
             shared.send_if_modified(|earlier| {
-                let newer = sight.is_newer(earlier);
+                let newer = state.is_newer(earlier);
                 if newer {
-                    *earlier = sight;
+                    *earlier = state;
                 }
                 newer
             });
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<ExportId, watch::Sender<Sight>>> {
-        self.sights.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<ExportId, watch::Sender<LatestState>>> {
+        self.states.lock()
     }
 }
 
 /// One of those who watch an export. With the last of them the export is forgotten.
 #[derive(Debug)]
-pub(super) struct Watcher {
-    watched: Arc<Watched>,
+pub(super) struct Subscription {
+    states: Arc<LatestStates>,
     id: ExportId,
     /// Taken when this is dropped.
-    sight: Option<watch::Receiver<Sight>>,
+    state: Option<watch::Receiver<LatestState>>,
 }
 
-impl Watcher {
+impl Subscription {
     /// What is read of the export after this was asked last.
-    pub(super) async fn next(&mut self) -> Sight {
-        if let Some(sight) = &mut self.sight
-            && sight.changed().await.is_ok()
+    pub(super) async fn next(&mut self) -> LatestState {
+        if let Some(state) = &mut self.state
+            && state.changed().await.is_ok()
         {
-            return sight.borrow_and_update().clone();
+            return state.borrow_and_update().clone();
         }
         // Its entry, which sends, lives as long as this.
         future::pending().await
@@ -116,36 +117,32 @@ impl Watcher {
 
     /// The export as it was read last, if it was no other one less than `age` ago.
     pub(super) fn latest(&self, age: Duration) -> Option<Arc<Export>> {
-        let looked = *self
-            .watched
-            .looked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if looked.is_none_or(|looked| looked.elapsed() >= age) {
+        let compared_at = *self.states.compared_at.lock();
+        if compared_at.is_none_or(|compared_at| compared_at.elapsed() >= age) {
             return None;
         }
-        match &*self.sight.as_ref()?.borrow() {
-            Sight::Export(export) => Some(Arc::clone(export)),
-            Sight::Unread | Sight::Gone => None,
+        match &*self.state.as_ref()?.borrow() {
+            LatestState::Export(export) => Some(Arc::clone(export)),
+            LatestState::Unread | LatestState::Gone => None,
         }
     }
 }
 
-impl Drop for Watcher {
+impl Drop for Subscription {
     fn drop(&mut self) {
         // Under the lock, so that nobody begins to watch between the count and the end.
-        let mut sights = self.watched.lock();
-        self.sight = None;
-        if let Some(sight) = sights.get(&self.id)
-            && sight.receiver_count() == 0
+        let mut states = self.states.lock();
+        self.state = None;
+        if let Some(state) = states.get(&self.id)
+            && state.receiver_count() == 0
         {
-            sights.remove(&self.id);
+            states.remove(&self.id);
         }
     }
 }
 
 #[cfg(test)]
-impl Watched {
+impl LatestStates {
     /// How many exports are watched.
     pub(super) fn len(&self) -> usize {
         self.lock().len()

@@ -10,82 +10,83 @@
 //! [`admission`](crate::admission), which counts its slots in the same way).
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use waybill_report::caller::OrgId;
 
-use crate::admission::{Book, Drain, MeanHold};
-use crate::request::prefer::{LONGEST_WAIT, Preferences};
+use crate::admission::{Drain, ServiceTime, VirtualSchedule};
+use crate::request::prefer::{MAX_WAIT_SECONDS, Preferences};
 use crate::retry_after;
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct Places {
     most: usize,
-    held: Mutex<Holds>,
+    in_use: Mutex<PlacesInUse>,
 }
 
 #[derive(Debug)]
-struct Holds {
+struct PlacesInUse {
     all: usize,
     /// Of those that hold any.
     by_org: HashMap<OrgId, usize>,
-    mean: MeanHold,
-    book: Book,
+    service_time: ServiceTime,
+    schedule: VirtualSchedule,
 }
 
 /// One client's place. Given back when dropped, also when its client is gone.
 #[derive(Debug)]
 pub(crate) struct Place {
-    waiting: Arc<Waiting>,
+    places: Arc<Places>,
     org: OrgId,
     since: Instant,
 }
 
 /// A request that may be held.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct HeldRequest {
     longest: Duration,
     _place: Place,
 }
 
-impl Held {
+impl HeldRequest {
     /// For how long.
     pub(crate) fn longest(&self) -> Duration {
         self.longest
     }
 }
 
-impl Waiting {
+impl Places {
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
-            held: Mutex::new(Holds {
+            in_use: Mutex::new(PlacesInUse {
                 all: 0,
                 by_org: HashMap::new(),
-                mean: MeanHold::new(Duration::from_secs(LONGEST_WAIT)),
-                book: Book::default(),
+                service_time: ServiceTime::new(Duration::from_secs(MAX_WAIT_SECONDS)),
+                schedule: VirtualSchedule::default(),
             }),
         }
     }
 
     /// Places that are held, and all of them.
-    pub(crate) fn places(&self) -> (usize, usize) {
+    pub(crate) fn in_use(&self) -> (usize, usize) {
         (self.lock().all, self.most)
     }
 
     /// A place for a client of this organisation, if it may have one.
     pub(crate) fn place(self: &Arc<Self>, org: &OrgId) -> Option<Place> {
-        let mut held = self.lock();
-        let free = self.most.saturating_sub(held.all);
-        if held.by_org.get(org).copied().unwrap_or_default() >= free {
+        let mut in_use = self.lock();
+        let free = self.most.saturating_sub(in_use.all);
+        if in_use.by_org.get(org).copied().unwrap_or_default() >= free {
             return None;
         }
-        held.all += 1;
-        *held.by_org.entry(org.clone()).or_default() += 1;
+        in_use.all += 1;
+        *in_use.by_org.entry(org.clone()).or_default() += 1;
         Some(Place {
-            waiting: Arc::clone(self),
+            places: Arc::clone(self),
             org: org.clone(),
             since: Instant::now(),
         })
@@ -97,10 +98,10 @@ impl Waiting {
         self: &Arc<Self>,
         org: &OrgId,
         preferences: Preferences,
-    ) -> (Preferences, Option<Held>) {
+    ) -> (Preferences, Option<HeldRequest>) {
         let held = preferences.wait().and_then(|longest| {
             let place = self.place(org)?;
-            Some(Held {
+            Some(HeldRequest {
                 longest,
                 _place: place,
             })
@@ -112,27 +113,27 @@ impl Waiting {
     }
 
     /// Seconds after which there may be a place for one who found none.
-    pub(crate) fn come_back(&self) -> u64 {
-        let mut held = self.lock();
-        let drain = Drain::of_places(held.all, held.mean.mean());
-        let wait = held.book.appoint(Instant::now(), drain);
+    pub(crate) fn retry_after_seconds(&self) -> u64 {
+        let mut in_use = self.lock();
+        let drain = Drain::of_places(in_use.all, in_use.service_time.mean());
+        let wait = in_use.schedule.reserve(Instant::now(), drain);
         retry_after::spread(wait)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Holds> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, PlacesInUse> {
+        self.in_use.lock()
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut held = self.waiting.lock();
-        held.all -= 1;
-        held.mean.add(self.since.elapsed());
-        if let Some(own) = held.by_org.get_mut(&self.org) {
+        let mut in_use = self.places.lock();
+        in_use.all -= 1;
+        in_use.service_time.record(self.since.elapsed());
+        if let Some(own) = in_use.by_org.get_mut(&self.org) {
             *own -= 1;
             if *own == 0 {
-                held.by_org.remove(&self.org);
+                in_use.by_org.remove(&self.org);
             }
         }
     }
@@ -144,38 +145,38 @@ mod tests {
 
     use super::*;
 
-    fn places(waiting: &Arc<Waiting>, org: &str) -> Vec<Place> {
+    fn all_of(places: &Arc<Places>, org: &str) -> Vec<Place> {
         let org = OrgId::new(org);
-        std::iter::from_fn(|| waiting.place(&org)).collect()
+        std::iter::from_fn(|| places.place(&org)).collect()
     }
 
     #[test]
     fn one_organisation_leaves_as_much_as_it_takes() {
-        let waiting = Arc::new(Waiting::new(12));
-        let a = places(&waiting, "a");
+        let places = Arc::new(Places::new(12));
+        let a = all_of(&places, "a");
         assert_eq!(a.len(), 6);
-        let b = places(&waiting, "b");
+        let b = all_of(&places, "b");
         assert_eq!(b.len(), 3);
         assert_eq!(
-            places(&waiting, "c").len(),
+            all_of(&places, "c").len(),
             2,
             "there is room for a newcomer"
         );
         drop(a);
-        let b_again = places(&waiting, "b");
+        let b_again = all_of(&places, "b");
         assert_eq!(b.len() + b_again.len(), 6);
         drop((b, b_again));
-        assert!(waiting.lock().by_org.is_empty());
-        assert_eq!(waiting.lock().all, 0);
+        assert!(places.lock().by_org.is_empty());
+        assert_eq!(places.lock().all, 0);
     }
 
     #[test]
     fn no_more_than_there_are_places_wait() {
-        let waiting = Arc::new(Waiting::new(2));
-        let _both = ["a", "b"].map(|org| places(&waiting, org));
-        assert_eq!(waiting.lock().all, 2);
-        assert!(waiting.place(&OrgId::new("c")).is_none());
-        let seconds = waiting.come_back();
+        let places = Arc::new(Places::new(2));
+        let _both = ["a", "b"].map(|org| all_of(&places, org));
+        assert_eq!(places.lock().all, 2);
+        assert!(places.place(&OrgId::new("c")).is_none());
+        let seconds = places.retry_after_seconds();
         assert!((15..=18).contains(&seconds), "half of a wait: {seconds}");
     }
 
@@ -185,18 +186,18 @@ mod tests {
         let prefer = HeaderValue::from_static("respond-async, wait=10");
         headers.insert("prefer", prefer);
         let (preferences, org) = (Preferences::of(&headers), OrgId::new("a"));
-        let waiting = Arc::new(Waiting::new(1));
+        let places = Arc::new(Places::new(1));
 
-        let (honoured, held) = waiting.hold(&org, preferences);
+        let (honoured, held) = places.hold(&org, preferences);
         assert_eq!(honoured, preferences);
         let held = held.expect("a place");
         assert_eq!(held.longest(), Duration::from_secs(10));
-        let (honoured, none) = waiting.hold(&org, preferences);
+        let (honoured, none) = places.hold(&org, preferences);
         assert!(none.is_none());
         assert_eq!(honoured.applied().expect("something"), "respond-async");
         drop(held);
-        assert!(waiting.hold(&org, preferences).1.is_some());
+        assert!(places.hold(&org, preferences).1.is_some());
         let asked_for_none = Preferences::default();
-        assert!(waiting.hold(&org, asked_for_none).1.is_none());
+        assert!(places.hold(&org, asked_for_none).1.is_none());
     }
 }

@@ -14,19 +14,19 @@ use tokio::time::{MissedTickBehavior, sleep, timeout};
 use waybill_ledger::export::ExportId;
 use waybill_ledger::{Changes, LedgerError};
 
-use super::latest_states::{Sight, Watched};
+use super::latest_states::{LatestState, LatestStates};
 
 /// How long a change may go unnoticed that no hint told of.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const RECONCILE_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two reads, however many hints come: what changes meanwhile is read together.
-const GATHER: Duration = Duration::from_millis(20);
+const DEBOUNCE: Duration = Duration::from_millis(20);
 /// After this a read is given up for the next one: everyone waits for it.
-const LONGEST_READ: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// See the module.
 pub(super) struct Reader {
     reads: Arc<dyn Changes>,
-    watched: Arc<Watched>,
+    states: Arc<LatestStates>,
 }
 
 /// What is to be looked at.
@@ -38,13 +38,13 @@ enum Due {
 }
 
 impl Reader {
-    pub(super) fn new(reads: Arc<dyn Changes>, watched: Arc<Watched>) -> Self {
-        Self { reads, watched }
+    pub(super) fn new(reads: Arc<dyn Changes>, states: Arc<LatestStates>) -> Self {
+        Self { reads, states }
     }
 
     /// Reads for ever. The receiver was made before anybody watched, so that no hint comes too early.
     pub(super) async fn run(self, mut changes: Receiver<ExportId>) {
-        let mut clock = tokio::time::interval(LOOK_AGAIN);
+        let mut clock = tokio::time::interval(RECONCILE_INTERVAL);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let due = tokio::select! {
@@ -61,8 +61,8 @@ impl Reader {
             };
             let looked = match due {
                 Due::Hinted(ids) if ids.is_empty() => continue,
-                Due::Hinted(ids) => timeout(LONGEST_READ, self.read(&ids)).await,
-                Due::All => timeout(LONGEST_READ, self.look_at_all()).await,
+                Due::Hinted(ids) => timeout(READ_TIMEOUT, self.read(&ids)).await,
+                Due::All => timeout(READ_TIMEOUT, self.reconcile()).await,
             };
             // What was not read now is behind, and found so by the clock.
             match looked {
@@ -72,7 +72,7 @@ impl Reader {
                 }
                 Err(_) => tracing::debug!("the ledger hangs; exports cannot be followed"),
             }
-            sleep(GATHER).await;
+            sleep(DEBOUNCE).await;
         }
     }
 
@@ -88,17 +88,17 @@ impl Reader {
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
-        ids.retain(|id| self.watched.has(*id));
+        ids.retain(|id| self.states.has(*id));
         Due::Hinted(ids.into_iter().collect())
     }
 
-    async fn look_at_all(&self) -> Result<(), LedgerError> {
+    async fn reconcile(&self) -> Result<(), LedgerError> {
         let begun = Instant::now();
-        let known = self.watched.known();
+        let known = self.states.known();
         if !known.is_empty() {
             self.catch_up(&known).await?;
         }
-        self.watched.looked(begun);
+        self.states.compared(begun);
         Ok(())
     }
 
@@ -126,11 +126,11 @@ impl Reader {
         let mut missing: HashSet<ExportId> = ids.iter().copied().collect();
         for export in self.reads.get_many(ids).await? {
             missing.remove(&export.id);
-            self.watched
-                .show(export.id, Sight::Export(Arc::new(export)));
+            self.states
+                .show(export.id, LatestState::Export(Arc::new(export)));
         }
         for id in missing {
-            self.watched.show(id, Sight::Gone);
+            self.states.show(id, LatestState::Gone);
         }
         Ok(())
     }

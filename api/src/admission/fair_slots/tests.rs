@@ -73,7 +73,7 @@ async fn the_last_slot_is_kept_for_who_asked_lately_and_holds_none() {
     assert!(slots_of(&slots, "a").is_none());
     // A newcomer that holds none is as good.
     drop(slots_of(&slots, "c").expect("a slot"));
-    pass(&slots, KEPT_FOR);
+    pass(&slots, RESERVED_FOR);
     assert_eq!(all_of(&slots, "a").len(), 1, "nobody asked lately");
     drop(a);
     assert_eq!(slots.lock().by_org.len(), 1, "the silent are forgotten");

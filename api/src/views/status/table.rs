@@ -13,7 +13,8 @@ const GAP: &str = "  ";
 /// Of what cannot be read at the moment.
 const UNKNOWN: &str = "unknown: the ledger does not answer";
 
-pub(super) fn render(status: &StatusView) -> String {
+/// Returns the status as lines of text that line up.
+pub(crate) fn render(status: &StatusView) -> String {
     let mut text = String::new();
     section(
         &mut text,
@@ -234,7 +235,7 @@ The whole installation
 Your organisation
   active exports  5 of 20
 ";
-        assert_eq!(status.table(), expected);
+        assert_eq!(render(&status), expected);
     }
 
     #[test]
@@ -260,7 +261,7 @@ Your organisation
             installation: None,
             organisation: None,
         };
-        let table = status.table();
+        let table = render(&status);
         assert!(
             table.contains("  uptime                 00:01:01\n"),
             "{table}"

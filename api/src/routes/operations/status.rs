@@ -1,5 +1,6 @@
-//! How the service is, for its operators.
+//! `GET /v1/operations/status`, for operators.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -7,17 +8,20 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue};
+use waybill_config::ExportSettings;
+use waybill_ledger::{Intake, OrgActivity};
+use waybill_readiness::Readiness;
 use waybill_report::caller::{Caller, OrgId, Role};
 
 use crate::auth::Authenticated;
+use crate::metrics::ApiMetrics;
 use crate::openapi::problems;
 use crate::problem::{Problem, ProblemCode};
-use crate::routes::reports::acceptable;
-use crate::state::ApiState;
-use crate::views::status::{OrganisationStatus, ProcessStatus, StatusView};
+use crate::request::accept::acceptable;
+use crate::views::status::{OrganisationStatus, ProcessStatus, StatusView, table};
 
 /// How long the ledger may take to say what an organisation has going.
-const PATIENCE: Duration = Duration::from_secs(2);
+const LEDGER_TIMEOUT: Duration = Duration::from_secs(2);
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain";
@@ -45,24 +49,28 @@ problems!(StatusProblems: Forbidden, NotAcceptable, DatabaseUnavailable, Interna
     )
 )]
 pub(crate) async fn get_operations_status(
-    State(state): State<ApiState>,
+    State(readiness): State<Readiness>,
+    State(metrics): State<Arc<ApiMetrics>>,
+    State(ledger): State<Arc<dyn Intake>>,
+    State(settings): State<Arc<ExportSettings>>,
     Authenticated(caller): Authenticated,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     for_admins(&caller)?;
     let chosen = acceptable(&headers, &[JSON, TEXT])?;
-    let (ready, backlog, organisation) = tokio::join!(
-        state.readiness.check(),
-        state.metrics.process.backlog(),
-        organisation(&state, &caller.org),
+    let (ready, backlog, activity) = tokio::join!(
+        readiness.check(),
+        metrics.process.backlog(),
+        activity(ledger.as_ref(), &caller.org),
     );
-    let (slots, waiting) = (state.admission.slots(), state.waiting.places());
-    let process = ProcessStatus::of(&state.metrics, slots, waiting, ready);
+    let process = ProcessStatus::of(&metrics, ready);
+    let max_active = u64::from(settings.max_active_per_org);
+    let organisation = activity.map(|activity| OrganisationStatus::of(activity, max_active));
     let status = StatusView::new(process, backlog, organisation);
     let vary = [(VARY, HeaderValue::from_static("accept"))];
     Ok(if chosen == TEXT {
         let text = HeaderValue::from_static("text/plain; charset=utf-8");
-        (vary, [(CONTENT_TYPE, text)], status.table()).into_response()
+        (vary, [(CONTENT_TYPE, text)], table::render(&status)).into_response()
     } else {
         (vary, Json(status)).into_response()
     })
@@ -79,9 +87,7 @@ fn for_admins(caller: &Caller) -> Result<(), Problem> {
 }
 
 /// `None` while the ledger does not answer, of which the readiness tells the cause.
-async fn organisation(state: &ApiState, org: &OrgId) -> Option<OrganisationStatus> {
-    let asked = tokio::time::timeout(PATIENCE, state.ledger.activity(org)).await;
-    let activity = asked.ok()?.ok()?;
-    let most = u64::from(state.exports.max_active_per_org);
-    Some(OrganisationStatus::of(activity, most))
+async fn activity(ledger: &dyn Intake, org: &OrgId) -> Option<OrgActivity> {
+    let asked = tokio::time::timeout(LEDGER_TIMEOUT, ledger.activity(org)).await;
+    asked.ok()?.ok()
 }

@@ -1,20 +1,19 @@
-//! Following an export without asking again and again.
+//! `GET /v1/exports/{id}/events`.
+
+use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, StatusCode};
+use axum::response::Response;
+use http::HeaderMap;
 
-use crate::answer::events::{self, Beginning, ExportEvents};
+use crate::answer::events::{EventStreams, ExportEvents};
 use crate::auth::Authenticated;
+use crate::headers::LAST_EVENT_ID;
 use crate::links::Links;
 use crate::links::action::operation;
 use crate::openapi::problems;
-use crate::problem::{Problem, ProblemCode};
+use crate::problem::Problem;
 use crate::request::export_path::{ExportPath, not_found};
-use crate::state::ApiState;
-
-/// Sent by a client that lost its connection (WHATWG HTML, section 9.2.4).
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 problems!(FollowProblems: ExportNotFound, Overloaded, DatabaseUnavailable, Internal);
 
@@ -51,43 +50,16 @@ problems!(FollowProblems: ExportNotFound, Overloaded, DatabaseUnavailable, Inter
     )
 )]
 pub(crate) async fn stream_export_events(
-    State(state): State<ApiState>,
+    State(streams): State<Arc<EventStreams>>,
     Authenticated(caller): Authenticated,
     links: Links,
     headers: HeaderMap,
     ExportPath(id): ExportPath,
 ) -> Result<Response, Problem> {
-    let place = state.waiting.place(&caller.org);
-    let place = place.ok_or_else(|| no_place(&state))?;
-    let (first, watch) = state
-        .watches
-        .follow(&caller.scope(), id)
+    let last_event_id = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok());
+    streams
+        .open(caller, links, id, last_event_id.map(str::to_owned))
         .await
-        .map_err(|error| Problem::from(error).of_operation(operation::STREAM_EXPORT_EVENTS))?
-        .ok_or_else(not_found)?;
-    let known = headers
-        .get(LAST_EVENT_ID)
-        .and_then(|id| id.to_str().ok())
-        .map(str::to_owned);
-    let seen = known.as_ref() == Some(&events::event_id(&first));
-    if seen && !first.status.is_unfinished() {
-        return Ok(StatusCode::NO_CONTENT.into_response());
-    }
-    let over = state.draining().clone().cancelled_owned();
-    let beginning = Beginning {
-        state,
-        caller,
-        first,
-        watch,
-        known,
-        place,
-    };
-    Ok(events::follow(beginning, links, over))
-}
-
-fn no_place(state: &ApiState) -> Problem {
-    let detail = "Every place for clients that wait for an export is taken.";
-    Problem::new(ProblemCode::Overloaded, detail)
-        .retry_after(state.waiting.come_back())
-        .of_operation(operation::STREAM_EXPORT_EVENTS)
+        .map_err(|problem| problem.of_operation(operation::STREAM_EXPORT_EVENTS))?
+        .ok_or_else(not_found)
 }

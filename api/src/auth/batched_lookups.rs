@@ -3,8 +3,9 @@
 //! than a few callers do, and holds up none of its connections.
 
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 use waybill_ledger::keys::{ApiKey, Keys, KeysError};
 
@@ -15,7 +16,7 @@ const BATCH_SIZE: usize = 1_000;
 
 /// See the module; a clone is the same.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Lookups(Arc<Mutex<Queue>>);
+pub(super) struct BatchedLookups(Arc<Mutex<Queue>>);
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -32,7 +33,7 @@ struct Lookup {
     answer: oneshot::Sender<Found>,
 }
 
-impl Lookups {
+impl BatchedLookups {
     /// Returns the key of a presented secret, as [`Keys::find`] does.
     pub(super) async fn find(
         &self,
@@ -96,12 +97,12 @@ impl Lookups {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
 /// Ends the serving of a queue that is left early.
-struct Ended<'l>(&'l Lookups);
+struct Ended<'l>(&'l BatchedLookups);
 
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
@@ -139,10 +140,7 @@ mod tests {
             &self,
             presented: &[String],
         ) -> Result<Vec<Result<Option<ApiKey>, KeysError>>, KeysError> {
-            self.statements
-                .lock()
-                .expect("no panic")
-                .push(presented.len());
+            self.statements.lock().push(presented.len());
             self.turns.acquire().await.expect("it is open").forget();
             if presented.iter().any(|presented| presented == "outdated") {
                 return Err(KeysError::SchemaOutdated);
@@ -182,13 +180,13 @@ mod tests {
             statements: Mutex::default(),
         });
         let keys: Arc<dyn Keys> = slow.clone();
-        let lookups = Lookups::default();
+        let lookups = BatchedLookups::default();
         let find = |presented: String| {
             let (lookups, keys) = (lookups.clone(), Arc::clone(&keys));
             async move { lookups.find(&keys, &presented).await }
         };
         let first = tokio::spawn(find("first".to_owned()));
-        while slow.statements.lock().expect("no panic").is_empty() {
+        while slow.statements.lock().is_empty() {
             tokio::task::yield_now().await;
         }
         let crowd = (0..1_500).map(|number| tokio::spawn(find(number.to_string())));
@@ -223,7 +221,7 @@ mod tests {
             assert!(matches!(found, Ok(Ok(None))));
         }
         assert!(matches!(first.await, Ok(Ok(None))));
-        assert_eq!(*slow.statements.lock().expect("no panic"), [1, 1_000, 400]);
+        assert_eq!(*slow.statements.lock(), [1, 1_000, 400]);
 
         let refused = find("outdated".to_owned()).await;
         let code = refused.expect_err("no answer").code();

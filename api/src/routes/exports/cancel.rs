@@ -1,11 +1,12 @@
-//! Exports that their clients want no longer: stopped, or removed with all that belongs to them.
+//! `POST /v1/exports/{id}/cancel`.
+
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use chrono::Utc;
-use http::StatusCode;
-use waybill_ledger::Cancel;
 use waybill_ledger::export::Export;
+use waybill_ledger::{Cancel, Intake};
 
 use crate::auth::Authenticated;
 use crate::links::Links;
@@ -13,7 +14,6 @@ use crate::links::action::operation;
 use crate::openapi::problems;
 use crate::problem::{Problem, ProblemCode};
 use crate::request::export_path::{ExportPath, not_found};
-use crate::state::ApiState;
 use crate::views::export::{ExportView, actions, downloadable, retry, shown_status};
 
 problems!(CancelProblems: ExportNotFound, ExportAlreadyFinished, DatabaseUnavailable, Internal);
@@ -34,13 +34,12 @@ problems!(CancelProblems: ExportNotFound, ExportAlreadyFinished, DatabaseUnavail
     )
 )]
 pub(crate) async fn cancel_export(
-    State(state): State<ApiState>,
+    State(ledger): State<Arc<dyn Intake>>,
     Authenticated(caller): Authenticated,
     links: Links,
     ExportPath(id): ExportPath,
 ) -> Result<Json<ExportView>, Problem> {
-    let cancel = state
-        .ledger
+    let cancel = ledger
         .cancel(&caller.scope(), id)
         .await
         .map_err(|error| Problem::from(error).of_operation(operation::CANCEL_EXPORT))?
@@ -65,39 +64,5 @@ fn finished(export: &Export, links: &Links) -> Problem {
         retry(export, links)
             .into_iter()
             .fold(problem, Problem::allow)
-    }
-}
-
-problems!(DeleteProblems: ExportNotFound, DatabaseUnavailable, Internal);
-
-/// Delete an export
-///
-/// Removes an export in whatever state: one that is queued or running is stopped first. From the answer
-/// on there is no such export. Its file is removed from the store soon after, also when the store does
-/// not answer at the moment; links to it end with the file.
-#[utoipa::path(
-    delete,
-    path = "/v1/exports/{id}",
-    tag = "Exports",
-    params(ExportPath),
-    responses(
-        (status = 204, description = "It is gone, and it is recorded that its file has to go."),
-        DeleteProblems,
-    )
-)]
-pub(crate) async fn delete_export(
-    State(state): State<ApiState>,
-    Authenticated(caller): Authenticated,
-    ExportPath(id): ExportPath,
-) -> Result<StatusCode, Problem> {
-    let deleted = state
-        .ledger
-        .delete(&caller.scope(), id)
-        .await
-        .map_err(|error| Problem::from(error).of_operation(operation::DELETE_EXPORT))?;
-    if deleted {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(not_found())
     }
 }

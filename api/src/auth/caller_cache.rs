@@ -3,23 +3,23 @@
 //! A key that is revoked works on for as long as this remembers it, which is why that is short.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use waybill_report::caller::Caller;
 
 /// How long a key is believed. Revoking one is promised to work within 5 s.
-const REMEMBERED: Duration = Duration::from_secs(3);
+const TIME_TO_LIVE: Duration = Duration::from_secs(3);
 /// The most keys that are remembered; some 300 bytes each.
-const MOST: usize = 10_000;
+const MAX_ENTRIES: usize = 10_000;
 
 /// SHA-256 of what was presented: a copy of the memory holds no key.
 type Digested = [u8; 32];
 
 #[derive(Default)]
-pub(super) struct Recent {
+pub(super) struct CallerCache {
     callers: Mutex<HashMap<Digested, Remembered>>,
 }
 
@@ -28,17 +28,17 @@ struct Remembered {
     until: Instant,
 }
 
-impl Recent {
+impl CallerCache {
     /// Who presented this a moment ago.
     pub(super) fn get(&self, presented: &str) -> Option<Caller> {
-        let callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        let callers = self.callers.lock();
         let remembered = callers.get(&digest(presented))?;
         (Instant::now() < remembered.until).then(|| remembered.caller.clone())
     }
 
     /// Remembers a caller, but not beyond the end of its key.
     pub(super) fn keep(&self, presented: &str, caller: Caller, expires_at: Option<DateTime<Utc>>) {
-        self.keep_for(REMEMBERED, presented, caller, expires_at);
+        self.keep_for(TIME_TO_LIVE, presented, caller, expires_at);
     }
 
     fn keep_for(
@@ -51,12 +51,12 @@ impl Recent {
         let left = expires_at.map(|end| (end - Utc::now()).to_std().unwrap_or_default());
         let now = Instant::now();
         let until = now + left.map_or(remembered, |left| left.min(remembered));
-        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        if callers.len() >= MOST {
+        let mut callers = self.callers.lock();
+        if callers.len() >= MAX_ENTRIES {
             callers.retain(|_, remembered| now < remembered.until);
         }
         // With as many keys in use at once, one more look at the database is no matter.
-        if callers.len() < MOST {
+        if callers.len() < MAX_ENTRIES {
             callers.insert(digest(presented), Remembered { caller, until });
         }
     }
@@ -81,7 +81,7 @@ mod tests {
         }
     }
 
-    fn org(recent: &Recent, presented: &str) -> Option<String> {
+    fn org(recent: &CallerCache, presented: &str) -> Option<String> {
         recent.get(presented).map(|caller| caller.org.to_string())
     }
 
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_key_is_remembered_for_itself_alone_and_until_its_end() {
-        let recent = Recent::default();
+        let recent = CallerCache::default();
         recent.keep_for(LONG, "one", caller("a"), None);
         recent.keep_for(Duration::ZERO, "over", caller("a"), None);
         recent.keep_for(LONG, "expired", caller("a"), Some(Utc::now()));
@@ -101,8 +101,8 @@ mod tests {
 
     #[test]
     fn no_more_than_the_most_are_remembered() {
-        let recent = Recent::default();
-        for number in 0..MOST {
+        let recent = CallerCache::default();
+        for number in 0..MAX_ENTRIES {
             let remembered = if number % 2 == 0 {
                 LONG
             } else {
@@ -112,10 +112,10 @@ mod tests {
         }
         recent.keep_for(LONG, "room", caller("b"), None);
         assert_eq!(org(&recent, "room").as_deref(), Some("b"));
-        for number in 0..MOST {
+        for number in 0..MAX_ENTRIES {
             recent.keep_for(LONG, &format!("more {number}"), caller("a"), None);
         }
-        let callers = recent.callers.lock().expect("no panic");
-        assert_eq!(callers.len(), MOST);
+        let callers = recent.callers.lock();
+        assert_eq!(callers.len(), MAX_ENTRIES);
     }
 }

@@ -3,26 +3,26 @@
 //! Counted in this process alone: with n processes a key may call up to n times as often. A key that has
 //! its whole burst again is as good as one that never called, and forgotten.
 
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
+use parking_lot::Mutex;
 use waybill_config::LimitSettings;
 use waybill_report::caller::KeyId;
 
 /// Between two looks for keys to forget.
-const FORGET_EVERY: Duration = Duration::from_secs(60);
+const FORGET_INTERVAL: Duration = Duration::from_secs(60);
 
-pub(super) struct Rates<C: Clock = DefaultClock> {
+pub(super) struct RateLimits<C: Clock = DefaultClock> {
     limiter: RateLimiter<KeyId, HashMapStateStore<KeyId>, C, NoOpMiddleware<C::Instant>>,
     clock: C,
     forgot: Mutex<Instant>,
 }
 
-impl<C: Clock + Clone> Rates<C> {
+impl<C: Clock + Clone> RateLimits<C> {
     pub(super) fn new(limits: &LimitSettings, clock: C) -> Self {
         let quota = Quota::per_second(limits.requests_per_second).allow_burst(limits.burst);
         Self {
@@ -45,10 +45,10 @@ impl<C: Clock + Clone> Rates<C> {
 
     fn forget_now_and_then(&self) {
         // Whoever finds it locked knows that somebody else is at it.
-        let Ok(mut forgot) = self.forgot.try_lock() else {
+        let Some(mut forgot) = self.forgot.try_lock() else {
             return;
         };
-        if forgot.elapsed() >= FORGET_EVERY {
+        if forgot.elapsed() >= FORGET_INTERVAL {
             *forgot = Instant::now();
             self.forget();
         }
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     /// Two requests a second, three at once.
-    fn rates(clock: &FakeRelativeClock) -> Rates<FakeRelativeClock> {
+    fn rates(clock: &FakeRelativeClock) -> RateLimits<FakeRelativeClock> {
         let number = |number| NonZeroU32::new(number).expect("it is not 0");
         let limits = LimitSettings {
             requests_per_second: number(2),
@@ -80,7 +80,7 @@ mod tests {
             read_timeout_seconds: 1,
             idle_timeout_seconds: 1,
         };
-        Rates::new(&limits, clock.clone())
+        RateLimits::new(&limits, clock.clone())
     }
 
     const HALF: Duration = Duration::from_millis(500);

@@ -13,35 +13,35 @@ use tokio::time::timeout;
 use waybill_ledger::keys::Keys;
 use waybill_report::caller::{Caller, KeyId};
 
-use super::recent::Recent;
+use super::caller_cache::CallerCache;
 use crate::problem::Problem;
 
 /// Keys are spread over so many locks: one that waits for the database holds up few others.
-const LOCKS: usize = 64;
+const LOCK_STRIPES: usize = 64;
 /// How long a look may take, the wait for others' included.
-const LONGEST_LOOK: Duration = Duration::from_secs(5);
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// See the module.
-pub(super) struct Standing {
+pub(super) struct Revalidation {
     /// By the ids of their keys.
-    recent: Recent,
-    looking: [Mutex<()>; LOCKS],
+    cache: CallerCache,
+    locks: [Mutex<()>; LOCK_STRIPES],
 }
 
-impl Default for Standing {
+impl Default for Revalidation {
     fn default() -> Self {
         Self {
-            recent: Recent::default(),
-            looking: [const { Mutex::const_new(()) }; LOCKS],
+            cache: CallerCache::default(),
+            locks: [const { Mutex::const_new(()) }; LOCK_STRIPES],
         }
     }
 }
 
-impl Standing {
+impl Revalidation {
     /// Notes what was just found of a caller's key.
     pub(super) fn know(&self, caller: &Caller, expires_at: Option<DateTime<Utc>>) {
         if let Some(id) = &caller.key {
-            self.recent.keep(id.as_str(), caller.clone(), expires_at);
+            self.cache.keep(id.as_str(), caller.clone(), expires_at);
         }
     }
 
@@ -50,17 +50,17 @@ impl Standing {
         let Some(id) = &caller.key else {
             return Ok(caller.clone());
         };
-        if let Some(known) = self.recent.get(id.as_str()) {
+        if let Some(known) = self.cache.get(id.as_str()) {
             return Ok(known);
         }
-        let looked = timeout(LONGEST_LOOK, self.look(id, keys)).await;
+        let looked = timeout(LOOKUP_TIMEOUT, self.look(id, keys)).await;
         looked.unwrap_or_else(|_| Err(Problem::keys_are_late()))
     }
 
     async fn look(&self, id: &KeyId, keys: &dyn Keys) -> Result<Caller, Problem> {
-        let _turn = self.looking[lock_of(id)].lock().await;
+        let _turn = self.locks[lock_of(id)].lock().await;
         // Whoever was in front may have looked for the same key.
-        if let Some(known) = self.recent.get(id.as_str()) {
+        if let Some(known) = self.cache.get(id.as_str()) {
             return Ok(known);
         }
         let key = keys.valid(id).await?.ok_or_else(Problem::unauthorized)?;
@@ -74,5 +74,5 @@ impl Standing {
 fn lock_of(id: &KeyId) -> usize {
     let mut hasher = DefaultHasher::new();
     id.hash(&mut hasher);
-    usize::try_from(hasher.finish() % LOCKS as u64).unwrap_or_default()
+    usize::try_from(hasher.finish() % LOCK_STRIPES as u64).unwrap_or_default()
 }
