@@ -135,6 +135,7 @@ async fn every_family_of_a_worker_is_there_before_anything_happened() {
         "waybill_ledger_oldest_queued_seconds",
         "waybill_ledger_queued_exports",
         "waybill_ledger_running_exports",
+        "waybill_ledger_unknown_exports",
         "waybill_ledger_up",
         "waybill_process_start_time_seconds",
         "waybill_rescue_expired_files",

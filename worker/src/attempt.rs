@@ -10,7 +10,6 @@ use waybill_report::encode::EncodeError;
 use waybill_report::pipe::{Pipe, PipeError, PipeLimits, Tap};
 use waybill_report::query::{Rejection, ReportPlan};
 use waybill_report::source::{RowEstimate, SourceError, Sources};
-use waybill_report::spec::ReportSpec;
 use waybill_store::{Bucket, BucketError, Upload};
 
 use crate::lease::LiveProgress;
@@ -59,16 +58,14 @@ impl Pipeline {
         progress: &LiveProgress,
     ) -> Result<Receipt, AttemptError> {
         let began = Instant::now();
-        let spec =
-            ReportSpec::from_parts(export.query.clone(), export.format, export.filename.clone());
-        let plan = self.catalog.plan_spec(&spec, &export.org)?;
+        let plan = self.catalog.plan_spec(&export.spec, &export.org)?;
         let estimated_rows = match export.progress.estimated_rows {
             Some(_) => None,
             None => self.estimate(&plan).await,
         };
         let pipe = Pipe::open(&self.sources, &plan, self.limits).await?;
         self.metrics.snapshot_opened(began);
-        let object_key = lease.object_key(export.format);
+        let object_key = lease.object_key(export.format());
         let record = SnapshotRecord {
             materialized_at: pipe.as_of(),
             source_updated_at: pipe.source_updated_at(),
@@ -112,8 +109,8 @@ impl Pipeline {
     ) -> Result<Upload, AttemptError> {
         let (bucket, ledger) = (self.bucket.clone(), Arc::clone(&self.ledger));
         let (lease, object_key) = (lease.clone(), object_key.to_owned());
-        let (content_type, filename) =
-            (export.format.content_type_header(), export.filename.clone());
+        let content_type = export.format().content_type_header();
+        let filename = export.spec.filename.clone();
         let begun = tokio::spawn(async move {
             let upload = bucket
                 .start_upload(&object_key, content_type, &filename)

@@ -104,7 +104,7 @@ impl Exporter {
 
     async fn run(&self, claim: Claim, slot: Slot<'_>) {
         tracing::info!(
-            dataset = claim.export.query.dataset,
+            dataset = claim.export.spec.query.dataset,
             attempt = claim.export.attempt(),
             epoch = claim.lease.epoch(),
             "export started"

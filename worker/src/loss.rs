@@ -38,6 +38,7 @@ mod tests {
     use waybill_ledger::{Enqueued, Lane, Lanes, NewExport, Terms};
     use waybill_report::caller::OrgId;
     use waybill_report::encode::Format;
+    use waybill_report::spec::ReportSpec;
 
     use super::*;
 
@@ -56,9 +57,10 @@ mod tests {
         let new = NewExport {
             org: scope.org.clone(),
             made_by: None,
-            query: serde_json::from_value(query).expect("a query"),
-            format: Format::Csv,
-            filename: "any.csv".to_owned(),
+            spec: ReportSpec::new(
+                serde_json::from_value(query).expect("a query"),
+                Format::Csv.into(),
+            ),
             max_attempts: 5,
             estimated_rows: None,
             lane: Lane::Small,

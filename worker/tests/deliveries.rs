@@ -17,6 +17,7 @@ use waybill_report::caller::{OrgId, Scope};
 use waybill_report::catalog::Catalog;
 use waybill_report::encode::Format;
 use waybill_report::source::Sources;
+use waybill_report::spec::ReportSpec;
 use waybill_store::Bucket;
 use waybill_test_services::postgres::{Cluster, Setup};
 use waybill_test_services::s3::{ACCESS_KEY_ID, BUCKET, S3, SECRET_ACCESS_KEY};
@@ -78,9 +79,10 @@ async fn enqueue(ledger: &dyn Ledger) -> Export {
     let new = NewExport {
         org: OrgId::new("a"),
         made_by: None,
-        query: serde_json::from_value(query).expect("a query"),
-        format: Format::Csv,
-        filename: "gone.csv".to_owned(),
+        spec: ReportSpec::new(
+            serde_json::from_value(query).expect("a query"),
+            Format::Csv.into(),
+        ),
         max_attempts: 1,
         estimated_rows: None,
         lane: Lane::Small,

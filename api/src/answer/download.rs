@@ -66,8 +66,8 @@ impl Downloads {
             .bucket
             .link(
                 &receipt.object_key,
-                export.format.content_type_header(),
-                &export.filename,
+                export.format().content_type_header(),
+                &export.spec.filename,
                 valid_for,
             )
             .await?;

@@ -27,11 +27,11 @@ pub(crate) fn file_head(export: &Export, receipt: &Receipt) -> Result<Response, 
         (CONTENT_LENGTH, HeaderValue::from(receipt.size_bytes)),
         (
             CONTENT_TYPE,
-            HeaderValue::from_static(export.format.content_type_header()),
+            HeaderValue::from_static(export.format().content_type_header()),
         ),
         (
             CONTENT_DISPOSITION,
-            text(format!("attachment; filename=\"{}\"", export.filename))?,
+            text(format!("attachment; filename=\"{}\"", export.spec.filename))?,
         ),
         (ACCEPT_RANGES, HeaderValue::from_static("bytes")),
         (ETAG, text(format!("\"{}\"", receipt.sha256))?),

@@ -60,9 +60,7 @@ impl Jobs {
         let new = NewExport {
             org: plan.org().clone(),
             made_by: caller.key.clone(),
-            query: plan.query().clone(),
-            format: plan.format(),
-            filename: plan.filename().to_owned(),
+            spec: plan.spec().clone(),
             max_attempts: self.settings.max_attempts,
             estimated_rows: None,
             lane: Lane::Large,

@@ -196,7 +196,7 @@ impl ExportView {
         let receipt = export.receipt.as_ref();
         Self {
             status,
-            content_type: export.format.content_type(),
+            content_type: export.format().content_type(),
             as_of: export.materialized_at,
             freshness_lag_ms: export.source_updated_at.map(|updated| lag_ms(updated, now)),
             attempt: export.attempt(),
@@ -215,10 +215,10 @@ impl ExportView {
             self_url: links.export(id),
             allowed_actions: actions(&export, now, links),
             id: id.to_string(),
-            dataset: export.query.dataset.clone(),
-            format: export.format,
-            filename: export.filename,
-            query: export.query,
+            dataset: export.spec.query.dataset.clone(),
+            format: export.format(),
+            filename: export.spec.filename,
+            query: export.spec.query,
             created_at: export.created_at,
             started_at: export.started_at,
             materialized_at: export.materialized_at,

@@ -83,6 +83,8 @@ pub(crate) struct InstallationStatus {
     /// Exports that workers claimed per second, over the last minute; null when they claimed none.
     #[schema(required = true)]
     drain_per_second: Option<f64>,
+    /// Queued exports that ask for what this version does not know: a newer worker has to run them.
+    unknown: u64,
 }
 
 /// The exports that are expected to be small, or to be large.
@@ -183,6 +185,7 @@ impl InstallationStatus {
             small: lane(Lane::Small),
             large: lane(Lane::Large),
             drain_per_second: backlog.drain_rate().map(to_thousandths),
+            unknown: backlog.unknown(),
         }
     }
 }

@@ -32,6 +32,12 @@ impl Backlog {
         self.small.queued + self.large.queued
     }
 
+    /// Those of them that this program cannot run, in both lanes.
+    #[must_use]
+    pub fn unknown(&self) -> u64 {
+        self.small.unknown + self.large.unknown
+    }
+
     /// Exports claimed per second, of both lanes; `None` when none was lately.
     #[must_use]
     pub fn drain_rate(&self) -> Option<f64> {
@@ -45,6 +51,8 @@ impl Backlog {
 pub struct LaneBacklog {
     /// Exports that wait for a worker.
     pub queued: u64,
+    /// Those of them that ask for what this program does not know, so that only a newer one runs them.
+    pub unknown: u64,
     /// Exports that a worker has claimed.
     pub running: u64,
     /// For how long the oldest of those that wait could have run already; `None` when none can.

@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use waybill_report::caller::OrgId;
 use waybill_report::encode::Format;
-use waybill_report::query::ReportQuery;
+use waybill_report::spec::ReportSpec;
 
 pub use waybill_report::failure::{Failure, FailureCode};
 
@@ -166,12 +166,8 @@ pub struct Export {
     pub org: OrgId,
     /// Where it is in its life.
     pub status: ExportStatus,
-    /// What was asked.
-    pub query: ReportQuery,
-    /// In which format.
-    pub format: Format,
-    /// The name under which it is downloaded.
-    pub filename: String,
+    /// What was asked: the query, the format, the name under which the file is downloaded.
+    pub spec: ReportSpec,
     /// Rises with every change of anything a client can see, but for times that pass by themselves.
     pub revision: i64,
     /// The fencing token: rises with every claim, never reused; 0 = never claimed.
@@ -206,6 +202,12 @@ pub struct Export {
 }
 
 impl Export {
+    /// The format of its file.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.spec.format.format()
+    }
+
     /// The number of the attempt that runs or will run next, or that was the last.
     #[must_use]
     pub fn attempt(&self) -> u32 {

@@ -80,6 +80,9 @@ fn lanes(installation: &InstallationStatus) -> Table {
     }
     let drain = installation.drain_per_second.unwrap_or_default();
     table.row(["drain", &format!("{drain:.2}/s")]);
+    if installation.unknown > 0 {
+        table.row(["for a newer version", &installation.unknown.to_string()]);
+    }
     table
 }
 
@@ -205,6 +208,7 @@ mod tests {
                     oldest_queued_seconds: Some(61.25),
                 },
                 drain_per_second: Some(0.4),
+                unknown: 0,
             }),
             organisation: Some(OrganisationStatus {
                 active_exports: 5,

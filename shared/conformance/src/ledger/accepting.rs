@@ -75,7 +75,7 @@ fn replayed(outcome: Option<Enqueued>) -> ExportId {
 
 fn other_request() -> NewExport {
     let mut new = new_export("a", 5);
-    new.query.dataset = "session_rows".to_owned();
+    new.spec.query.dataset = "session_rows".to_owned();
     new
 }
 
@@ -86,7 +86,7 @@ async fn a_full_queue_takes_nothing(ledger: &dyn Ledger) {
     };
     let first = enqueue(ledger, "a", 5).await;
     let new = NewExport {
-        query: first.query,
+        spec: first.spec,
         ..new_export("a", 1)
     };
     let refused = ledger.enqueue(new.clone(), &one).await.expect("the ledger");

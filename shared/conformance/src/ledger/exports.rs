@@ -12,6 +12,7 @@ use waybill_ledger::{
 };
 use waybill_report::caller::{OrgId, Scope};
 use waybill_report::encode::Format;
+use waybill_report::spec::ReportSpec;
 
 /// How long anything may take. Far above what is needed.
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
@@ -42,9 +43,7 @@ pub fn new_export(org_name: &str, max_attempts: u32) -> NewExport {
     NewExport {
         org: OrgId::new(org_name),
         made_by: None,
-        query: query.expect("a query"),
-        format: Format::Csv,
-        filename: "sessions.csv".to_owned(),
+        spec: ReportSpec::new(query.expect("a query"), Format::Csv.into()),
         max_attempts,
         estimated_rows: None,
         lane: Lane::Large,

@@ -118,7 +118,7 @@ async fn lanes_are_counted_apart(ledger: &dyn Ledger) {
 async fn datasets_that_cannot_be_read_are_passed_over(ledger: &dyn Ledger) {
     let of_dataset = |dataset: &str, lane| {
         let mut new = of_lane("a", lane);
-        dataset.clone_into(&mut new.query.dataset);
+        dataset.clone_into(&mut new.spec.query.dataset);
         new
     };
     let mut ids = Vec::new();

@@ -21,7 +21,7 @@ async fn an_accepted_export_can_be_read_by_its_organisation_alone(ledger: &dyn L
     assert_eq!(export.status, ExportStatus::Queued);
     assert_eq!((export.epoch, export.failures, export.attempt()), (0, 0, 1));
     let stored = read(ledger, export.id).await;
-    assert_eq!(stored.query, export.query);
+    assert_eq!(stored.spec, export.spec);
     assert_eq!(stored.created_at, export.created_at);
     let other = ledger.get(&org("b"), export.id).await.expect("the ledger");
     assert!(other.is_none());

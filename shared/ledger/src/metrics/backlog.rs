@@ -119,6 +119,13 @@ impl Collector for Shown {
         )?;
         in_lanes(
             &mut encoder,
+            "ledger_unknown_exports",
+            "Queued exports of the whole installation that ask for what the version of this process does not know; aggregate by min: those that nobody runs.",
+            None,
+            |lane| backlog.lane(lane).unknown,
+        )?;
+        in_lanes(
+            &mut encoder,
             "ledger_running_exports",
             "Exports of the whole installation that a worker has claimed; aggregate by max.",
             None,

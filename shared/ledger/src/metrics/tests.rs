@@ -48,6 +48,7 @@ async fn every_family_has_a_sample_before_anything_happened() {
             "waybill_ledger_oldest_queued_seconds",
             "waybill_ledger_queued_exports",
             "waybill_ledger_running_exports",
+            "waybill_ledger_unknown_exports",
             "waybill_ledger_up",
             "waybill_log_lost_lines",
             "waybill_process_resident_memory_bytes",

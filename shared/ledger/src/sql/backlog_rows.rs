@@ -13,6 +13,7 @@ use crate::error::LedgerError;
 pub(crate) struct LaneRow {
     large: bool,
     queued: i64,
+    unknown: i64,
     running: i64,
     oldest: Option<f64>,
     claimed: i64,
@@ -30,6 +31,7 @@ impl From<Vec<LaneRow>> for Backlog {
             };
             *lane = LaneBacklog {
                 queued: unsigned(row.queued),
+                unknown: unsigned(row.unknown),
                 running: unsigned(row.running),
                 oldest: row.oldest.map(seconds),
                 claimed: unsigned(row.claimed),

@@ -1,8 +1,10 @@
 //! A row of the exports table, whichever the database, and how it becomes an [`Export`].
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use waybill_report::caller::OrgId;
 use waybill_report::encode::Format;
+use waybill_report::spec::ReportSpec;
 
 use crate::accept::Kept;
 use crate::db::instant::StoredInstant;
@@ -18,6 +20,7 @@ pub(crate) struct ExportRow<T> {
     id: String,
     org_id: String,
     status: String,
+    spec: Option<String>,
     query: String,
     format: String,
     filename: String,
@@ -49,8 +52,7 @@ impl<T: StoredInstant> TryFrom<ExportRow<T>> for Export {
     type Error = LedgerError;
 
     fn try_from(row: ExportRow<T>) -> Result<Self, LedgerError> {
-        let format =
-            Format::from_name(&row.format).ok_or_else(|| corrupt("format", &row.format))?;
+        let spec = spec(row.spec.as_deref(), &row.query, &row.format, row.filename)?;
         let receipt = match (
             row.object_key,
             row.row_count,
@@ -85,9 +87,7 @@ impl<T: StoredInstant> TryFrom<ExportRow<T>> for Export {
             id: id(&row.id)?,
             org: OrgId::new(row.org_id),
             status: status(&row.status)?,
-            query: serde_json::from_str(&row.query).map_err(|_| corrupt("query", &row.query))?,
-            format,
-            filename: row.filename,
+            spec,
             revision: row.revision,
             epoch: row.epoch,
             failures: row.failures.unsigned_abs(),
@@ -161,9 +161,24 @@ pub(crate) fn status(name: &str) -> Result<ExportStatus, LedgerError> {
     ExportStatus::from_name(name).ok_or_else(|| corrupt("status", name))
 }
 
-/// The query as it is stored, JSON.
-pub(crate) fn query(new: &NewExport) -> Result<String, LedgerError> {
-    serde_json::to_string(&new.query).map_err(|error| LedgerError::Corrupt(error.to_string()))
+/// What was asked. A row without a spec was written by a program that knows no more than the three parts.
+fn spec(
+    spec: Option<&str>,
+    query: &str,
+    format: &str,
+    filename: String,
+) -> Result<ReportSpec, LedgerError> {
+    if let Some(spec) = spec {
+        return serde_json::from_str(spec).map_err(|_| corrupt("spec", spec));
+    }
+    let query = serde_json::from_str(query).map_err(|_| corrupt("query", query))?;
+    let format = Format::from_name(format).ok_or_else(|| corrupt("format", format))?;
+    Ok(ReportSpec::from_parts(query, format, filename))
+}
+
+/// A value as it is stored, JSON.
+pub(crate) fn json(value: &impl Serialize) -> Result<String, LedgerError> {
+    serde_json::to_string(value).map_err(|error| LedgerError::Corrupt(error.to_string()))
 }
 
 /// Some attempts at most: nobody sets more than a hundred.

@@ -106,9 +106,10 @@ WHERE id IN (
   )
 RETURNING id, status, run_after";
 
+/// What asks for more than version $3 is woken by those who know it.
 pub(super) const WAITING: &str = "
 SELECT id, {now} AS now FROM {waybill}exports
-WHERE status = 'queued' AND run_after <= {now} - $1
+WHERE status = 'queued' AND run_after <= {now} - $1 AND spec_version <= $3
 ORDER BY run_after, id
 LIMIT $2";
 
@@ -204,22 +205,22 @@ SELECT * FROM (
   ) AS fresh
 LIMIT 1";
 
-/// Nothing when the organisation has $13 unfinished ones. For its turn see
+/// Nothing when the organisation has $15 unfinished ones. For its turn see
 /// [`Work::claim_next`](crate::Work::claim_next).
 pub(super) const INSERT: &str = "
 INSERT INTO {waybill}exports
-    (id, org_id, status, dataset, query, format, filename, max_attempts, made_by, estimated_rows,
-     large, request, joinable, created_at, run_after, turn)
-SELECT $1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, {now}, {now}, {greatest}(
+    (id, org_id, status, dataset, query, format, filename, spec, spec_version, max_attempts, made_by,
+     estimated_rows, large, request, joinable, created_at, run_after, turn)
+SELECT $1, $2, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, {now}, {now}, {greatest}(
     coalesce((SELECT max(turn) + 2 FROM {waybill}exports
-              WHERE org_id = $2 AND large = $10 AND status IN ('queued', 'running')), 0),
+              WHERE org_id = $2 AND large = $12 AND status IN ('queued', 'running')), 0),
     coalesce((SELECT turn + 1 FROM {waybill}exports
-              WHERE large = $10 AND started_at IS NOT NULL ORDER BY started_at DESC LIMIT 1), 0))
-WHERE $13 > (
+              WHERE large = $12 AND started_at IS NOT NULL ORDER BY started_at DESC LIMIT 1), 0))
+WHERE $15 > (
     SELECT count(*) FROM (
         SELECT 1 FROM {waybill}exports
         WHERE org_id = $2 AND status IN ('queued', 'running')
-        LIMIT $13
+        LIMIT $15
       ) AS active
   )
 RETURNING *";

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use waybill_report::caller::{KeyId, OrgId, Scope};
+use waybill_report::spec::SPEC_VERSION;
 
 use super::accept::{PostgresAcceptance, kept};
 use super::interval::interval;
@@ -18,7 +19,7 @@ use crate::sql::statement::on_postgres;
 use crate::sql::statements;
 use crate::terms::{IdempotencyKey, Terms};
 
-/// A row for each lane.
+/// A row for each lane; $1 is the span that counts for the drain, $2 the newest version that is known.
 const BACKLOG: &str = "
 SELECT lane.large,
        (SELECT count(*) FROM waybill.exports
@@ -27,6 +28,9 @@ SELECT lane.large,
         WHERE status = 'running' AND large = lane.large) AS running,
        (SELECT extract(epoch FROM now() - min(run_after))::float8 FROM waybill.exports
         WHERE status = 'queued' AND large = lane.large AND run_after <= now()) AS oldest,
+       (SELECT count(*) FROM waybill.exports
+        WHERE status = 'queued' AND large = lane.large
+          AND spec_version > 1 AND spec_version > $2) AS unknown,
        claims.claimed,
        claims.span
 FROM (VALUES (FALSE), (TRUE)) AS lane (large)
@@ -99,9 +103,10 @@ impl Intake for PostgresLedger {
     }
 
     async fn backlog(&self) -> Result<Backlog, LedgerError> {
-        let lanes: Vec<LaneRow> = on_postgres!(query_as, BACKLOG, interval(DRAIN_SPAN))
-            .fetch_all(&self.pool)
-            .await?;
+        let lanes: Vec<LaneRow> =
+            on_postgres!(query_as, BACKLOG, interval(DRAIN_SPAN), SPEC_VERSION)
+                .fetch_all(&self.pool)
+                .await?;
         Ok(lanes.into())
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, PgPool};
 use waybill_config::DatabaseUrl;
+use waybill_report::spec::SPEC_VERSION;
 use waybill_test_services::postgres::Cluster;
 
 use super::interval::interval;
@@ -36,6 +37,7 @@ async fn a_long_queue_costs_a_claim_no_more_than_a_short_one() {
             .bind(interval(Duration::from_secs(60)))
             .bind(include_large)
             .bind(["another".to_owned()])
+            .bind(SPEC_VERSION)
             .fetch_one(&mut *tx)
             .await
             .expect("a plan");

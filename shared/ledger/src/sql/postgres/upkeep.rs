@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use waybill_report::spec::SPEC_VERSION;
 
 use super::interval::interval;
 use super::ledger::PostgresLedger;
@@ -99,7 +100,8 @@ impl Upkeep for PostgresLedger {
             query_as,
             statements::WAITING,
             interval(waiting_for),
-            i64::from(queue::MOST_WAKE_UPS)
+            i64::from(queue::MOST_WAKE_UPS),
+            SPEC_VERSION
         )
         .fetch_all(&mut *tx)
         .await?;

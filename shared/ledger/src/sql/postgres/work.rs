@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use waybill_report::spec::SPEC_VERSION;
 
 use super::interval::interval;
 use super::ledger::{PostgresLedger, Row};
@@ -18,18 +19,19 @@ use crate::work::{HandBack, RUNNABLE_FOR, SnapshotRecord, SourceOutage, Work};
 
 /// The export in front of its lane: of the large one where $2 allows, else of the small one. Whoever
 /// claims at the same time takes the next one instead of waiting for this one. Exports of the datasets
-/// $3 are passed over.
+/// $3 are passed over, and so is what asks for more than version $4.
 pub(super) const CLAIM_NEXT: &str = "
 WITH large AS (
     SELECT id FROM waybill.exports
     WHERE $2 AND status = 'queued' AND large AND run_after <= now() AND dataset <> ALL($3)
+      AND spec_version <= $4
     ORDER BY turn, id
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 ), small AS (
     SELECT id FROM waybill.exports
     WHERE status = 'queued' AND NOT large AND run_after <= now() AND dataset <> ALL($3)
-      AND NOT EXISTS (SELECT FROM large)
+      AND spec_version <= $4 AND NOT EXISTS (SELECT FROM large)
     ORDER BY turn, id
     LIMIT 1
     FOR UPDATE SKIP LOCKED
@@ -108,7 +110,8 @@ impl Work for PostgresLedger {
             CLAIM_NEXT,
             interval(lease_for),
             lanes.include_large(),
-            datasets
+            datasets,
+            SPEC_VERSION
         )
         .fetch_optional(&self.pool)
         .await?;

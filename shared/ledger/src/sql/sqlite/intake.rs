@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use chrono::Utc;
 use waybill_report::caller::{KeyId, OrgId, Scope};
+use waybill_report::spec::SPEC_VERSION;
 
 use super::accept::{SqliteAcceptance, kept};
 use super::ledger::{Row, SqliteLedger, leave_file};
@@ -18,13 +19,16 @@ use crate::sql::statement::on_sqlite;
 use crate::sql::statements;
 use crate::terms::{IdempotencyKey, Terms};
 
-/// A row for each lane. $1 is the span that counts for the drain.
+/// A row for each lane; $1 is the span that counts for the drain, $2 the newest version that is known.
 const BACKLOG: &str = "
 SELECT lane.large,
        (SELECT count(*) FROM exports WHERE status = 'queued' AND large = lane.large) AS queued,
        (SELECT count(*) FROM exports WHERE status = 'running' AND large = lane.large) AS running,
        (SELECT ({now} - min(run_after)) / 1e6 FROM exports
         WHERE status = 'queued' AND large = lane.large AND run_after <= {now}) AS oldest,
+       (SELECT count(*) FROM exports
+        WHERE status = 'queued' AND large = lane.large
+          AND spec_version > 1 AND spec_version > $2) AS unknown,
        (SELECT count(*) FROM exports
         WHERE large = lane.large AND started_at >= {now} - $1) AS claimed,
        (SELECT ({now} - min(started_at)) / 1e6 FROM exports
@@ -89,6 +93,7 @@ impl Intake for SqliteLedger {
             query_as,
             BACKLOG,
             whole_micros(DRAIN_SPAN),
+            SPEC_VERSION,
             micros(Utc::now())
         )
         .fetch_all(&self.pools.readers)

@@ -3,6 +3,7 @@
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
 use tempfile::TempDir;
+use waybill_report::spec::SPEC_VERSION;
 
 use super::work::CLAIM_NEXT;
 use crate::database::Database;
@@ -20,6 +21,7 @@ async fn a_claim_finds_its_export_by_the_index_of_turns() {
         .bind(0)
         .bind(true)
         .bind("[]")
+        .bind(SPEC_VERSION)
         .bind(0)
         .fetch_all(&mut connection)
         .await

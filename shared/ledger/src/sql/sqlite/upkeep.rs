@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use waybill_report::spec::SPEC_VERSION;
 
 use super::ledger::{SqliteLedger, leave_file};
 use crate::db::instant::{micros, whole_micros};
@@ -99,6 +100,7 @@ impl Upkeep for SqliteLedger {
             statements::WAITING,
             whole_micros(waiting_for),
             queue::MOST_WAKE_UPS,
+            SPEC_VERSION,
             micros(Utc::now())
         )
         .fetch_all(&mut *tx)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::Utc;
 use sqlx::types::Json;
+use waybill_report::spec::SPEC_VERSION;
 
 use super::ledger::{Row, SqliteLedger};
 use crate::claim::{Claim, Lanes, Lease};
@@ -18,7 +19,7 @@ use crate::sql::statements;
 use crate::work::{HandBack, RUNNABLE_FOR, SnapshotRecord, SourceOutage, Work};
 
 /// The export in front of its lane: of the large one where $2 allows, else of the small one. Exports of
-/// the datasets $3, a JSON array, are passed over.
+/// the datasets $3, a JSON array, are passed over, and so is what asks for more than version $4.
 pub(super) const CLAIM_NEXT: &str = "
 UPDATE exports
 SET status = 'running', epoch = epoch + 1, revision = revision + 1,
@@ -29,10 +30,12 @@ WHERE status = 'queued'
     (SELECT id FROM exports
      WHERE $2 AND status = 'queued' AND large = TRUE AND run_after <= {now}
        AND dataset NOT IN (SELECT value FROM json_each($3))
+       AND spec_version <= $4
      ORDER BY turn, id LIMIT 1),
     (SELECT id FROM exports
      WHERE status = 'queued' AND large = FALSE AND run_after <= {now}
        AND dataset NOT IN (SELECT value FROM json_each($3))
+       AND spec_version <= $4
      ORDER BY turn, id LIMIT 1))
 RETURNING *";
 
@@ -87,6 +90,7 @@ impl Work for SqliteLedger {
             whole_micros(lease_for),
             lanes.include_large(),
             Json(datasets),
+            SPEC_VERSION,
             micros(Utc::now())
         )
         .fetch_optional(&self.pools.writer)

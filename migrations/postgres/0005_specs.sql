@@ -1,0 +1,12 @@
+ALTER TABLE waybill.exports
+    -- All that decides the bytes of its file, as one JSON value. NULL where a program wrote the row that
+    -- knows no more than `query`, `format` and `filename`, which stay for such programs.
+    ADD COLUMN spec         text,
+    -- The oldest version of specs that a program must know to run it.
+    ADD COLUMN spec_version integer NOT NULL DEFAULT 1;
+
+UPDATE waybill.exports
+SET spec = '{"query":' || query || ',"format":{"' || format || '":{}},"filename":' || to_json(filename)::text || '}';
+
+-- What is queued and asks for more than the first version had: whoever does not know it leaves it alone.
+CREATE INDEX exports_newer ON waybill.exports (large, spec_version) WHERE status = 'queued' AND spec_version > 1;
