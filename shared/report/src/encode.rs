@@ -9,6 +9,7 @@ pub mod csv;
 mod encoder;
 mod float;
 pub mod json;
+mod json_rows;
 #[cfg(test)]
 mod sample;
 mod slices;
