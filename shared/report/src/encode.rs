@@ -10,6 +10,7 @@ mod encoder;
 mod float;
 pub mod json;
 mod json_rows;
+pub mod ndjson;
 #[cfg(test)]
 mod sample;
 mod slices;
@@ -119,6 +120,8 @@ formats! {
     Csv: csv::CsvOptions,
     /// One JSON document, the result of the report; see [`json::JsonEncoder`].
     Json: json::JsonOptions,
+    /// One JSON object a line; see [`ndjson::NdjsonEncoder`].
+    Ndjson: ndjson::NdjsonOptions,
 }
 
 impl Format {

@@ -127,7 +127,7 @@ pub(super) fn write_integer(value: i64, out: &mut Vec<u8>) {
 
 /// Appends a decimal's text as a JSON number. Databases also print and accept what RFC 8259 does not
 /// (`+1`, `007`, `.5`, `5.`): the sign and the zeros change, no digit that counts does.
-fn write_decimal(text: &str, out: &mut Vec<u8>) -> Result<(), &'static str> {
+pub(super) fn write_decimal(text: &str, out: &mut Vec<u8>) -> Result<(), &'static str> {
     let (sign, unsigned) = match text.as_bytes() {
         [b'-', rest @ ..] => (&b"-"[..], rest),
         [b'+', rest @ ..] => (&b""[..], rest),

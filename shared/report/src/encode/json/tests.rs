@@ -4,6 +4,7 @@ use proptest::sample::Index;
 use serde_json::{Value as Json, json};
 use strum::VariantArray as _;
 
+use super::super::json_rows::write_decimal;
 use super::super::sample::{Table, Value, batch, column, one_column, tables};
 use super::*;
 use crate::column::{ColumnKind, ColumnType};
