@@ -15,6 +15,7 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Header, Object, Ref, RefOr, Server, ServerBuilder, Type};
+use waybill_report::encode::Format;
 
 use crate::problem::code::ProblemCode;
 use crate::problem::document::{ErrorResponse, MEDIA_TYPE};
@@ -119,6 +120,25 @@ fn add_answer(answers: &mut Answers, status: &str, answer: &RefOr<Response>) {
         }
         _ => {
             answers.insert(status.to_owned(), answer.clone());
+        }
+    }
+}
+
+/// Says of the answers of an operation that may be a bare file which media types that can have.
+pub(crate) fn name_file_types(document: &mut utoipa::openapi::OpenApi, operation_id: &str) {
+    for operation in operations(document) {
+        if operation.operation_id.as_deref() != Some(operation_id) {
+            continue;
+        }
+        let Some(RefOr::T(file)) = operation.responses.responses.get_mut("200") else {
+            continue;
+        };
+        for format in Format::ALL.iter().map(|format| format.spec()) {
+            let schema = format.is_text.then(|| Object::with_type(Type::String));
+            let types = &mut file.content;
+            types
+                .entry(format.media_type.to_owned())
+                .or_insert_with(|| ContentBuilder::new().schema(schema).into());
         }
     }
 }

@@ -17,6 +17,7 @@ use waybill_readiness::Readiness;
 
 use crate::dependencies::HealthDependencies;
 use crate::links::API_PREFIX;
+use crate::links::action::operation;
 use crate::metrics::requests::RequestMetrics;
 use crate::middleware::boundary::boundary;
 use crate::middleware::gate::{Gate, guarded};
@@ -50,6 +51,7 @@ pub(crate) fn router(state: ApiState) -> serde_json::Result<(Router, OpenApi)> {
         .routes(routes!(operations::start_page::get_start_page));
 
     let (v1, mut document) = v1.split_for_parts();
+    openapi::name_file_types(&mut document, operation::EXPORT_REPORT_QUERY);
     openapi::answer_to_keys(&mut document);
     if state.asks_for_keys {
         openapi::require_key(&mut document);

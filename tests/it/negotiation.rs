@@ -98,6 +98,37 @@ async fn a_job_is_json_whatever_its_file_will_be() {
         .accepted();
 }
 
+/// At once in an envelope, at once as it is, and stored.
+#[tokio::test]
+async fn lines_of_json_are_the_rows_of_the_document() {
+    let server = shared();
+    let http = server.http();
+    let mut query = by_status();
+    query["order_by"] = json!([{"dimension": "status"}]);
+    let document = json!({"query": query, "format": "json"});
+    let document = http.post(EXPORT, &document).await.content();
+    let body = json!({"query": query, "format": "ndjson"});
+    let envelope = http.post(EXPORT, &body).await;
+    let lines = envelope.content();
+    assert!(
+        lines.lines().count() > 1 && lines.ends_with('\n'),
+        "{lines}"
+    );
+    let rows: Vec<&str> = lines.lines().collect();
+    assert!(document.contains(&rows.join(",")), "{lines} in {document}");
+
+    let accept = [("accept", "application/x-ndjson, application/json;q=0.9")];
+    let bare = http.post_with(EXPORT, &accept, &body).await.expect(200);
+    assert_eq!(bare.has_header("content-type"), "application/x-ndjson");
+    let disposition = bare.has_header("content-disposition");
+    assert!(disposition.contains("-20260524.ndjson"), "{disposition}");
+    assert_eq!(bare.text(), lines);
+
+    let (export, file) = http.exported(&body).await;
+    assert_eq!(export["content_type"], "application/x-ndjson");
+    assert_eq!(String::from_utf8(file).as_deref(), Ok(lines.as_str()));
+}
+
 #[tokio::test]
 async fn only_json_bodies_are_read() {
     let server = shared();

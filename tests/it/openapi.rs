@@ -194,10 +194,10 @@ async fn the_schemas_require_what_the_published_document_requires() {
         );
     }
     assert_eq!(required(action), ["rel".to_owned()].into(), "{action:#}");
-    assert!(
-        export["responses"]["200"]["content"]["text/csv"].is_object(),
-        "the bare file"
-    );
+    for bare_file in ["text/csv", "application/x-ndjson"] {
+        let content = &export["responses"]["200"]["content"];
+        assert!(content[bare_file].is_object(), "{bare_file}: {content}");
+    }
 }
 
 #[tokio::test]

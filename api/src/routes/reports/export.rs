@@ -75,7 +75,7 @@ problems!(ExportQueryProblems:
         (
             status = 200,
             description = "The result is small: the file in an envelope, or the bare file.",
-            content((ReportExport = "application/json"), (String = "text/csv")),
+            body = ReportExport,
             headers(
                 ("Content-Disposition" = String, description = "The file's name, on a bare file."),
                 ("Waybill-As-Of" = String, description = "`as_of`, on a bare file."),

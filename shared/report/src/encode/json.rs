@@ -7,7 +7,6 @@ use arrow_array::RecordBatch;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::cells::{Cells, Values, cells, write_uuid};
 use super::encoder::{EncodeError, Encoder, FileContext, FormatOptions, FormatSpec, Trailer};
 use super::json_rows::{JsonRows, write_integer};
 use super::temporal::write_timestamp;
