@@ -33,25 +33,25 @@ pub enum DatabaseUrlError {
 }
 
 impl DatabaseUrl {
-    /// The whole URL, with its password.
+    /// Returns the whole URL, with its password.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.text
     }
 
-    /// The server, taken apart; `None` for a file.
+    /// Returns the server, taken apart; `None` for a file.
     #[must_use]
     pub fn server(&self) -> Option<&ServerUrl> {
         self.server.as_ref()
     }
 
-    /// Whether it is a SQLite file; otherwise it is a server that speaks PostgreSQL's protocol.
+    /// Returns whether it is a SQLite file; otherwise it is a server that speaks PostgreSQL's protocol.
     #[must_use]
     pub fn is_sqlite(&self) -> bool {
         self.server.is_none()
     }
 
-    /// The file of a SQLite URL: `sqlite:FILE`, `sqlite://FILE`, `sqlite:///absolute/FILE`.
+    /// Returns the file of a SQLite URL: `sqlite:FILE`, `sqlite://FILE`, `sqlite:///absolute/FILE`.
     /// Parameters after `?` are left out. `None` for a server.
     #[must_use]
     pub fn sqlite_path(&self) -> Option<PathBuf> {
@@ -61,7 +61,7 @@ impl DatabaseUrl {
         Some(PathBuf::from(file))
     }
 
-    /// Whether the URL of a SQLite file says `?immutable=1`: that nothing writes to it.
+    /// Returns whether the URL of a SQLite file says `?immutable=1`: that nothing writes to it.
     #[must_use]
     pub fn is_immutable(&self) -> bool {
         let parameters = self.text.split_once('?').map_or("", |(_, rest)| rest);

@@ -56,44 +56,44 @@ pub struct ExportSettings {
 }
 
 impl ExportSettings {
-    /// How long a completed export answers an identical request; `None` = never.
+    /// Returns how long a completed export answers an identical request; `None` = never.
     #[must_use]
     pub fn reuse(&self) -> Option<Duration> {
         (self.reuse_seconds > 0).then(|| Duration::from_secs(self.reuse_seconds))
     }
 
-    /// How long outages of what an export needs may keep it from running, altogether.
+    /// Returns how long outages of what an export needs may keep it from running, altogether.
     #[must_use]
     pub fn give_up_after(&self) -> Duration {
         Duration::from_secs(self.give_up_after_hours * 60 * 60)
     }
 
-    /// How long a file is kept.
+    /// Returns how long a file is kept.
     #[must_use]
     pub fn retention(&self) -> Duration {
         Duration::from_secs(self.retention_days * 24 * 60 * 60)
     }
 
-    /// How long the record of an export is kept after its file is gone, or after it failed or was
+    /// Returns how long the record of an export is kept after its file is gone, or after it failed or was
     /// cancelled.
     #[must_use]
     pub fn record_retention(&self) -> Duration {
         Duration::from_secs(self.record_retention_days * 24 * 60 * 60)
     }
 
-    /// How long a download link works.
+    /// Returns how long a download link works.
     #[must_use]
     pub fn link(&self) -> Duration {
         Duration::from_secs(self.link_seconds)
     }
 
-    /// How long reading the data may take.
+    /// Returns how long reading the data may take.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout_seconds)
     }
 
-    /// How long finding the newest source row may take.
+    /// Returns how long finding the newest source row may take.
     #[must_use]
     pub fn freshness_timeout(&self) -> Duration {
         Duration::from_millis(self.freshness_timeout_ms)

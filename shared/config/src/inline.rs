@@ -32,13 +32,13 @@ pub struct InlineSettings {
 }
 
 impl InlineSettings {
-    /// How long an answer may take.
+    /// Returns how long an answer may take.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout_seconds)
     }
 
-    /// How long a request waits for a slot.
+    /// Returns how long a request waits for a slot.
     #[must_use]
     pub fn queue_wait(&self) -> Duration {
         Duration::from_millis(self.queue_wait_ms)

@@ -3,6 +3,27 @@
 //! Owns what can be configured and how settings come together; every default lives in
 //! `config.default.toml` and nowhere else. It does not know which command runs: a command brings its
 //! own layer of defaults and asks for the settings that it cannot do without.
+//!
+//! ```
+//! use waybill_config::{Config, Layers};
+//!
+//! let load = |variable: &str, value: &str| {
+//!     Config::load(Layers {
+//!         command_defaults: &[],
+//!         file: None,
+//!         environment: [(variable.into(), value.into())],
+//!         flags: &[],
+//!     })
+//! };
+//! let config = load("WAYBILL__INLINE__SLOTS", "4")?;
+//! assert_eq!(config.inline.slots, 4);
+//! let error = load("WAYBILL__INLINE__SLOTS", "0").unwrap_err();
+//! assert_eq!(
+//!     error.to_string(),
+//!     "environment WAYBILL__INLINE__SLOTS: inline.slots: must be between 1 and 1024, got 0"
+//! );
+//! # Ok::<(), waybill_config::ConfigError>(())
+//! ```
 
 #![deny(missing_docs)]
 

@@ -39,13 +39,13 @@ pub struct LimitSettings {
 }
 
 impl LimitSettings {
-    /// How long a request's headers may take to arrive, and then its body.
+    /// Returns how long a request's headers may take to arrive, and then its body.
     #[must_use]
     pub fn read_timeout(&self) -> Duration {
         Duration::from_secs(self.read_timeout_seconds)
     }
 
-    /// How long a connection may stay open without a request.
+    /// Returns how long a connection may stay open without a request.
     #[must_use]
     pub fn idle_timeout(&self) -> Duration {
         Duration::from_secs(self.idle_timeout_seconds)

@@ -56,7 +56,7 @@ impl Setting {
 }
 
 impl Rule {
-    /// What a text means where there are only texts, as in the environment: the TOML value of the
+    /// Returns what a text means where there are only texts, as in the environment: the TOML value of the
     /// kind that the setting wants, or else the text itself.
     pub(super) fn value_of(&self, text: &str) -> Value {
         let value = text.trim().parse::<Value>().ok();
@@ -69,7 +69,7 @@ impl Rule {
         wanted.unwrap_or_else(|| Value::String(text.to_owned()))
     }
 
-    /// The value as it is kept, or what is wrong with it.
+    /// Returns the value as it is kept, or what is wrong with it.
     pub(super) fn check(&self, value: &Value) -> Result<Value, String> {
         if let (Self::Database, Value::String(text)) = (self, value) {
             let checked = DatabaseUrl::try_from(text.clone());
@@ -158,7 +158,7 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
-/// Whether it is what a browser calls an origin, written as one does.
+/// Returns whether it is what a browser calls an origin, written as one does.
 fn is_origin(text: &str) -> bool {
     is_http_url(text)
         && text.matches('/').count() == 2

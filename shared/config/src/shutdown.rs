@@ -19,7 +19,7 @@ pub struct ShutdownSettings {
 }
 
 impl ShutdownSettings {
-    /// How long running work has to finish or be handed back.
+    /// Returns how long running work has to finish or be handed back.
     #[must_use]
     pub fn grace(&self) -> Duration {
         Duration::from_secs(self.grace_seconds)

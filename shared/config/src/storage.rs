@@ -43,7 +43,7 @@ pub struct StorageSettings {
 }
 
 impl StorageSettings {
-    /// The key pair; `None` = the AWS default chain.
+    /// Returns the key pair; `None` = the AWS default chain.
     #[must_use]
     pub fn credentials(&self) -> Option<(&str, &Secret)> {
         self.access_key_id

@@ -30,7 +30,7 @@ pub struct WorkerSettings {
 }
 
 impl WorkerSettings {
-    /// How long an export belongs to a worker that gives no sign of life.
+    /// Returns how long an export belongs to a worker that gives no sign of life.
     #[must_use]
     pub fn lease(&self) -> Duration {
         Duration::from_secs(self.lease_seconds)

@@ -1,4 +1,15 @@
 //! How a PostgreSQL server is reached, whatever for: from the URL in the settings to sqlx's options.
+//!
+//! The ledger and the sources share it. It opens no connection and knows no statement.
+//!
+//! ```
+//! use waybill_config::DatabaseUrl;
+//!
+//! let url = DatabaseUrl::try_from("postgres://reader:a#b@[::1]:5433/app".to_owned())?;
+//! let options = waybill_postgres::connect_options(&url)?;
+//! assert_eq!((options.get_host(), options.get_port()), ("::1", 5433));
+//! # Ok::<(), waybill_config::DatabaseUrlError>(())
+//! ```
 
 #![deny(missing_docs)]
 

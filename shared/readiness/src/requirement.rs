@@ -89,3 +89,40 @@ impl NotReady {
         self.missing.push(missing);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_told_in_one_line() {
+        let mut found = NotReady::default();
+        assert!(found.clone().into_result().is_ok());
+        found.add(Requirement::Source("eu".to_owned()), "refused");
+        found.add(Requirement::Storage, "no answer in time");
+        let error = found.into_result().expect_err("two are missing");
+        assert_eq!(
+            error.to_string(),
+            "source eu: refused; storage: no answer in time"
+        );
+        assert_eq!(
+            error.missing,
+            [Requirement::Source("eu".to_owned()), Requirement::Storage]
+        );
+    }
+
+    #[test]
+    fn what_is_unreachable_is_told_in_one_line() {
+        let mut unreachable = Unreachable::default();
+        assert!(unreachable.is_empty());
+        unreachable.store = Some("refused".to_owned());
+        unreachable
+            .sources
+            .insert("eu".to_owned(), "no route".to_owned());
+        assert!(!unreachable.is_empty());
+        assert_eq!(
+            unreachable.to_string(),
+            "source eu: no route; storage: refused"
+        );
+    }
+}

@@ -19,17 +19,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
 
 /// A difference from here on is worth a warning.
-const WARN_FROM: TimeDelta = TimeDelta::seconds(30);
+const WARNING_THRESHOLD: TimeDelta = TimeDelta::seconds(30);
 /// A difference beyond this is a process that is not ready: others than the store are wrong about it, too.
-const READY_WITHIN: TimeDelta = TimeDelta::minutes(5);
+const MAX_DIFFERENCE: TimeDelta = TimeDelta::minutes(5);
 /// An answer that took longer says too little about its date.
-const LONGEST_REQUEST: Duration = Duration::from_secs(15);
+const MAX_REQUEST: Duration = Duration::from_secs(15);
 /// A date is a whole second, and some servers write one only now and then.
 const DATE_PRECISION: TimeDelta = TimeDelta::seconds(2);
-/// How long a measurement is good, as clocks drift.
-const GOOD_FOR: Duration = Duration::from_secs(600);
+/// How old a measurement may be, as clocks drift.
+const MAX_AGE: Duration = Duration::from_secs(600);
 /// More than two clocks of one machine drift apart meanwhile: one of them was set.
-const STEP: TimeDelta = TimeDelta::seconds(1);
+const MAX_DRIFT: TimeDelta = TimeDelta::seconds(1);
 
 /// See the module. A clone measures the same.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,7 @@ pub(super) struct StoreClock {
 
 #[derive(Debug, Default)]
 struct State {
-    measured: Option<Measured>,
+    measured: Option<Measurement>,
     warned: bool,
 }
 
@@ -58,36 +58,36 @@ impl Moment {
         }
     }
 
-    /// Whether the machine's clock was set between the two, or the machine slept.
+    /// Returns whether the machine's clock was not set between the two, and the machine did not sleep.
     fn is_steady_since(self, earlier: Self) -> bool {
         let ran = TimeDelta::from_std(self.instant.duration_since(earlier.instant));
         let told = self.wall - earlier.wall;
-        ran.is_ok_and(|ran| (told - ran).abs() <= STEP)
+        ran.is_ok_and(|ran| (told - ran).abs() <= MAX_DRIFT)
     }
 }
 
 /// By how much the store's clock is ahead of this machine's: at least and at most.
 #[derive(Clone, Copy, Debug)]
-struct Measured {
+struct Measurement {
     at: Moment,
     least: TimeDelta,
     most: TimeDelta,
 }
 
-impl Measured {
-    /// Of one answer.
+impl Measurement {
+    /// Measures by one answer; `None` if it says too little.
     fn of(sent: Moment, received: Moment, date: DateTime<Utc>) -> Option<Self> {
         let took = received.instant.duration_since(sent.instant);
-        (took <= LONGEST_REQUEST && received.is_steady_since(sent)).then(|| Self {
+        (took <= MAX_REQUEST && received.is_steady_since(sent)).then(|| Self {
             at: received,
             least: date - received.wall,
             most: date + DATE_PRECISION - sent.wall,
         })
     }
 
-    /// Whether it still says something about a later moment.
+    /// Returns whether it still says something about a later moment.
     fn holds_at(&self, now: Moment) -> bool {
-        now.instant.duration_since(self.at.instant) <= GOOD_FOR && now.is_steady_since(self.at)
+        now.instant.duration_since(self.at.instant) <= MAX_AGE && now.is_steady_since(self.at)
     }
 
     /// An old measurement is better than none, but not one of a clock that was set since.
@@ -95,7 +95,7 @@ impl Measured {
         now.is_steady_since(self.at)
     }
 
-    /// What both know, if both can be true.
+    /// Returns what both know, if both can be true.
     fn and(self, later: Self) -> Option<Self> {
         let (least, most) = (self.least.max(later.least), self.most.min(later.most));
         (self.holds_at(later.at) && least <= most).then_some(Self {
@@ -105,12 +105,12 @@ impl Measured {
         })
     }
 
-    /// What is known for sure: zero where the clocks may well agree.
+    /// Returns what is known for sure: zero where the clocks may well agree.
     fn difference(&self) -> TimeDelta {
         TimeDelta::zero().clamp(self.least, self.most)
     }
 
-    /// What to sign with: where the clocks differ, rather a second too early than in the store's future.
+    /// Returns what to sign with: where the clocks differ, rather a second too early than in the store's future.
     fn correction(&self) -> TimeDelta {
         if self.difference().is_zero() {
             TimeDelta::zero()
@@ -164,18 +164,18 @@ impl StoreClock {
     /// Returns the difference, when it is more than a process may have that is ready.
     pub(super) fn too_far(&self) -> Option<ClockDifference> {
         let difference = self.difference();
-        (difference.abs() > READY_WITHIN).then(|| ClockDifference {
+        (difference.abs() > MAX_DIFFERENCE).then(|| ClockDifference {
             seconds: difference.num_seconds(),
         })
     }
 
-    fn learn(&self, measured: Measured) {
+    fn learn(&self, measured: Measurement) {
         let mut state = self.state.lock();
         let known = state.measured.and_then(|known| known.and(measured));
         let measured = known.unwrap_or(measured);
         state.measured = Some(measured);
         let difference = measured.difference();
-        let wrong = difference.abs() > WARN_FROM;
+        let wrong = difference.abs() > WARNING_THRESHOLD;
         if wrong != state.warned {
             state.warned = wrong;
             if wrong {
@@ -225,7 +225,7 @@ impl Intercept for StoreClock {
         let date = headers.get("date").filter(|_| headers.get("age").is_none());
         let date = date.and_then(|date| httpdate::parse_http_date(date.trim()).ok());
         if let (Some(date), Some(Sent(sent))) = (date, config.load::<Sent>())
-            && let Some(measured) = Measured::of(*sent, Moment::now(), date.into())
+            && let Some(measured) = Measurement::of(*sent, Moment::now(), date.into())
         {
             self.learn(measured);
         }
@@ -241,7 +241,7 @@ mod tests {
     const TOOK: TimeDelta = TimeDelta::milliseconds(500);
 
     /// A measurement of a store whose clock is ahead by so many seconds, in the middle of the request.
-    fn measured(ahead: i64) -> Measured {
+    fn measured(ahead: i64) -> Measurement {
         let received = Moment::now();
         let sent = Moment {
             instant: received.instant,
@@ -249,7 +249,7 @@ mod tests {
         };
         let date = received.wall + TimeDelta::seconds(ahead) - TOOK / 2;
         let date = DateTime::from_timestamp(date.timestamp(), 0).expect("a whole second");
-        Measured::of(sent, received, date).expect("a quick request")
+        Measurement::of(sent, received, date).expect("a quick request")
     }
 
     #[test]
@@ -308,13 +308,13 @@ mod tests {
     #[test]
     fn a_slow_answer_says_nothing() {
         let received = Moment::now();
-        let Some(instant) = received.instant.checked_sub(LONGEST_REQUEST * 2) else {
+        let Some(instant) = received.instant.checked_sub(MAX_REQUEST * 2) else {
             return;
         };
         let sent = Moment {
             instant,
-            wall: received.wall - LONGEST_REQUEST * 2,
+            wall: received.wall - MAX_REQUEST * 2,
         };
-        assert!(Measured::of(sent, received, received.wall).is_none());
+        assert!(Measurement::of(sent, received, received.wall).is_none());
     }
 }

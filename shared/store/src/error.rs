@@ -37,7 +37,7 @@ pub enum BucketError {
 
 /// Codes below 500 that pass: the load, the clock, credentials that are just being renewed, bytes that
 /// changed or were lost on their way.
-const PASSING: [&str; 10] = [
+const TRANSIENT_CODES: [&str; 10] = [
     "SlowDown",
     "RequestTimeout",
     "RequestTimeTooSkewed",
@@ -53,10 +53,10 @@ const PASSING: [&str; 10] = [
 
 /// Statuses of a store that would refuse the next request as well: its address, the keys or the bucket
 /// are wrong. Nothing that a client of this program says reaches a store but the size of a file.
-const SET_UP_WRONG: [u16; 6] = [301, 307, 401, 403, 404, 405];
+const MISCONFIGURED_STATUSES: [u16; 6] = [301, 307, 401, 403, 404, 405];
 
 /// Codes that say the same with a status of 400.
-const SET_UP_WRONG_CODES: [&str; 10] = [
+const MISCONFIGURED_CODES: [&str; 10] = [
     "AuthorizationHeaderMalformed",
     "IllegalLocationConstraintException",
     "InvalidArgument",
@@ -73,7 +73,7 @@ const SET_UP_WRONG_CODES: [&str; 10] = [
 const NO_KEYS: &str = "there are no keys for it: set storage.access_key_id and storage.secret_access_key, or give this \
     process AWS's own (environment, profile, role of the machine)";
 
-/// What a failed request means: only an answer can be a refusal.
+/// Returns what a failed request means: only an answer can be a refusal.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "it stands where an error is mapped"
@@ -96,8 +96,8 @@ where
     if code == "EntityTooLarge" {
         return BucketError::TooLarge;
     }
-    if status < 500 && status != 429 && !PASSING.contains(&code) {
-        return if SET_UP_WRONG.contains(&status) || SET_UP_WRONG_CODES.contains(&code) {
+    if status < 500 && status != 429 && !TRANSIENT_CODES.contains(&code) {
+        return if MISCONFIGURED_STATUSES.contains(&status) || MISCONFIGURED_CODES.contains(&code) {
             BucketError::Misconfigured(text)
         } else {
             BucketError::Refused(text)
@@ -121,7 +121,7 @@ fn has_no_keys(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
-/// What a `Retry-After` (RFC 9110, section 10.2.3) asks for: seconds, or a date.
+/// Returns what a `Retry-After` (RFC 9110, section 10.2.3) asks for: seconds, or a date.
 fn pause(value: &str) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {

@@ -65,18 +65,18 @@ impl StoreMetrics {
         store
     }
 
-    /// A part was stored.
+    /// Counts a part that was stored.
     pub(crate) fn stored(&self, took: Duration, size_bytes: u64) {
         self.seconds.observe(took.as_secs_f64());
         self.bytes.inc_by(size_bytes);
     }
 
-    /// A part was not stored, and nobody tries again.
+    /// Counts a part that was not stored, which nobody tries again.
     pub(crate) fn failed(&self) {
         self.failures.inc();
     }
 
-    /// The same part is sent once more.
+    /// Counts another attempt at a part.
     pub(crate) fn attempted_again(&self) {
         self.retries.inc();
     }

@@ -12,7 +12,7 @@ use crate::error::{BucketError, bucket_error};
 use crate::limits::MAX_LINK;
 
 /// How long a link may wait for a look at the store's clock.
-const CLOCK_LOOK: Duration = Duration::from_secs(1);
+const CLOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A link that works until it expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Bucket {
     ) -> Result<Link, BucketError> {
         if self.clock.is_outdated() {
             // Any answer tells the time, and without one the link is as good as can be.
-            drop(tokio::time::timeout(CLOCK_LOOK, self.look_for_bucket()).await);
+            drop(tokio::time::timeout(CLOCK_TIMEOUT, self.look_for_bucket()).await);
         }
         // SigV4 counts whole seconds.
         let now = self.clock.now().trunc_subsecs(0);

@@ -13,11 +13,11 @@ use prometheus_client::metrics::counter::Counter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Lines that wait to be written at the most.
-const WAITING_LINES: usize = 4_096;
+const MAX_QUEUED_LINES: usize = 4_096;
 /// How long the end of a process may wait for them.
-const FLUSH: Duration = Duration::from_secs(1);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between two tries to queue behind waiting lines.
-const QUEUE_AGAIN: Duration = Duration::from_millis(5);
+const RETRY_DELAY: Duration = Duration::from_millis(5);
 
 static LOST: LazyLock<Counter> = LazyLock::new(Counter::default);
 static QUEUE: OnceLock<SyncSender<Step>> = OnceLock::new();
@@ -28,7 +28,7 @@ enum Step {
     Flush(SyncSender<()>),
 }
 
-/// Lines that could not be written since this process began.
+/// Returns the counter of lines that could not be written since this process began.
 pub(crate) fn lost() -> Counter {
     LOST.clone()
 }
@@ -41,7 +41,7 @@ pub fn count_lost_line() {
 /// Waits until what was logged so far is written, for a second at the most. Before a process ends.
 pub fn flush() {
     let Some(queue) = QUEUE.get() else { return };
-    let until = Instant::now() + FLUSH;
+    let until = Instant::now() + FLUSH_TIMEOUT;
     let (written, done) = sync_channel(1);
     let mut step = Step::Flush(written);
     while let Err(TrySendError::Full(again)) = queue.try_send(step) {
@@ -49,7 +49,7 @@ pub fn flush() {
             return;
         }
         step = again;
-        thread::sleep(QUEUE_AGAIN);
+        thread::sleep(RETRY_DELAY);
     }
     // Nobody writes any more, or nobody reads: there is nothing left to wait for.
     let _ = done.recv_timeout(until.saturating_duration_since(Instant::now()));
@@ -62,7 +62,7 @@ pub(super) struct Lines;
 impl Lines {
     /// Starts the thread that writes; without one, every line is lost.
     pub(super) fn start() -> Self {
-        let (queue, steps) = sync_channel(WAITING_LINES);
+        let (queue, steps) = sync_channel(MAX_QUEUED_LINES);
         let writing = thread::Builder::new().name("log".to_owned());
         if writing.spawn(move || write(&steps, io::stderr())).is_ok() {
             drop(QUEUE.set(queue));

@@ -24,6 +24,5 @@ pub(crate) fn instant(value: &Value) -> chrono::DateTime<chrono::Utc> {
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(bytes))
 }
