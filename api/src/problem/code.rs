@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_failed_export_has_the_code_that_the_ledger_has() {
-        for failure in FailureCode::ALL {
+        for failure in FailureCode::all() {
             assert_eq!(ProblemCode::from(failure).name(), failure.name());
         }
     }

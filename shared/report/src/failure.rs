@@ -1,5 +1,7 @@
 //! Why a report has no file, in words for whoever asked for it.
 
+use strum::IntoEnumIterator as _;
+
 /// Why an export ended without a file, in words for its client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -10,7 +12,18 @@ pub struct Failure {
 }
 
 /// Stable codes of failed exports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::EnumIter,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum FailureCode {
     /// The catalog no longer accepts the query.
     InvalidQuery,
@@ -25,6 +38,8 @@ pub enum FailureCode {
     /// The store could not be reached.
     StorageUnavailable,
     /// The attempt took longer than `exports.timeout_seconds`.
+    // The second is the name that an earlier version gave.
+    #[strum(to_string = "timeout", serialize = "export_timeout")]
     Timeout,
     /// The processes that ran it died.
     WorkerLost,
@@ -43,53 +58,21 @@ pub enum FailureCode {
 }
 
 impl FailureCode {
-    /// Every code.
-    pub const ALL: [Self; 14] = [
-        Self::InvalidQuery,
-        Self::TooManyRows,
-        Self::TooLarge,
-        Self::CellTooLarge,
-        Self::DatabaseUnavailable,
-        Self::StorageUnavailable,
-        Self::Timeout,
-        Self::WorkerLost,
-        Self::UnavailableTooLong,
-        Self::QueryFailed,
-        Self::ValueUnrepresentable,
-        Self::SourceConflict,
-        Self::SourceLimit,
-        Self::Internal,
-    ];
-
-    /// The name on the wire and in the ledger.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::InvalidQuery => "invalid_query",
-            Self::TooManyRows => "too_many_rows",
-            Self::TooLarge => "too_large",
-            Self::CellTooLarge => "cell_too_large",
-            Self::DatabaseUnavailable => "database_unavailable",
-            Self::StorageUnavailable => "storage_unavailable",
-            Self::Timeout => "timeout",
-            Self::WorkerLost => "worker_lost",
-            Self::UnavailableTooLong => "unavailable_too_long",
-            Self::QueryFailed => "query_failed",
-            Self::ValueUnrepresentable => "value_unrepresentable",
-            Self::SourceConflict => "source_conflict",
-            Self::SourceLimit => "source_limit",
-            Self::Internal => "internal",
-        }
+    /// Returns every code.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::iter()
     }
 
-    /// The code of this name, also of one that an earlier version gave.
+    /// Returns the name on the wire and in the ledger.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
+    /// Returns the code of this name, also of one that an earlier version gave.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        let name = match name {
-            "export_timeout" => "timeout",
-            name => name,
-        };
-        Self::ALL.into_iter().find(|code| code.name() == name)
+        name.parse().ok()
     }
 }
 
@@ -99,8 +82,11 @@ mod tests {
 
     #[test]
     fn names_read_back() {
-        for code in FailureCode::ALL {
+        for code in FailureCode::all() {
             assert_eq!(FailureCode::from_name(code.name()), Some(code));
         }
+        let earlier = FailureCode::from_name("export_timeout");
+        assert_eq!(earlier, Some(FailureCode::Timeout));
+        assert_eq!(FailureCode::Timeout.name(), "timeout");
     }
 }

@@ -52,9 +52,8 @@ impl Outcome {
             Self::LeaseLost,
             Self::Unrecorded,
         ];
-        let failures = FailureCode::ALL
-            .into_iter()
-            .flat_map(|code| [Self::Failed(code), Self::Retried(code)]);
+        let failures =
+            FailureCode::all().flat_map(|code| [Self::Failed(code), Self::Retried(code)]);
         plain.into_iter().chain(failures)
     }
 

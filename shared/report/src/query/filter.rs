@@ -1,6 +1,7 @@
 //! Which rows by their values.
 
 use serde_json::{Map, Value};
+use strum::VariantArray as _;
 
 use super::error::FaultCode;
 use super::faults::{Faults, unknown};
@@ -119,7 +120,7 @@ fn filter_op(
     faults: &mut Faults,
 ) -> Option<FilterOp> {
     let at = at.member("op");
-    let allowed = field.map_or(&FilterOp::ALL[..], |field| {
+    let allowed = field.map_or(FilterOp::VARIANTS, |field| {
         FilterOp::for_type(field.column_type)
     });
     let Some(value) = entry.get("op") else {
@@ -127,7 +128,7 @@ fn filter_op(
     };
     let op = value
         .as_str()
-        .and_then(FilterOp::from_name)
+        .and_then(|name| name.parse::<FilterOp>().ok())
         .filter(|op| allowed.contains(op));
     if op.is_none() {
         faults.add(&at, FaultCode::InvalidFilterOp, expected_op(field));
@@ -146,7 +147,7 @@ fn expected_op(field: Option<&Field>) -> String {
             "expected one of {} for a field of type {column_type}",
             names(FilterOp::for_type(column_type))
         ),
-        None => format!("expected one of {}", names(&FilterOp::ALL)),
+        None => format!("expected one of {}", names(FilterOp::VARIANTS)),
     }
 }
 

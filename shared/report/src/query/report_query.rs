@@ -3,6 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
+use strum::VariantArray;
 use utoipa::ToSchema;
 
 use super::limits::DEFAULT_LIMIT;
@@ -66,8 +67,21 @@ pub struct Filter {
 }
 
 /// How a filter compares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    ToSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum FilterOp {
     /// Equal.
     Eq,
@@ -86,43 +100,20 @@ pub enum FilterOp {
 }
 
 impl FilterOp {
-    /// Every operator.
-    pub const ALL: [Self; 7] = [
-        Self::Eq,
-        Self::Neq,
-        Self::Gt,
-        Self::Gte,
-        Self::Lt,
-        Self::Lte,
-        Self::In,
-    ];
-
     /// The name on the wire.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Eq => "eq",
-            Self::Neq => "neq",
-            Self::Gt => "gt",
-            Self::Gte => "gte",
-            Self::Lt => "lt",
-            Self::Lte => "lte",
-            Self::In => "in",
-        }
+        self.into()
     }
 
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|op| op.name() == name)
-    }
-
-    /// The operators that make sense for a type: a UUID or a boolean has no order, and of a JSON
+    /// Returns the operators that make sense for a type: a UUID or a boolean has no order, and of a JSON
     /// document only its absence can be asked.
     #[must_use]
     pub fn for_type(column_type: ColumnType) -> &'static [Self] {
         match column_type {
             ColumnType::Boolean | ColumnType::Uuid => &[Self::Eq, Self::Neq, Self::In],
             ColumnType::Json => &[Self::Eq, Self::Neq],
-            _ => &Self::ALL,
+            _ => Self::VARIANTS,
         }
     }
 }

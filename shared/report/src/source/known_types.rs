@@ -1,8 +1,9 @@
 //! What databases said of the types of the catalog's expressions, believed for a while.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::statement::TypedUse;
 use super::stored_types::{StoredType, StoredTypes};
@@ -32,7 +33,7 @@ impl KnownTypes {
         relation: &Relation,
         expressions: &[TypedUse<'a>],
     ) -> Vec<TypedUse<'a>> {
-        let known = self.lock();
+        let known = self.by_expression.lock();
         let mut unknown: Vec<TypedUse<'_>> = Vec::new();
         for (sql, kind) in expressions {
             let known = known.get(&(relation.clone(), (*sql).to_owned()));
@@ -58,12 +59,12 @@ impl KnownTypes {
             since: Instant::now(),
         };
         let key = (relation.clone(), expression.to_owned());
-        self.lock().insert(key, known);
+        self.by_expression.lock().insert(key, known);
     }
 
     /// What is known of expressions.
     pub(super) fn known(&self, relation: &Relation, expressions: &[TypedUse<'_>]) -> StoredTypes {
-        let known = self.lock();
+        let known = self.by_expression.lock();
         let mut types = StoredTypes::default();
         for (sql, _) in expressions {
             if let Some(known) = known.get(&(relation.clone(), (*sql).to_owned())) {
@@ -78,12 +79,6 @@ impl KnownTypes {
 
     /// Forgets everything.
     pub(super) fn clear(&self) {
-        self.lock().clear();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<(Relation, String), Known>> {
-        self.by_expression
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.by_expression.lock().clear();
     }
 }

@@ -6,10 +6,11 @@
 //! transaction to the next: everything is asked in a transaction, and nothing is set beyond it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
+use parking_lot::Mutex;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -106,7 +107,7 @@ impl Connections {
                 return Ok((pooled, answer));
             }
             // The others of that time are dead as well.
-            self.idle().clear();
+            self.idle.lock().clear();
         }
         let mut connection = self.connect().await?;
         let answer = asked(&mut connection, sql, transaction, budget).await?;
@@ -167,24 +168,20 @@ impl Connections {
     }
 
     fn take_idle(&self) -> Option<PgConnection> {
-        let mut idle = self.idle();
+        let mut idle = self.idle.lock();
         let stale = idle.partition_point(|idle| idle.since.elapsed() > IDLE);
         idle.drain(..stale);
         idle.pop().map(|idle| idle.connection)
     }
 
     fn keep(&self, connection: PgConnection) {
-        let mut idle = self.idle();
+        let mut idle = self.idle.lock();
         if idle.len() < self.most {
             idle.push(Idle {
                 connection,
                 since: Instant::now(),
             });
         }
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -193,7 +190,7 @@ impl fmt::Debug for Connections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connections")
             .field("most", &self.most)
-            .field("idle", &self.idle().len())
+            .field("idle", &self.idle.lock().len())
             .finish_non_exhaustive()
     }
 }

@@ -5,9 +5,10 @@
 //! so it comes first.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use sqlx::Row as _;
 
 use super::connections::{Answer, Connections, PooledConnection, Transaction};
@@ -36,17 +37,11 @@ pub(super) struct Locks {
 
 impl Locks {
     fn can_be_locked(&self, relation: &str) -> bool {
-        let unlockable = self.unlockable.lock();
-        !unlockable
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(relation)
+        !self.unlockable.lock().contains(relation)
     }
 
     fn cannot_be_locked(&self, relation: &str) {
-        let unlockable = self.unlockable.lock();
-        unlockable
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(relation.to_owned());
+        self.unlockable.lock().insert(relation.to_owned());
     }
 
     /// Begins the transaction of a reading: its locks, then the rest.

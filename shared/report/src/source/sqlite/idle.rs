@@ -1,6 +1,6 @@
 //! Connections to a file that no report uses.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::Mutex;
 
 use super::opening::{DatabaseFile, Opened};
 
@@ -17,7 +17,7 @@ impl IdleConnections {
     /// Takes a connection to the file that is there now, if there is one. Those to one that was there before
     /// are closed, of which the second value tells.
     pub(super) fn take(&self, file: &DatabaseFile) -> (Option<Opened>, bool) {
-        let mut connections = self.lock();
+        let mut connections = self.connections.lock();
         let before = connections.len();
         file.retain_current(&mut connections);
         let is_another_file = connections.len() < before;
@@ -26,15 +26,9 @@ impl IdleConnections {
 
     /// Keeps a connection for the next report, unless there are enough.
     pub(super) fn keep(&self, connection: Opened) {
-        let mut connections = self.lock();
+        let mut connections = self.connections.lock();
         if connections.len() < MAX_IDLE {
             connections.push(connection);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Opened>> {
-        self.connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }

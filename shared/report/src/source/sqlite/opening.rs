@@ -6,11 +6,19 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
 use super::functions;
+
+/// What is escaped in a path that stands in a URI.
+const NOT_IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'-');
 
 /// How long a statement waits for a writer that locks the file.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -76,7 +84,10 @@ impl DatabaseFile {
     fn connect(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = if self.is_immutable {
-            let uri = format!("file:{}?immutable=1", percent_encoded(&self.path));
+            let uri = format!(
+                "file:{}?immutable=1",
+                percent_encode(self.path.as_os_str().as_encoded_bytes(), NOT_IN_PATH)
+            );
             Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?
         } else {
             Connection::open_with_flags(&self.path, flags)?
@@ -114,18 +125,4 @@ fn identity(path: &Path) -> Identity {
 #[cfg(not(unix))]
 fn identity(_path: &Path) -> Identity {
     None
-}
-
-/// A path as it stands in a URI.
-fn percent_encoded(path: &Path) -> String {
-    let mut encoded = String::new();
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => {
-                encoded.push(char::from(*byte));
-            }
-            byte => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
 }

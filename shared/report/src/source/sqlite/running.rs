@@ -1,8 +1,9 @@
 //! A query that runs on a thread of its own, and how it is stopped from others.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use rusqlite::InterruptHandle;
 
 /// Virtual-machine steps between looks at whether a query is still wanted and in time.
@@ -25,7 +26,7 @@ enum State {
 
 impl RunningQuery {
     pub(super) fn started(&self, handle: InterruptHandle) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         match *state {
             State::Stopped => handle.interrupt(),
             State::Waiting | State::Running(_) => *state = State::Running(handle),
@@ -33,20 +34,16 @@ impl RunningQuery {
     }
 
     pub(super) fn ended(&self) {
-        *self.lock() = State::Stopped;
+        *self.state.lock() = State::Stopped;
     }
 
     pub(super) fn is_stopped(&self) -> bool {
         self.is_stopped.load(Ordering::Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn stop(&self) {
         self.is_stopped.store(true, Ordering::Relaxed);
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if let State::Running(handle) = &*state {
             handle.interrupt();
         }

@@ -174,6 +174,5 @@ pub(super) fn text(text: &str) -> String {
 
 /// The bytes of a text in UTF-8.
 fn utf8_bytes(text: &str) -> String {
-    let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-    format!("decode('{digits}', 'hex')")
+    format!("decode('{}', 'hex')", hex::encode(text))
 }
