@@ -3,11 +3,12 @@
 //!
 //! And the closed loop beside it, which finds out how much fits: by the same cheap client.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use http::header::RETRY_AFTER;
+use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -97,7 +98,7 @@ async fn arrive(request: Arc<Prepared>, idle: Idle, started: Instant, due: Durat
 }
 
 async fn ask(request: &Prepared, idle: &Idle) -> anyhow::Result<StatusCode> {
-    let free = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let free = idle.lock().pop();
     let mut connection = match free {
         Some(connection) => connection,
         None => request.connect().await?,
@@ -108,7 +109,7 @@ async fn ask(request: &Prepared, idle: &Idle) -> anyhow::Result<StatusCode> {
 }
 
 fn put(idle: &Idle, connection: Connection) {
-    let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut idle = idle.lock();
     idle.push(connection);
 }
 

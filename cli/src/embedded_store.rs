@@ -43,6 +43,10 @@ pub(crate) struct Store {
 
 impl Store {
     /// Serves the store of this data directory to who passes the gate, within the bounds that the API has.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "its handle is awaited when the store stops"
+    )]
     pub(crate) fn start(
         data: &DataDir,
         listener: TcpListener,

@@ -43,6 +43,10 @@ impl<'p> Services<'p> {
         });
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "its handle is awaited when the services end"
+    )]
     pub(crate) fn work(&mut self) {
         let working = waybill_worker::run(self.dependencies.worker(), self.shutdown.clone());
         self.worker = Some(tokio::spawn(working));

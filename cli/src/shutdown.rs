@@ -4,6 +4,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// A token that fires at the first SIGTERM or SIGINT.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it waits for signals until the process ends"
+)]
 pub(crate) fn on_signal() -> anyhow::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

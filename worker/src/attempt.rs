@@ -101,6 +101,10 @@ impl Pipeline {
 
     /// Begins an upload and records it. In a task of its own: if the attempt ends meanwhile, nobody
     /// would know of the upload.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "its handle is awaited or aborts it"
+    )]
     async fn begin_upload(
         &self,
         export: &Export,

@@ -7,9 +7,10 @@
 //! ledger is told of both, so that waiting for what nobody reaches has an end.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -200,7 +201,7 @@ impl Intake {
     }
 
     fn store(&self) -> MutexGuard<'_, StorePause> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+        self.store.lock()
     }
 }
 

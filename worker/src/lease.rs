@@ -46,6 +46,10 @@ impl LiveProgress {
 
 impl HeldLease {
     /// Renews the lease from now on.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "its handle is awaited or aborts it"
+    )]
     pub(crate) fn keep(ledger: Arc<dyn Ledger>, lease: Lease, lease_for: Duration) -> Self {
         let lost = CancellationToken::new();
         let progress = Arc::<LiveProgress>::default();

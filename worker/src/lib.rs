@@ -58,6 +58,10 @@ pub struct WorkerParts {
 
 /// Works until `shutdown`; then takes no more exports, gives running ones `grace` to finish and
 /// hands back what did not. Returns when nothing runs any more.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "its handle is awaited or aborts it"
+)]
 pub async fn run(parts: WorkerParts, shutdown: CancellationToken) {
     let interrupt = CancellationToken::new();
     let running = TaskTracker::new();

@@ -33,6 +33,7 @@ struct Worker {
 }
 
 impl Worker {
+    #[expect(clippy::disallowed_methods, reason = "a test's own clock and tasks")]
     async fn on(database: &Database) -> Self {
         let storage = json!({
             "endpoint": S3::shared().endpoint(), "region": "us-east-1", "prefix": "",

@@ -27,6 +27,10 @@ impl Downloads {
     ///
     /// # Errors
     /// 401 when the caller's key has ended meanwhile.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how an export is shown depends on when it is asked for"
+    )]
     pub(crate) async fn view(
         &self,
         caller: &Caller,

@@ -133,6 +133,10 @@ fn stream_of(follower: Follower, over: impl Future<Output = ()> + Send + 'static
 }
 
 /// The id of the event that an export's state now makes.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how an export is shown depends on when it is asked for"
+)]
 fn event_id(export: &Export) -> String {
     etag::state(export, shown_status(export, Utc::now()))
 }
@@ -155,6 +159,10 @@ struct Follower {
 
 impl Follower {
     /// The next event; `None` after the last.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how an export is shown depends on when it is asked for"
+    )]
     async fn next(mut self) -> Option<(Result<Event, axum::Error>, Self)> {
         while !self.ended {
             let export = match self.unsent.take() {

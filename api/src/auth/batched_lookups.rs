@@ -44,6 +44,10 @@ impl BatchedLookups {
         found.map_err(|error| Problem::keys_are_late().caused_by(error))
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it ends with the lookups that wait for it, which hear when it dies"
+    )]
     fn ask(&self, keys: &Arc<dyn Keys>, presented: &str) -> oneshot::Receiver<Found> {
         let (answer, found) = oneshot::channel();
         let mut queue = self.lock();
@@ -174,6 +178,7 @@ mod tests {
     }
 
     #[tokio::test]
+    #[expect(clippy::disallowed_methods, reason = "a test's own clock and tasks")]
     async fn a_crowd_is_looked_up_in_few_statements() {
         let slow = Arc::new(Slow {
             turns: Semaphore::new(0),

@@ -41,6 +41,10 @@ impl CallerCache {
         self.keep_for(TIME_TO_LIVE, presented, caller, expires_at);
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what is remembered ends with its key, whose end was compared by the database before"
+    )]
     fn keep_for(
         &self,
         remembered: Duration,
@@ -88,6 +92,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3_600);
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test's own clock and tasks")]
     fn a_key_is_remembered_for_itself_alone_and_until_its_end() {
         let recent = CallerCache::default();
         recent.keep_for(LONG, "one", caller("a"), None);

@@ -135,6 +135,7 @@ async fn every_route_below_v1_asks_for_a_key_and_says_so_and_no_other_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::disallowed_methods, reason = "a test's own clock and tasks")]
 async fn what_is_no_key_in_force_is_refused_in_one_way() {
     on_both(async |service| {
         let expired = NewKey {
@@ -303,6 +304,7 @@ async fn a_viewer_has_what_its_key_made_and_an_admin_the_organisations() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::disallowed_methods, reason = "a test's own clock and tasks")]
 async fn a_key_that_is_revoked_or_expires_soon_stops_working() {
     on_both(async |service| {
         let revoked = Holder::of(&service, admin_key()).await;

@@ -21,6 +21,7 @@ struct Served {
 }
 
 impl Served {
+    #[expect(clippy::disallowed_methods, reason = "a test's own clock and tasks")]
     async fn start(service: &Service) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");

@@ -41,6 +41,10 @@ impl Watchers {
     }
 
     /// The same with reads and hints from elsewhere.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "aborted when the watchers are dropped"
+    )]
     pub(crate) fn reading(
         ledger: Arc<dyn Intake>,
         reads: Arc<dyn Changes>,

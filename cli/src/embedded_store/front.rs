@@ -84,6 +84,10 @@ impl Front {
 
 /// A request ends also when its client is gone, as it does in any other store. One that was given up
 /// while it joins parts would leave some of them behind.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "awaited on the spot; it goes on when the client is gone"
+)]
 async fn to_its_end(service: S3Service, request: Request<Body>) -> Result<HttpResponse, HttpError> {
     let answered = tokio::spawn(async move { service.call(request).await }).await;
     answered.unwrap_or_else(|panic| {

@@ -33,6 +33,10 @@ pub(crate) async fn wait_for_catalog(dependencies: &Dependencies) -> Result<(), 
     Ok(())
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it checks until nothing is locked any more, or the process ends"
+)]
 pub(super) async fn check(dependencies: &Dependencies) -> Result<Check, StartError> {
     let reports = &dependencies.reports;
     let (catalog, sources) = (&reports.catalog, &reports.sources);

@@ -82,6 +82,7 @@ async fn a_database_of_before_goes_on_on_postgresql() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::disallowed_methods, reason = "a test's own clock and tasks")]
 async fn a_database_of_before_goes_on_on_sqlite() {
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("waybill.sqlite");

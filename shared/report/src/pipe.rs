@@ -231,6 +231,10 @@ impl<'p> Pipe<'p> {
     ///
     /// # Errors
     /// [`PipeError`]; what the tap has by then is no file.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the age of the newest row, to a reader of now"
+    )]
     pub async fn run<T: Tap>(mut self, tap: &mut T) -> Result<Summary, PipeError<T::Error>> {
         let (as_of, source_updated_at) = (self.as_of(), self.source_updated_at());
         let mut encoder = self.plan.encoder(as_of);

@@ -51,6 +51,10 @@ struct Moment {
 }
 
 impl Moment {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the clock that is compared with the store's"
+    )]
     fn now() -> Self {
         Self {
             instant: Instant::now(),
@@ -292,6 +296,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test's own clock and tasks")]
     fn a_clock_that_was_set_makes_a_measurement_worthless() {
         let clock = StoreClock::default();
         assert!(!clock.is_outdated(), "nothing was measured yet");

@@ -122,6 +122,10 @@ fn has_no_keys(error: &(dyn StdError + 'static)) -> bool {
 }
 
 /// Returns what a `Retry-After` (RFC 9110, section 10.2.3) asks for: seconds, or a date.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a date in an answer is a wait from now on"
+)]
 fn pause(value: &str) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {
@@ -136,6 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test's own clock and tasks")]
     fn a_pause_is_asked_for_in_seconds_or_by_a_date() {
         assert_eq!(pause("17"), Some(Duration::from_secs(17)));
         assert_eq!(pause("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));

@@ -101,7 +101,9 @@ impl Visit for Visitor<'_> {
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
 
     use super::*;
 
@@ -113,7 +115,7 @@ mod tests {
 
     impl io::Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("no panic").write(bytes)
+            self.0.lock().write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -140,7 +142,7 @@ mod tests {
             tracing::error!(cause = &error as &dyn std::error::Error, "a message");
             tracing::error!(r#type = CELL, number = 1, "a message");
         });
-        let written = lines.0.lock().expect("no panic").clone();
+        let written = lines.0.lock().clone();
         let written = String::from_utf8(written).expect("UTF-8");
         assert_eq!(written.matches('\n').count(), 4, "{written}");
         let commands: Vec<char> = written.chars().filter(|one| is_command(*one)).collect();

@@ -33,6 +33,10 @@ problems!(CancelProblems: ExportNotFound, ExportAlreadyFinished, DatabaseUnavail
         CancelProblems,
     )
 )]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how an export is shown depends on when it is asked for"
+)]
 pub(crate) async fn cancel_export(
     State(ledger): State<Arc<dyn Intake>>,
     Authenticated(caller): Authenticated,
@@ -51,6 +55,10 @@ pub(crate) async fn cancel_export(
 }
 
 /// Why there is nothing to cancel.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how an export is shown depends on when it is asked for"
+)]
 fn finished(export: &Export, links: &Links) -> Problem {
     let now = Utc::now();
     let detail = format!("The export is {}.", shown_status(export, now).name());

@@ -53,6 +53,10 @@ problems!(DownloadProblems: ExportNotFound, ExportNotReady, ExportFailed, Export
         DownloadProblems,
     )
 )]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how an export is shown depends on when it is asked for"
+)]
 pub(crate) async fn download_export(
     State(long_poll): State<Arc<LongPoll>>,
     State(downloads): State<Arc<Downloads>>,
@@ -95,6 +99,10 @@ pub(crate) async fn download_export(
 }
 
 /// Why there is nothing to download.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how an export is shown depends on when it is asked for"
+)]
 fn without_file(export: &Export, links: &Links) -> Problem {
     let now = Utc::now();
     let problem = match shown_status(export, now) {

@@ -62,6 +62,10 @@ problems!(GetProblems: ExportNotFound, DatabaseUnavailable, Internal);
         GetProblems,
     )
 )]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how an export is shown depends on when it is asked for"
+)]
 pub(crate) async fn get_export(
     State(long_poll): State<Arc<LongPoll>>,
     State(downloads): State<Arc<Downloads>>,

@@ -42,6 +42,10 @@ problems!(ListProblems: InvalidRequest, DatabaseUnavailable, Internal);
         ListProblems,
     )
 )]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how an export is shown depends on when it is asked for"
+)]
 pub(crate) async fn list_exports(
     State(ledger): State<Arc<dyn Intake>>,
     Authenticated(caller): Authenticated,

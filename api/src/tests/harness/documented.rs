@@ -76,7 +76,7 @@ impl Service {
             );
         }
         let seen = (template.clone(), documented.to_owned(), status);
-        self.seen.lock().expect("no panic").insert(seen);
+        self.seen.lock().insert(seen);
     }
 }
 

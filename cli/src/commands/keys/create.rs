@@ -57,6 +57,10 @@ pub(super) async fn run(keys: &dyn Keys, args: CreateArgs) -> Result<(), StartEr
     Ok(())
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a lifetime in hours, days or weeks, from now"
+)]
 fn end_of(lifetime: TimeDelta) -> anyhow::Result<DateTime<Utc>> {
     let end = Utc::now().checked_add_signed(lifetime);
     end.context("--expires is beyond the end of the calendar")

@@ -4,9 +4,10 @@
 //! none of them more often than the database likes.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue};
 use prometheus_client::metrics::MetricType;
@@ -87,11 +88,11 @@ struct Shown(Mutex<Option<Backlog>>);
 
 impl Shown {
     fn set(&self, backlog: Option<Backlog>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = backlog;
+        *self.0.lock() = backlog;
     }
 
     fn get(&self) -> Option<Backlog> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock()
     }
 }
 

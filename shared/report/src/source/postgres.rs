@@ -110,6 +110,10 @@ impl Source for PostgresSource {
         &PostgresDialect
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it ends with the channel that it writes into"
+    )]
     async fn open(&self, reading: Reading) -> Result<Snapshot, SourceError> {
         let guard = SizeGuard::new(reading.limits);
         let statement = Statement::guarded(&reading.plan, reading.most_rows, &guard);

@@ -4,8 +4,9 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -23,6 +24,7 @@ const ENDPOINT: &str = "WAYBILL_TEST_ENDPOINT";
 type Sent = Arc<Mutex<Vec<u8>>>;
 
 /// A way to the shared store that notes what clients send; over TLS, if it has a certificate.
+#[expect(clippy::disallowed_methods, reason = "a test's own clock and tasks")]
 async fn relay(tls: Option<TlsAcceptor>) -> (SocketAddr, Sent) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -55,9 +57,7 @@ async fn pass(client: impl AsyncRead + AsyncWrite, sent: Sent) {
     let there = async {
         let mut bytes = [0; 8192];
         while let Ok(read @ 1..) = from_client.read(&mut bytes).await {
-            sent.lock()
-                .expect("no panic")
-                .extend_from_slice(&bytes[..read]);
+            sent.lock().extend_from_slice(&bytes[..read]);
             if to_store.write_all(&bytes[..read]).await.is_err() {
                 break;
             }
@@ -72,7 +72,7 @@ async fn pass(client: impl AsyncRead + AsyncWrite, sent: Sent) {
 
 /// The head of the request that carried a part.
 fn head_of_part(sent: &Sent) -> String {
-    let sent = sent.lock().expect("no panic");
+    let sent = sent.lock();
     let text = String::from_utf8_lossy(&sent);
     let at = text.find("partNumber=1").expect("a part was sent");
     let head = text[at..].split("\r\n\r\n").next().unwrap_or_default();
@@ -106,7 +106,7 @@ async fn a_store_over_tls_is_verified_and_spared_a_signature_of_the_payload() {
     let refused = with_authority(&other).await;
     // Of an unknown issuer, or with a signature that is not the issuer's of that name.
     assert!(refused.contains("invalid peer certificate"), "{refused}");
-    assert!(sent.lock().expect("no panic").is_empty());
+    assert!(sent.lock().is_empty());
     let stored = with_authority(&ours).await;
     assert!(stored.contains("stored 10 bytes"), "{stored}");
     let head = head_of_part(&sent);

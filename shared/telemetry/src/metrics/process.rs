@@ -18,6 +18,10 @@ pub(super) struct Process {
 
 impl Process {
     /// Registers what is true of this program, from now on.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "when this process started, by this machine's clock"
+    )]
     pub(super) fn registered(version: &'static str, registry: &mut Registry) -> Self {
         registry.register(
             "build",

@@ -27,6 +27,7 @@ pub(super) struct Listener {
 
 impl Listener {
     /// Listens from now on. The pool has one connection, which is used up.
+    #[expect(clippy::disallowed_methods, reason = "its handle aborts it")]
     pub(super) fn listen(pool: PgPool) -> Self {
         let heard = broadcast::Sender::new(CHANGES_KEPT);
         let listening = tokio::spawn(listen_for_ever(pool, heard.clone()));

@@ -1,5 +1,10 @@
 //! What accepting asks of SQLite. There is one writer, so whoever is in its transaction is alone.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the clock of a database in a file is this process's"
+)]
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{Sqlite, SqliteConnection, Transaction};

@@ -1,5 +1,10 @@
 //! Taking exports in.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the clock of a database in a file is this process's"
+)]
+
 use async_trait::async_trait;
 use chrono::Utc;
 use waybill_report::caller::{KeyId, OrgId, Scope};

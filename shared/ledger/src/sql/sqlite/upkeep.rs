@@ -1,5 +1,10 @@
 //! The upkeep of exports.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the clock of a database in a file is this process's"
+)]
+
 use std::time::Duration;
 
 use async_trait::async_trait;

@@ -94,6 +94,10 @@ impl Reader {
     }
 
     /// Takes the snapshot, which begins with the first read of its transaction, and chooses the statement.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "SQLite's clock is this process's"
+    )]
     fn start(&self, connection: &Connection) -> Result<(Start, &str), SourceError> {
         connection.execute_batch("BEGIN").map_err(source_error)?;
         sizes::limit(connection, self.reading.limits).map_err(source_error)?;
