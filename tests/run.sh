@@ -46,10 +46,11 @@ have_postgres() {
 }
 have_postgres || need "PostgreSQL's server" postgresql
 
-# The README's blocks are run as they stand.
-for tool in curl sqlite3; do
+# The blocks of the documents and the examples are run as they stand.
+for tool in curl jq python3 sqlite3; do
     command -v "$tool" >/dev/null || need "$tool" "$tool"
 done
+command -v node >/dev/null || need "Node" nodejs
 
 # Some tests put it between the service and a database.
 { [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null; } || need "PgBouncer" pgbouncer
