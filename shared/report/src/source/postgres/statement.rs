@@ -7,11 +7,13 @@
 
 mod filters;
 mod types;
+mod values;
 
 use chrono::{DateTime, NaiveDate};
 use uuid::Uuid;
 
 use self::filters::{comparison, condition, organisation, text, within};
+use self::values::{dimension, grouped, ordered, sent, sql, value};
 use super::guard::SizeGuard;
 use crate::catalog::{Dataset, Expression, Field, Grain, Relation};
 use crate::column::{Column, ColumnKind, ColumnType};
@@ -172,69 +174,6 @@ fn unordered(plan: &ReportPlan) -> String {
     sql
 }
 
-/// A dimension of the result. What is grouped by is selected in the very form in which it is grouped.
-fn dimension(
-    expression: &Expression,
-    column_type: ColumnType,
-    grain: Grain,
-    types: &StoredTypes,
-) -> String {
-    let selected = match (grain, column_type) {
-        (Grain::Row, _) => value(expression, column_type, types),
-        (Grain::Aggregate, ColumnType::Json) => {
-            format!("({})::json", grouped(expression, column_type, types))
-        }
-        (Grain::Aggregate, _) => grouped(expression, column_type, types),
-    };
-    sent(selected, column_type)
-}
-
-/// The form in which a value is sent: a document as its text, whose length is known.
-fn sent(selected: String, column_type: ColumnType) -> String {
-    match column_type {
-        ColumnType::Json => format!("{selected}::text"),
-        _ => selected,
-    }
-}
-
-/// The form in which values of a type are grouped: text by its bytes, and documents, of which no two
-/// are equal to PostgreSQL, as their text. A cast of a collation's text would do away with the
-/// collation, so documents go without.
-fn grouped(expression: &Expression, column_type: ColumnType, types: &StoredTypes) -> String {
-    match column_type {
-        ColumnType::Json => value(expression, ColumnType::String, types),
-        column_type => ordered(expression, column_type, types),
-    }
-}
-
-/// The form in which values of a type are ordered.
-fn ordered(expression: &Expression, column_type: ColumnType, types: &StoredTypes) -> String {
-    match column_type {
-        ColumnType::String | ColumnType::Json => {
-            format!(
-                "{} COLLATE \"C\"",
-                value(expression, ColumnType::String, types)
-            )
-        }
-        column_type => value(expression, column_type, types),
-    }
-}
-
-/// An expression as a value of its catalog type, without a digit more or less than the database has.
-fn value(expression: &Expression, column_type: ColumnType, types: &StoredTypes) -> String {
-    let sql = sql(expression);
-    match (column_type, types.name_of(sql)) {
-        // The double that is nearest has digits that were never stored.
-        (ColumnType::Float, "float4") => format!("({sql})::text::float8"),
-        // Whole or not, which a cast to an integer would hide; see `sends_numeric`.
-        (ColumnType::Integer, "numeric") => format!("({sql})::numeric"),
-        (ColumnType::Integer, "float4" | "float8") => format!("({sql})::text::numeric"),
-        // As `psql` prints it: a cast adds the mask of a single host.
-        (ColumnType::String, "inet") => format!("abbrev({sql})"),
-        (column_type, _) => format!("({sql})::{}", type_name(column_type)),
-    }
-}
-
 /// The table of a dataset, quoted, if nothing in its SQL can name another: no SELECT within.
 fn only_table(plan: &ReportPlan) -> Option<String> {
     let dataset = plan.dataset();
@@ -263,24 +202,6 @@ fn sends_numeric(plan: &ReportPlan) -> Vec<bool> {
                 && stored.is_some_and(StoredType::may_have_fraction)
         })
         .collect()
-}
-
-fn type_name(column_type: ColumnType) -> &'static str {
-    match column_type {
-        ColumnType::String => "text",
-        ColumnType::Integer => "int8",
-        ColumnType::Float => "float8",
-        ColumnType::Decimal => "numeric",
-        ColumnType::Boolean => "bool",
-        ColumnType::Timestamp => "timestamptz",
-        ColumnType::Date => "date",
-        ColumnType::Uuid => "uuid",
-        ColumnType::Json => "json",
-    }
-}
-
-fn sql(expression: &Expression) -> &str {
-    expression.postgres.as_deref().unwrap_or(&expression.sql)
 }
 
 fn newest_micros(updated: &Expression) -> String {

@@ -12,7 +12,7 @@ use super::error::{opening_error, reading_error, source_error};
 use super::idle::IdleConnections;
 use super::opening::{DatabaseFile, Opened};
 use super::running::{RunningQuery, STEPS_BETWEEN_CHECKS};
-use super::statement::{Statement, TimeCheck};
+use super::statement::{Statement, TIME};
 use super::strays::Found;
 use super::{sizes, strays, value};
 use crate::source::batches::BatchSender;
@@ -112,7 +112,7 @@ impl Reader {
             Found::NoIndex => &check.whole_report,
             Found::Stray(reason) => {
                 return Err(SourceError::Value {
-                    column: TimeCheck::COLUMN.to_owned(),
+                    column: TIME.to_owned(),
                     row: None,
                     reason: reason.to_owned(),
                 });
@@ -134,7 +134,7 @@ impl Reader {
                 column,
                 row: None,
                 reason,
-            } if column == TimeCheck::COLUMN => {
+            } if column == TIME => {
                 let place = strays::row(connection, self.statement.time_check())
                     .map_or_else(String::new, |row| format!(", in the row with rowid {row}"));
                 SourceError::Value {

@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{sql, value};
+use super::values::{sql, value};
 use crate::catalog::Expression;
 use crate::column::ColumnType;
 use crate::query::{FilterOp, Literal, Predicate, ReportPlan, Test, TimeRange};

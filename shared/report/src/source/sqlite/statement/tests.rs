@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use rusqlite::Connection;
 use serde_json::json;
 
+use super::limits::is_column;
 use super::*;
 use crate::caller::{Caller, OrgId, Role};
 use crate::catalog::Catalog;
