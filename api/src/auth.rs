@@ -21,7 +21,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use waybill_config::LimitSettings;
-use waybill_ledger::keys::{ApiKey, Keys};
+use waybill_ledger::keys::{ApiKey, KeyStore};
 use waybill_report::caller::{Caller, OrgId, Role};
 
 use self::batched_lookups::BatchedLookups;
@@ -45,7 +45,7 @@ pub enum Access {
     /// Everyone, as admin of `org_demo`.
     Everyone,
     /// Holders of one of these keys.
-    Keys(Arc<dyn Keys>),
+    Keys(Arc<dyn KeyStore>),
 }
 
 /// The caller of a request.
@@ -146,7 +146,7 @@ impl Authenticator {
     clippy::disallowed_methods,
     reason = "roughly how long ago a use was recorded; one that is not is no loss"
 )]
-fn record_use(keys: &Arc<dyn Keys>, key: &ApiKey) {
+fn record_use(keys: &Arc<dyn KeyStore>, key: &ApiKey) {
     let recorded = key.last_used_at;
     if recorded.is_some_and(|at| Utc::now() < at + USE_RECORD_INTERVAL) {
         return;

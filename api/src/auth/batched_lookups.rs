@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
-use waybill_ledger::keys::{ApiKey, Keys, KeysError};
+use waybill_ledger::keys::{ApiKey, KeyStore, KeyStoreError};
 
 use crate::problem::Problem;
 
@@ -25,7 +25,7 @@ struct Queue {
     is_served: bool,
 }
 
-type Found = Result<Option<ApiKey>, Arc<KeysError>>;
+type Found = Result<Option<ApiKey>, Arc<KeyStoreError>>;
 
 #[derive(Debug)]
 struct Lookup {
@@ -34,10 +34,10 @@ struct Lookup {
 }
 
 impl BatchedLookups {
-    /// Returns the key of a presented secret, as [`Keys::find`] does.
+    /// Returns the key of a presented secret, as [`KeyStore::find`] does.
     pub(super) async fn find(
         &self,
-        keys: &Arc<dyn Keys>,
+        keys: &Arc<dyn KeyStore>,
         presented: &str,
     ) -> Result<Option<ApiKey>, Problem> {
         let found = self.ask(keys, presented).await.map_err(Problem::internal)?;
@@ -48,7 +48,7 @@ impl BatchedLookups {
         clippy::disallowed_methods,
         reason = "it ends with the lookups that wait for it, which hear when it dies"
     )]
-    fn ask(&self, keys: &Arc<dyn Keys>, presented: &str) -> oneshot::Receiver<Found> {
+    fn ask(&self, keys: &Arc<dyn KeyStore>, presented: &str) -> oneshot::Receiver<Found> {
         let (answer, found) = oneshot::channel();
         let mut queue = self.lock();
         queue.waiting.push(Lookup {
@@ -62,7 +62,7 @@ impl BatchedLookups {
         found
     }
 
-    async fn serve(self, keys: Arc<dyn Keys>) {
+    async fn serve(self, keys: Arc<dyn KeyStore>) {
         // Also when it panics somebody serves the next one.
         let _ended = Ended(&self);
         while let Some(batch) = self.next_batch() {
@@ -139,40 +139,40 @@ mod tests {
     }
 
     #[async_trait]
-    impl Keys for Slow {
+    impl KeyStore for Slow {
         async fn find_many(
             &self,
             presented: &[String],
-        ) -> Result<Vec<Result<Option<ApiKey>, KeysError>>, KeysError> {
+        ) -> Result<Vec<Result<Option<ApiKey>, KeyStoreError>>, KeyStoreError> {
             self.statements.lock().push(presented.len());
             self.turns.acquire().await.expect("it is open").forget();
             if presented.iter().any(|presented| presented == "outdated") {
-                return Err(KeysError::SchemaOutdated);
+                return Err(KeyStoreError::SchemaOutdated);
             }
             Ok(presented.iter().map(|_| Ok(None)).collect())
         }
 
-        async fn find(&self, _: &str) -> Result<Option<ApiKey>, KeysError> {
+        async fn find(&self, _: &str) -> Result<Option<ApiKey>, KeyStoreError> {
             unreachable!("one statement for many")
         }
 
-        async fn create(&self, _: NewKey) -> Result<(ApiKey, Secret), KeysError> {
+        async fn create(&self, _: NewKey) -> Result<(ApiKey, Secret), KeyStoreError> {
             unreachable!()
         }
 
-        async fn list(&self) -> Result<Vec<ApiKey>, KeysError> {
+        async fn list(&self) -> Result<Vec<ApiKey>, KeyStoreError> {
             unreachable!()
         }
 
-        async fn revoke(&self, _: &KeyId) -> Result<bool, KeysError> {
+        async fn revoke(&self, _: &KeyId) -> Result<bool, KeyStoreError> {
             unreachable!()
         }
 
-        async fn valid(&self, _: &KeyId) -> Result<Option<ApiKey>, KeysError> {
+        async fn valid(&self, _: &KeyId) -> Result<Option<ApiKey>, KeyStoreError> {
             unreachable!()
         }
 
-        async fn used(&self, _: &KeyId, _: Duration) -> Result<(), KeysError> {
+        async fn used(&self, _: &KeyId, _: Duration) -> Result<(), KeyStoreError> {
             unreachable!()
         }
     }
@@ -184,7 +184,7 @@ mod tests {
             turns: Semaphore::new(0),
             statements: Mutex::default(),
         });
-        let keys: Arc<dyn Keys> = slow.clone();
+        let keys: Arc<dyn KeyStore> = slow.clone();
         let lookups = BatchedLookups::default();
         let find = |presented: String| {
             let (lookups, keys) = (lookups.clone(), Arc::clone(&keys));

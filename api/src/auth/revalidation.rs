@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
-use waybill_ledger::keys::Keys;
+use waybill_ledger::keys::KeyStore;
 use waybill_report::caller::{Caller, KeyId};
 
 use super::caller_cache::CallerCache;
@@ -46,7 +46,7 @@ impl Revalidation {
     }
 
     /// The caller as its key makes it now.
-    pub(super) async fn of(&self, caller: &Caller, keys: &dyn Keys) -> Result<Caller, Problem> {
+    pub(super) async fn of(&self, caller: &Caller, keys: &dyn KeyStore) -> Result<Caller, Problem> {
         let Some(id) = &caller.key else {
             return Ok(caller.clone());
         };
@@ -57,7 +57,7 @@ impl Revalidation {
         looked.unwrap_or_else(|_| Err(Problem::keys_are_late()))
     }
 
-    async fn look(&self, id: &KeyId, keys: &dyn Keys) -> Result<Caller, Problem> {
+    async fn look(&self, id: &KeyId, keys: &dyn KeyStore) -> Result<Caller, Problem> {
         let _turn = self.locks[lock_of(id)].lock().await;
         // Whoever was in front may have looked for the same key.
         if let Some(known) = self.cache.get(id.as_str()) {

@@ -1,7 +1,7 @@
 //! What goes wrong below, as problems: the only place that gives an error of another crate its code.
 
 use waybill_ledger::LedgerError;
-use waybill_ledger::keys::KeysError;
+use waybill_ledger::keys::KeyStoreError;
 use waybill_readiness::{NotReady, Requirement};
 use waybill_report::query::Rejection;
 use waybill_report::source::SourceError;
@@ -36,8 +36,8 @@ impl From<LedgerError> for Problem {
     }
 }
 
-impl From<KeysError> for Problem {
-    fn from(error: KeysError) -> Self {
+impl From<KeyStoreError> for Problem {
+    fn from(error: KeyStoreError) -> Self {
         Self::keys_are_late().caused_by(error)
     }
 }

@@ -3,7 +3,7 @@
 
 use http::HeaderMap;
 use http::header::CACHE_CONTROL;
-use waybill_ledger::{IdempotencyKey, NoIdempotencyKey};
+use waybill_ledger::{IdempotencyKey, InvalidIdempotencyKey};
 
 use crate::headers::IDEMPOTENCY_KEY;
 use crate::problem::Problem;
@@ -28,7 +28,7 @@ impl Repetition {
             (None, _) => None,
             (Some(key), None) => {
                 let key = key.to_str().ok().and_then(|key| key.parse().ok());
-                Some(key.ok_or_else(|| refused(&NoIdempotencyKey.to_string()))?)
+                Some(key.ok_or_else(|| refused(&InvalidIdempotencyKey.to_string()))?)
             }
             (Some(_), Some(_)) => return Err(refused("stands more than once")),
         };

@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 use waybill_config::Secret;
 use waybill_report::caller::{KeyId, OrgId, Role};
 
-use waybill_ledger::keys::{Keys, NewKey};
+use waybill_ledger::keys::{KeyStore, NewKey};
 
 /// Runs the suite on an empty store.
-pub async fn run(keys: &dyn Keys) {
+pub async fn run(keys: &dyn KeyStore) {
     a_key_is_found_by_its_secret_alone(keys).await;
     a_key_keeps_what_it_was_made_with(keys).await;
     a_key_ends(keys).await;
@@ -32,7 +32,7 @@ fn guess(id: &KeyId) -> String {
     format!("waybill_{}_{}", id.letters(), "0".repeat(40))
 }
 
-async fn finds(keys: &dyn Keys, secret: &str) -> Option<KeyId> {
+async fn finds(keys: &dyn KeyStore, secret: &str) -> Option<KeyId> {
     let found = keys.find(secret).await.expect("the store");
     if let Some(key) = &found {
         let valid = keys.valid(&key.id).await.expect("the store");
@@ -50,11 +50,11 @@ async fn finds(keys: &dyn Keys, secret: &str) -> Option<KeyId> {
     found.map(|key| key.id)
 }
 
-async fn is_valid(keys: &dyn Keys, id: &KeyId) -> bool {
+async fn is_valid(keys: &dyn KeyStore, id: &KeyId) -> bool {
     keys.valid(id).await.expect("the store").is_some()
 }
 
-async fn a_key_is_found_by_its_secret_alone(keys: &dyn Keys) {
+async fn a_key_is_found_by_its_secret_alone(keys: &dyn KeyStore) {
     let created = keys.create(new(Role::Admin, None, None)).await;
     let (key, secret) = created.expect("the store");
     let secret = secret.expose();
@@ -76,7 +76,7 @@ async fn a_key_is_found_by_its_secret_alone(keys: &dyn Keys) {
     }
 }
 
-async fn a_key_keeps_what_it_was_made_with(keys: &dyn Keys) {
+async fn a_key_keeps_what_it_was_made_with(keys: &dyn KeyStore) {
     let before = keys.list().await.expect("the store").len();
     let expires_at = DateTime::from_timestamp(4_102_444_800, 0);
     let mut made = Vec::new();
@@ -111,7 +111,7 @@ async fn a_key_keeps_what_it_was_made_with(keys: &dyn Keys) {
     assert_eq!(ids.len(), listed.len());
 }
 
-async fn a_key_ends(keys: &dyn Keys) {
+async fn a_key_ends(keys: &dyn KeyStore) {
     let soon = Utc::now() + Duration::from_secs(3_600);
     let past = Utc::now() - Duration::from_secs(3_600);
     let make = async |expires_at| -> (KeyId, Secret) {
@@ -146,7 +146,7 @@ async fn a_key_ends(keys: &dyn Keys) {
     assert!(!unknown.expect("the store"));
 }
 
-async fn a_use_is_recorded_now_and_then(keys: &dyn Keys) {
+async fn a_use_is_recorded_now_and_then(keys: &dyn KeyStore) {
     const HOUR: Duration = Duration::from_secs(3_600);
     let created = keys.create(new(Role::Viewer, None, None)).await;
     let (key, secret) = created.expect("the store");

@@ -17,7 +17,7 @@ pub struct Backlog {
 }
 
 impl Backlog {
-    /// One lane's.
+    /// Returns one lane's.
     #[must_use]
     pub fn lane(&self, lane: Lane) -> LaneBacklog {
         match lane {
@@ -26,19 +26,19 @@ impl Backlog {
         }
     }
 
-    /// Exports that wait for a worker, in both lanes.
+    /// Returns how many exports wait for a worker, in both lanes.
     #[must_use]
     pub fn queued(&self) -> u64 {
         self.small.queued + self.large.queued
     }
 
-    /// Those of them that this program cannot run, in both lanes.
+    /// Returns how many of them this program cannot run, in both lanes.
     #[must_use]
     pub fn unknown(&self) -> u64 {
         self.small.unknown + self.large.unknown
     }
 
-    /// Exports claimed per second, of both lanes; `None` when none was lately.
+    /// Returns exports claimed per second, of both lanes; `None` when none was lately.
     #[must_use]
     pub fn drain_rate(&self) -> Option<f64> {
         let span = self.small.span.max(self.large.span);
@@ -75,7 +75,7 @@ pub struct OrgActivity {
 }
 
 impl OrgActivity {
-    /// Exports ended per second; `None` when none did lately.
+    /// Returns exports ended per second; `None` when none did lately.
     #[must_use]
     pub fn drain_rate(&self) -> Option<f64> {
         rate(self.ended, self.span)

@@ -19,15 +19,15 @@ pub trait Changes: Send + Sync {
     /// away, are lost without a word. Who waits for a change reads again from time to time.
     fn changes(&self) -> broadcast::Receiver<ExportId>;
 
-    /// Those of these exports that exist, in any order. One that cannot be read is logged and left
-    /// out: the others are for other clients.
+    /// Returns those of these exports that exist, in any order. One that cannot be read is logged and
+    /// left out: the others are for other clients.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].
     async fn get_many(&self, ids: &[ExportId]) -> Result<Vec<Export>, LedgerError>;
 
-    /// The [`revision`](Export::revision) of those of these exports that exist, in any order. Costs
-    /// much less than reading them.
+    /// Returns the [`revision`](Export::revision) of those of these exports that exist, in any order.
+    /// Costs much less than reading them.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].

@@ -29,7 +29,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Of an export that was claimed just now.
+    /// Makes the claim of an export that was claimed just now.
     pub(crate) fn of(export: Export) -> Self {
         let lease = Lease {
             export_id: export.id,
@@ -55,19 +55,19 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// The export.
+    /// Returns the export that it is of.
     #[must_use]
     pub fn export_id(&self) -> ExportId {
         self.export_id
     }
 
-    /// The claim's fencing token.
+    /// Returns the claim's fencing token.
     #[must_use]
     pub fn epoch(&self) -> i64 {
         self.epoch
     }
 
-    /// Where this claim's file goes, below the prefix: short, and no other claim writes there.
+    /// Returns where this claim's file goes, below the prefix: short, and no other claim writes there.
     #[must_use]
     pub fn object_key(&self, format: Format) -> String {
         format!(

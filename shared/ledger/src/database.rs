@@ -16,9 +16,9 @@ use crate::db::migrations;
 use crate::db::postgres;
 use crate::db::sqlite::SqlitePools;
 use crate::intake::Intake;
-use crate::keys::Keys;
-use crate::keys::postgres::PostgresKeys;
-use crate::keys::sqlite::SqliteKeys;
+use crate::keys::KeyStore;
+use crate::keys::postgres::PostgresKeyStore;
+use crate::keys::sqlite::SqliteKeyStore;
 use crate::ledger::Ledger;
 use crate::probe::Probe;
 use crate::queue::Queue;
@@ -35,7 +35,7 @@ pub struct Database {
     /// What decides about exports, all of it. Who is given a part has it from the methods.
     pub ledger: Arc<dyn Ledger>,
     /// Who may ask.
-    pub keys: Arc<dyn Keys>,
+    pub keys: Arc<dyn KeyStore>,
     /// What wakes workers.
     pub queue: Queue,
     sessions: Option<Sessions>,
@@ -49,7 +49,7 @@ struct Sessions {
 }
 
 impl Database {
-    /// The database of this URL. Connects when it is first used: a server that is away, or comes
+    /// Returns the database of this URL. Connects when it is first used: a server that is away, or comes
     /// and goes, makes calls fail as unavailable and nothing else. Needs a Tokio runtime.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl Database {
                 pool.clone(),
                 postgres::listening_pool(options.clone()),
             )),
-            keys: Arc::new(PostgresKeys::new(pool.clone())),
+            keys: Arc::new(PostgresKeyStore::new(pool.clone())),
             queue: Queue::Postgres(pool),
             sessions: Some(Sessions {
                 options,
@@ -107,7 +107,7 @@ impl Database {
         }
     }
 
-    /// The database in this SQLite file, migrated; the file is made if need be. For the one process
+    /// Opens the database in this SQLite file and migrates it; the file is made if need be. For the one process
     /// that embeds it.
     ///
     /// # Errors
@@ -151,7 +151,7 @@ impl Database {
         let pools = SqlitePools::of(file);
         Self {
             ledger: Arc::new(SqliteLedger::new(pools.clone())),
-            keys: Arc::new(SqliteKeys::new(pools.clone())),
+            keys: Arc::new(SqliteKeyStore::new(pools.clone())),
             queue: Queue::Sqlite(pools.writer),
             sessions: None,
         }

@@ -31,7 +31,7 @@ pub struct ExportId(Uuid);
 impl ExportId {
     const PREFIX: &str = "export_";
 
-    /// A new id.
+    /// Makes a new id.
     #[must_use]
     pub fn generate() -> Self {
         Self(Uuid::now_v7())
@@ -47,20 +47,20 @@ impl fmt::Display for ExportId {
 /// Text that is no export's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the id of an export")]
-pub struct NoExportId;
+pub struct InvalidExportId;
 
 impl FromStr for ExportId {
-    type Err = NoExportId;
+    type Err = InvalidExportId;
 
-    fn from_str(text: &str) -> Result<Self, NoExportId> {
-        let hex = text.strip_prefix(Self::PREFIX).ok_or(NoExportId)?;
+    fn from_str(text: &str) -> Result<Self, InvalidExportId> {
+        let hex = text.strip_prefix(Self::PREFIX).ok_or(InvalidExportId)?;
         let canonical = hex.len() == 32
             && hex
                 .bytes()
                 .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
         match Uuid::try_parse(hex) {
             Ok(uuid) if canonical => Ok(Self(uuid)),
-            _ => Err(NoExportId),
+            _ => Err(InvalidExportId),
         }
     }
 }
@@ -94,7 +94,7 @@ impl ExportStatus {
         Self::Expired,
     ];
 
-    /// The name on the wire and in the ledger.
+    /// Returns the name on the wire and in the ledger.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -107,13 +107,13 @@ impl ExportStatus {
         }
     }
 
-    /// The status of this name.
+    /// Returns the status of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.name() == name)
     }
 
-    /// Whether a worker may still change it.
+    /// Returns whether a worker may still change it.
     #[must_use]
     pub fn is_unfinished(self) -> bool {
         matches!(self, Self::Queued | Self::Running)
@@ -133,7 +133,7 @@ impl Lane {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Small, Self::Large];
 
-    /// The lane of an export that is expected to have so many rows.
+    /// Returns the lane of an export that is expected to have so many rows.
     #[must_use]
     pub fn of(expected_rows: Option<u64>, large_rows: u64) -> Self {
         if expected_rows.is_some_and(|rows| rows <= large_rows) {
@@ -143,7 +143,7 @@ impl Lane {
         }
     }
 
-    /// The name in metrics.
+    /// Returns the name in metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -202,13 +202,13 @@ pub struct Export {
 }
 
 impl Export {
-    /// The format of its file.
+    /// Returns the format of its file.
     #[must_use]
     pub fn format(&self) -> Format {
         self.spec.format.format()
     }
 
-    /// The number of the attempt that runs or will run next, or that was the last.
+    /// Returns the number of the attempt that runs or will run next, or that was the last.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         (self.failures + 1).min(self.max_attempts)
@@ -257,7 +257,7 @@ mod tests {
             &id.to_string().to_uppercase(),
             &format!("{id}0"),
         ] {
-            assert_eq!(wrong.parse::<ExportId>(), Err(NoExportId), "{wrong}");
+            assert_eq!(wrong.parse::<ExportId>(), Err(InvalidExportId), "{wrong}");
         }
     }
 

@@ -21,7 +21,7 @@ pub trait Intake: Send + Sync {
     /// [`LedgerError::Unavailable`]; then nothing was recorded, or its answer was lost.
     async fn enqueue(&self, new: NewExport, terms: &Terms) -> Result<Enqueued, LedgerError>;
 
-    /// What the idempotency key stands for already: [`Enqueued::Replayed`] or
+    /// Returns what the idempotency key stands for already: [`Enqueued::Replayed`] or
     /// [`Enqueued::KeyReused`]. `None`: nothing, at the moment.
     ///
     /// # Errors
@@ -32,32 +32,32 @@ pub trait Intake: Send + Sync {
         key: &IdempotencyKey,
     ) -> Result<Option<Enqueued>, LedgerError>;
 
-    /// The export of this id, if it lies in the scope.
+    /// Returns the export of this id if it lies in the scope.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].
     async fn get(&self, scope: &Scope, id: ExportId) -> Result<Option<Export>, LedgerError>;
 
-    /// Exports of the scope, newest first.
+    /// Returns exports of the scope, newest first.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].
     async fn list(&self, scope: &Scope, page: &Page) -> Result<Vec<Export>, LedgerError>;
 
-    /// What waits and how fast it drains.
+    /// Measures what waits and how fast it drains.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].
     async fn backlog(&self) -> Result<Backlog, LedgerError>;
 
-    /// What an organisation has going, and how fast it drains.
+    /// Measures what an organisation has going, and how fast it drains.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].
     async fn activity(&self, org: &OrgId) -> Result<OrgActivity, LedgerError>;
 
-    /// Stops an export for good: `queued | running → cancelled`. `None` when there is no such export
-    /// in the scope.
+    /// Stops an export for good: `queued | running → cancelled`. Returns `None` when there is no such
+    /// export in the scope.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`]; cancelling again does no harm.
@@ -111,7 +111,7 @@ pub enum Cancel {
 }
 
 impl Cancel {
-    /// Of an export that nothing can change any more but its expiry.
+    /// Says so of an export that nothing can change any more but its expiry.
     pub(crate) fn of(export: Export) -> Self {
         if export.status == ExportStatus::Cancelled {
             Self::Cancelled(Box::new(export))

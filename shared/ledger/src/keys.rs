@@ -25,55 +25,55 @@ use crate::db::error::lacks_tables;
 
 /// The keys of an installation.
 #[async_trait]
-pub trait Keys: Send + Sync {
+pub trait KeyStore: Send + Sync {
     /// Makes a key. The secret is `waybill_`, 16 characters of the key's id, `_` and 40 random ones
     /// (letters and digits); it cannot be had again.
     ///
     /// # Errors
-    /// [`KeysError::Unavailable`], [`KeysError::SchemaOutdated`].
-    async fn create(&self, new: NewKey) -> Result<(ApiKey, Secret), KeysError>;
+    /// [`KeyStoreError::Unavailable`], [`KeyStoreError::SchemaOutdated`].
+    async fn create(&self, new: NewKey) -> Result<(ApiKey, Secret), KeyStoreError>;
 
-    /// Every key, oldest first, also expired and revoked ones.
+    /// Returns every key, oldest first, also expired and revoked ones.
     ///
     /// # Errors
-    /// [`KeysError`].
-    async fn list(&self) -> Result<Vec<ApiKey>, KeysError>;
+    /// [`KeyStoreError`].
+    async fn list(&self) -> Result<Vec<ApiKey>, KeyStoreError>;
 
     /// Ends a key at once; `false` when there is none of this id. Ending it again changes nothing.
     ///
     /// # Errors
-    /// [`KeysError::Unavailable`], [`KeysError::SchemaOutdated`].
-    async fn revoke(&self, id: &KeyId) -> Result<bool, KeysError>;
+    /// [`KeyStoreError::Unavailable`], [`KeyStoreError::SchemaOutdated`].
+    async fn revoke(&self, id: &KeyId) -> Result<bool, KeyStoreError>;
 
-    /// The key of a presented secret. `None` for everything that is not the secret of a key that is
+    /// Returns the key of a presented secret. `None` for everything that is not the secret of a key that is
     /// valid now: malformed, unknown, wrong, expired, revoked.
     ///
     /// # Errors
-    /// [`KeysError`].
-    async fn find(&self, presented: &str) -> Result<Option<ApiKey>, KeysError>;
+    /// [`KeyStoreError`].
+    async fn find(&self, presented: &str) -> Result<Option<ApiKey>, KeyStoreError>;
 
     /// Returns what [`find`](Self::find) says of each of these, in their order, by one statement at most.
     ///
     /// # Errors
-    /// [`KeysError::Unavailable`], [`KeysError::SchemaOutdated`], for all of them.
+    /// [`KeyStoreError::Unavailable`], [`KeyStoreError::SchemaOutdated`], for all of them.
     async fn find_many(
         &self,
         presented: &[String],
-    ) -> Result<Vec<Result<Option<ApiKey>, KeysError>>, KeysError>;
+    ) -> Result<Vec<Result<Option<ApiKey>, KeyStoreError>>, KeyStoreError>;
 
-    /// The key of this id. `None` for one that is not valid now: unknown, expired, revoked. It proves
+    /// Returns the key of this id. `None` for one that is not valid now: unknown, expired, revoked. It proves
     /// nothing about who asks: for those who showed its secret before.
     ///
     /// # Errors
-    /// [`KeysError`].
-    async fn valid(&self, id: &KeyId) -> Result<Option<ApiKey>, KeysError>;
+    /// [`KeyStoreError`].
+    async fn valid(&self, id: &KeyId) -> Result<Option<ApiKey>, KeyStoreError>;
 
     /// Records that a key is used now. Changes nothing while the recorded use is not older than
     /// `fresh_for`: that is what keeps a busy key from writing all the time.
     ///
     /// # Errors
-    /// [`KeysError::Unavailable`], [`KeysError::SchemaOutdated`].
-    async fn used(&self, id: &KeyId, fresh_for: Duration) -> Result<(), KeysError>;
+    /// [`KeyStoreError::Unavailable`], [`KeyStoreError::SchemaOutdated`].
+    async fn used(&self, id: &KeyId, fresh_for: Duration) -> Result<(), KeyStoreError>;
 }
 
 /// A key, without its secret.
@@ -98,7 +98,7 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
-    /// Who comes with this key.
+    /// Returns who comes with this key.
     #[must_use]
     pub fn caller(self) -> Caller {
         Caller {
@@ -125,7 +125,7 @@ pub struct NewKey {
 
 /// Why nothing can be said about keys.
 #[derive(Debug, thiserror::Error)]
-pub enum KeysError {
+pub enum KeyStoreError {
     /// The database's schema is older than this program, or not there at all.
     #[error("the database has not the migrations of this program; run `waybill migrate`")]
     SchemaOutdated,
@@ -137,7 +137,7 @@ pub enum KeysError {
     Unavailable(#[source] sqlx::Error),
 }
 
-impl From<sqlx::Error> for KeysError {
+impl From<sqlx::Error> for KeyStoreError {
     fn from(error: sqlx::Error) -> Self {
         if lacks_tables(&error) {
             Self::SchemaOutdated

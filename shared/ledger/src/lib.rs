@@ -96,6 +96,6 @@ pub use self::intake::{Cancel, Enqueued, Intake, Page};
 pub use self::ledger::Ledger;
 pub use self::new_export::NewExport;
 pub use self::probe::Probe;
-pub use self::terms::{IDEMPOTENCY_KEPT, IdempotencyKey, NoIdempotencyKey, Sharing, Terms};
+pub use self::terms::{IDEMPOTENCY_KEPT, IdempotencyKey, InvalidIdempotencyKey, Sharing, Terms};
 pub use self::upkeep::{LeftUpload, Leftover, Upkeep};
 pub use self::work::{HandBack, RUNNABLE_FOR, SnapshotRecord, SourceOutage, Work};

@@ -40,7 +40,7 @@ impl Deref for ProcessMetrics {
 }
 
 impl ProcessMetrics {
-    /// Those of a process of this version that begins now, and of its ledger. Reads nothing yet.
+    /// Makes those of a process of this version that begins now, and of its ledger. Reads nothing yet.
     #[must_use]
     pub fn new(version: &'static str, intake: Arc<dyn Intake>) -> Self {
         let registry = MetricRegistry::new(version);
@@ -54,7 +54,7 @@ impl ProcessMetrics {
         }
     }
 
-    /// What becomes of the exports that this process works on; registered by the first call, which is a
+    /// Returns what becomes of the exports that this process works on; registered by the first call, which is a
     /// worker's.
     pub fn attempts(&self) -> &AttemptMetrics {
         self.shared
@@ -62,19 +62,19 @@ impl ProcessMetrics {
             .get_or_init(|| AttemptMetrics::registered(self))
     }
 
-    /// The same, if this process has a worker.
+    /// Returns the same, if this process has a worker.
     #[must_use]
     pub fn attempts_of_worker(&self) -> Option<&AttemptMetrics> {
         self.shared.attempts.get()
     }
 
-    /// What waits in the whole installation, no older than a second; `None` while the ledger does not
+    /// Returns what waits in the whole installation, no older than a second; `None` while the ledger does not
     /// answer. Takes 2 s at most, and never asks the ledger more than once at a time.
     pub async fn backlog(&self) -> Option<Backlog> {
         self.shared.backlog.read().await
     }
 
-    /// Everything, as [`MEDIA_TYPE`](waybill_telemetry::metrics::MEDIA_TYPE). What cannot be read at the
+    /// Writes everything, as [`MEDIA_TYPE`](waybill_telemetry::metrics::MEDIA_TYPE). What cannot be read at the
     /// moment is left out.
     ///
     /// # Errors

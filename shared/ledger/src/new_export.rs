@@ -27,8 +27,8 @@ pub struct NewExport {
 }
 
 impl NewExport {
-    /// SHA-256 of who asks for what, in lower-case hex: the same for identical requests of one key,
-    /// and only for them.
+    /// Returns the SHA-256 of who asks for what, in lower-case hex: the same for identical requests of
+    /// one key, and only for them.
     ///
     /// It is of the whole spec. One that is its query and its format, and the rest as that follows from
     /// them, has the name that it had before there were specs: programs of before and of now stand beside

@@ -7,7 +7,7 @@ use crate::error::LedgerError;
 /// See the module.
 #[async_trait]
 pub trait Probe: Send + Sync {
-    /// Whether the database answers and has the migrations of this program. Newer ones are fine:
+    /// Asks whether the database answers and has the migrations of this program. Newer ones are fine:
     /// they only add (see `migrations/README.md`), so that a database is migrated first and its
     /// processes are replaced afterwards.
     ///

@@ -38,7 +38,7 @@ pub struct IdempotencyKey(String);
 impl IdempotencyKey {
     const LONGEST: usize = 255;
 
-    /// The key as text.
+    /// Returns the key as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -48,17 +48,17 @@ impl IdempotencyKey {
 /// Text that is no idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected 1 to 255 visible ASCII characters")]
-pub struct NoIdempotencyKey;
+pub struct InvalidIdempotencyKey;
 
 impl FromStr for IdempotencyKey {
-    type Err = NoIdempotencyKey;
+    type Err = InvalidIdempotencyKey;
 
-    fn from_str(text: &str) -> Result<Self, NoIdempotencyKey> {
+    fn from_str(text: &str) -> Result<Self, InvalidIdempotencyKey> {
         let is_one = (1..=Self::LONGEST).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_graphic());
         is_one
             .then(|| Self(text.to_owned()))
-            .ok_or(NoIdempotencyKey)
+            .ok_or(InvalidIdempotencyKey)
     }
 }
 
@@ -76,7 +76,7 @@ mod tests {
         for text in ["", "a b", "é", "a\n", "\u{7f}", &format!("{longest}x")] {
             assert_eq!(
                 text.parse::<IdempotencyKey>(),
-                Err(NoIdempotencyKey),
+                Err(InvalidIdempotencyKey),
                 "{text}"
             );
         }

@@ -18,7 +18,7 @@ pub(crate) const AT_ONCE: u32 = 100;
 /// See the module.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
-    /// The ledger's clock, by which leases lapse and files expire.
+    /// Reads the ledger's clock, by which leases lapse and files expire.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].

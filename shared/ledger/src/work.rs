@@ -42,7 +42,7 @@ pub struct SourceOutage<'a> {
 /// See the module.
 #[async_trait]
 pub trait Work: Send + Sync {
-    /// Takes the export that is to run next: `queued → running`, in a new epoch, with a lease.
+    /// Claims the export that is to run next: `queued → running`, in a new epoch, with a lease.
     ///
     /// In each lane organisations take turns, as in fair queueing: an export's turn is two after the
     /// last of its organisation's unfinished ones, and at least one after that of the export that
@@ -59,7 +59,7 @@ pub trait Work: Send + Sync {
         self.claim_next_but(&[], lease_for, lanes).await
     }
 
-    /// The same without exports of these datasets, which keep their turns.
+    /// Claims the same way, without exports of these datasets, which keep their turns.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].
@@ -82,7 +82,7 @@ pub trait Work: Send + Sync {
         progress: Progress,
     ) -> Result<(), LedgerError>;
 
-    /// Whether the lease is still worth something.
+    /// Returns whether the lease is still worth something.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].

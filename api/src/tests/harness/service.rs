@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use waybill_config::{DatabaseUrl, ExportSettings, InlineSettings, LimitSettings};
 use waybill_ledger::database::Database;
-use waybill_ledger::keys::Keys;
+use waybill_ledger::keys::KeyStore;
 use waybill_ledger::metrics::ProcessMetrics;
 use waybill_ledger::{Changes, Ledger};
 use waybill_readiness::Readiness;
@@ -31,7 +31,7 @@ pub(crate) struct Service {
     pub(crate) shutdown: CancellationToken,
     pub(super) document: Value,
     pub(super) seen: Mutex<BTreeSet<(String, String, u16)>>,
-    pub(crate) keys: Arc<dyn Keys>,
+    pub(crate) keys: Arc<dyn KeyStore>,
     pub(crate) changes: Arc<dyn Changes>,
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) dir: TempDir,

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use waybill_ledger::keys::{Keys, NewKey};
+use waybill_ledger::keys::{KeyStore, NewKey};
 use waybill_report::caller::{OrgId, Role};
 
 use super::words::{datasets, instant_or};
@@ -37,7 +37,7 @@ pub(crate) struct CreateArgs {
     pub(super) config: Option<PathBuf>,
 }
 
-pub(super) async fn run(keys: &dyn Keys, args: CreateArgs) -> Result<(), StartError> {
+pub(super) async fn run(keys: &dyn KeyStore, args: CreateArgs) -> Result<(), StartError> {
     let new = NewKey {
         org: args.org,
         role: args.role,

@@ -1,14 +1,14 @@
 //! What errors of the keys mean to who runs a command.
 
-use waybill_ledger::keys::KeysError;
+use waybill_ledger::keys::KeyStoreError;
 
 use crate::error::StartError;
 use crate::startup;
 
-impl From<KeysError> for StartError {
-    fn from(error: KeysError) -> Self {
+impl From<KeyStoreError> for StartError {
+    fn from(error: KeyStoreError) -> Self {
         match error {
-            KeysError::SchemaOutdated => startup::outdated(),
+            KeyStoreError::SchemaOutdated => startup::outdated(),
             error => anyhow::Error::new(error).into(),
         }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use comfy_table::{Table, presets};
-use waybill_ledger::keys::{ApiKey, Keys};
+use waybill_ledger::keys::{ApiKey, KeyStore};
 
 use super::words::{datasets, instant_or};
 use crate::error::StartError;
@@ -18,7 +18,7 @@ pub(crate) struct ListArgs {
     pub(super) config: Option<PathBuf>,
 }
 
-pub(super) async fn run(keys: &dyn Keys) -> Result<(), StartError> {
+pub(super) async fn run(keys: &dyn KeyStore) -> Result<(), StartError> {
     for line in table(&keys.list().await?).lines() {
         output::result(line)?;
     }

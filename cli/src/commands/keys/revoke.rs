@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use waybill_ledger::keys::Keys;
+use waybill_ledger::keys::KeyStore;
 use waybill_report::caller::KeyId;
 
 use crate::error::StartError;
@@ -20,7 +20,7 @@ pub(crate) struct RevokeArgs {
     pub(super) config: Option<PathBuf>,
 }
 
-pub(super) async fn run(keys: &dyn Keys, id: &KeyId) -> Result<(), StartError> {
+pub(super) async fn run(keys: &dyn KeyStore, id: &KeyId) -> Result<(), StartError> {
     if !keys.revoke(id).await? {
         return Err(anyhow::anyhow!("there is no key {id}").into());
     }

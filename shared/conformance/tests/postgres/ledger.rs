@@ -6,7 +6,7 @@ use waybill_config::DatabaseUrl;
 use waybill_conformance::keys;
 use waybill_conformance::ledger::{self, Fixture, QueueTables, heard, new_export, terms};
 use waybill_ledger::database::Database;
-use waybill_ledger::keys::KeysError;
+use waybill_ledger::keys::KeyStoreError;
 use waybill_ledger::{Ledger, LedgerError};
 use waybill_test_services::postgres::{self, Cluster, Setup};
 
@@ -66,7 +66,10 @@ async fn its_keys_conform() {
     let database = Cluster::shared().database();
     let at = url(database.url());
     let store = connect(&at).await.keys;
-    assert!(matches!(store.list().await, Err(KeysError::SchemaOutdated)));
+    assert!(matches!(
+        store.list().await,
+        Err(KeyStoreError::SchemaOutdated)
+    ));
     Database::migrate(&at).await.expect("migrations");
     keys::run(store.as_ref()).await;
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use waybill_report::caller::{OrgId, Role};
 
-use super::{ApiKey, KeysError, secret};
+use super::{ApiKey, KeyStoreError, secret};
 use crate::db::instant::StoredInstant;
 
 /// `T` is what the database keeps instants in.
@@ -40,7 +40,7 @@ pub(super) fn claimed_ids(presented: &[String]) -> Vec<String> {
 pub(super) fn matched<T: StoredInstant + Clone>(
     presented: &[String],
     rows: Vec<KeyRow<T>>,
-) -> Vec<Result<Option<ApiKey>, KeysError>> {
+) -> Vec<Result<Option<ApiKey>, KeyStoreError>> {
     let rows: HashMap<String, KeyRow<T>> =
         rows.into_iter().map(|row| (row.id.clone(), row)).collect();
     let find = |text: &String| {
@@ -54,9 +54,9 @@ pub(super) fn matched<T: StoredInstant + Clone>(
 }
 
 impl<T: StoredInstant> TryFrom<KeyRow<T>> for ApiKey {
-    type Error = KeysError;
+    type Error = KeyStoreError;
 
-    fn try_from(row: KeyRow<T>) -> Result<Self, KeysError> {
+    fn try_from(row: KeyRow<T>) -> Result<Self, KeyStoreError> {
         Ok(Self {
             id: row.id.parse().map_err(|_| corrupt("id", &row.id))?,
             org: OrgId::new(row.org_id),
@@ -75,16 +75,16 @@ pub(super) fn stored_names(names: &BTreeSet<String>) -> String {
     serde_json::Value::from_iter(names.iter().map(String::as_str)).to_string()
 }
 
-fn names(stored: &str) -> Result<BTreeSet<String>, KeysError> {
+fn names(stored: &str) -> Result<BTreeSet<String>, KeyStoreError> {
     serde_json::from_str(stored).map_err(|_| corrupt("datasets", stored))
 }
 
-fn instant(stored: impl StoredInstant) -> Result<DateTime<Utc>, KeysError> {
+fn instant(stored: impl StoredInstant) -> Result<DateTime<Utc>, KeyStoreError> {
     stored
         .utc()
         .map_err(|stored| corrupt("instant", &stored.to_string()))
 }
 
-fn corrupt(column: &str, value: &str) -> KeysError {
-    KeysError::Corrupt(format!("{column} = {value:?}"))
+fn corrupt(column: &str, value: &str) -> KeyStoreError {
+    KeyStoreError::Corrupt(format!("{column} = {value:?}"))
 }

@@ -14,7 +14,7 @@ use waybill_config::Secret;
 use waybill_report::caller::KeyId;
 
 use super::row::{KeyRow, claimed_ids, matched, stored_names};
-use super::{ApiKey, Keys, KeysError, NewKey, secret, statements};
+use super::{ApiKey, KeyStore, KeyStoreError, NewKey, secret, statements};
 use crate::db::instant::{micros, whole_micros};
 use crate::db::sqlite::SqlitePools;
 use crate::sql::statement::on_sqlite;
@@ -27,32 +27,32 @@ WHERE id IN (SELECT value FROM json_each($1))
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub(crate) struct SqliteKeys {
+pub(crate) struct SqliteKeyStore {
     pools: SqlitePools,
 }
 
-impl SqliteKeys {
+impl SqliteKeyStore {
     /// The keys of a database that has the migrations.
     pub(crate) fn new(pools: SqlitePools) -> Self {
         Self { pools }
     }
 
     /// The row of a key that is valid now.
-    async fn row(&self, id: &KeyId) -> Result<Option<KeyRow<i64>>, KeysError> {
+    async fn row(&self, id: &KeyId) -> Result<Option<KeyRow<i64>>, KeyStoreError> {
         let row = on_sqlite!(query_as, statements::FIND, id.as_str(), micros(Utc::now()));
         Ok(row.fetch_optional(&self.pools.readers).await?)
     }
 
     /// The rows of those of these keys that are valid now.
-    async fn rows(&self, ids: Vec<String>) -> Result<Vec<KeyRow<i64>>, KeysError> {
+    async fn rows(&self, ids: Vec<String>) -> Result<Vec<KeyRow<i64>>, KeyStoreError> {
         let rows = on_sqlite!(query_as, FIND_MANY, Json(ids), micros(Utc::now()));
         Ok(rows.fetch_all(&self.pools.readers).await?)
     }
 }
 
 #[async_trait]
-impl Keys for SqliteKeys {
-    async fn create(&self, new: NewKey) -> Result<(ApiKey, Secret), KeysError> {
+impl KeyStore for SqliteKeyStore {
+    async fn create(&self, new: NewKey) -> Result<(ApiKey, Secret), KeyStoreError> {
         let id = KeyId::generate();
         let secret = secret::generate(&id);
         let row: KeyRow<i64> = on_sqlite!(
@@ -71,21 +71,21 @@ impl Keys for SqliteKeys {
         Ok((row.try_into()?, secret))
     }
 
-    async fn list(&self) -> Result<Vec<ApiKey>, KeysError> {
+    async fn list(&self) -> Result<Vec<ApiKey>, KeyStoreError> {
         let rows: Vec<KeyRow<i64>> = on_sqlite!(query_as, statements::LIST)
             .fetch_all(&self.pools.readers)
             .await?;
         rows.into_iter().map(ApiKey::try_from).collect()
     }
 
-    async fn revoke(&self, id: &KeyId) -> Result<bool, KeysError> {
+    async fn revoke(&self, id: &KeyId) -> Result<bool, KeyStoreError> {
         let done = on_sqlite!(query, statements::REVOKE, id.as_str(), micros(Utc::now()))
             .execute(&self.pools.writer)
             .await?;
         Ok(done.rows_affected() > 0)
     }
 
-    async fn find(&self, presented: &str) -> Result<Option<ApiKey>, KeysError> {
+    async fn find(&self, presented: &str) -> Result<Option<ApiKey>, KeyStoreError> {
         let Some(id) = secret::claimed_id(presented) else {
             return Ok(None);
         };
@@ -96,7 +96,7 @@ impl Keys for SqliteKeys {
     async fn find_many(
         &self,
         presented: &[String],
-    ) -> Result<Vec<Result<Option<ApiKey>, KeysError>>, KeysError> {
+    ) -> Result<Vec<Result<Option<ApiKey>, KeyStoreError>>, KeyStoreError> {
         let ids = claimed_ids(presented);
         let rows = if ids.is_empty() {
             Vec::new()
@@ -106,11 +106,11 @@ impl Keys for SqliteKeys {
         Ok(matched(presented, rows))
     }
 
-    async fn valid(&self, id: &KeyId) -> Result<Option<ApiKey>, KeysError> {
+    async fn valid(&self, id: &KeyId) -> Result<Option<ApiKey>, KeyStoreError> {
         self.row(id).await?.map(ApiKey::try_from).transpose()
     }
 
-    async fn used(&self, id: &KeyId, fresh_for: Duration) -> Result<(), KeysError> {
+    async fn used(&self, id: &KeyId, fresh_for: Duration) -> Result<(), KeyStoreError> {
         on_sqlite!(
             query,
             statements::USED,

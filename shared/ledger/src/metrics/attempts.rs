@@ -43,7 +43,7 @@ impl Outcome {
         "unrecorded",
     ];
 
-    /// Every one.
+    /// Returns every one.
     pub fn all() -> impl Iterator<Item = Self> {
         let plain = [
             Self::Completed,
@@ -57,7 +57,7 @@ impl Outcome {
         plain.into_iter().chain(failures)
     }
 
-    /// The name in metrics, without the code.
+    /// Returns the name in metrics, without the code.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -136,31 +136,31 @@ impl AttemptMetrics {
         attempts
     }
 
-    /// An attempt begins; it runs until this is dropped.
+    /// Counts an attempt that begins; it runs until this is dropped.
     #[must_use]
     pub fn begin(&self) -> Running {
         self.running.inc();
         Running(self.running.clone())
     }
 
-    /// An attempt ended.
+    /// Counts an attempt that ended.
     pub fn ended(&self, outcome: Outcome) {
         self.ended.get_or_create(&outcome.labels()).inc();
     }
 
-    /// A file was published.
+    /// Counts a file that was published.
     pub fn published(&self, receipt: &Receipt) {
         self.rows.inc_by(receipt.row_count);
         self.bytes.inc_by(receipt.size_bytes);
     }
 
-    /// Attempts that run now.
+    /// Returns how many attempts run now.
     #[must_use]
     pub fn running(&self) -> u64 {
         u64::try_from(self.running.get()).unwrap_or_default()
     }
 
-    /// Attempts that ended so, under one of [`Outcome::NAMES`], whatever their code.
+    /// Returns how many attempts ended so, under one of [`Outcome::NAMES`], whatever their code.
     #[must_use]
     pub fn count(&self, name: &str) -> u64 {
         Outcome::all()
@@ -169,7 +169,7 @@ impl AttemptMetrics {
             .sum()
     }
 
-    /// Rows and bytes of the files that were published.
+    /// Returns rows and bytes of the files that were published.
     #[must_use]
     pub fn exported(&self) -> (u64, u64) {
         (self.rows.get(), self.bytes.get())

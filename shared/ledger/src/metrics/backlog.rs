@@ -19,27 +19,27 @@ use crate::backlog::{Backlog, LaneBacklog};
 use crate::export::Lane;
 use crate::intake::Intake;
 
-/// How long a look serves.
-const SERVES: Duration = Duration::from_secs(1);
-/// How long a look may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long what was read serves.
+const CACHED_FOR: Duration = Duration::from_secs(1);
+/// How long reading may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Looks at the ledger, and shows what was seen last.
+/// Reads the backlog, and shows what was read last.
 pub(super) struct BacklogMetrics {
     intake: Arc<dyn Intake>,
-    latest: tokio::sync::Mutex<Option<Look>>,
-    shown: Arc<Shown>,
+    latest: tokio::sync::Mutex<Option<Reading>>,
+    shown: Arc<ShownBacklog>,
 }
 
 #[derive(Clone, Copy)]
-struct Look {
+struct Reading {
     at: Instant,
     backlog: Option<Backlog>,
 }
 
 impl BacklogMetrics {
     pub(super) fn registered(intake: Arc<dyn Intake>, metrics: &MetricRegistry) -> Self {
-        let shown = Arc::<Shown>::default();
+        let shown = Arc::<ShownBacklog>::default();
         metrics.register(|registry| registry.register_collector(Box::new(Arc::clone(&shown))));
         Self {
             intake,
@@ -48,18 +48,18 @@ impl BacklogMetrics {
         }
     }
 
-    /// A look at the ledger, or the last one while that serves. Held across the read, so that a crowd
+    /// Reads the backlog, or returns the last reading while that serves. Held across the read, so that a crowd
     /// waits for one answer.
     pub(super) async fn read(&self) -> Option<Backlog> {
         let mut latest = self.latest.lock().await;
-        if let Some(look) = *latest
-            && look.at.elapsed() < SERVES
+        if let Some(reading) = *latest
+            && reading.at.elapsed() < CACHED_FOR
         {
-            return look.backlog;
+            return reading.backlog;
         }
         let backlog = self.ask().await;
         self.shown.set(backlog);
-        *latest = Some(Look {
+        *latest = Some(Reading {
             at: Instant::now(),
             backlog,
         });
@@ -67,7 +67,7 @@ impl BacklogMetrics {
     }
 
     async fn ask(&self) -> Option<Backlog> {
-        match tokio::time::timeout(PATIENCE, self.intake.backlog()).await {
+        match tokio::time::timeout(READ_TIMEOUT, self.intake.backlog()).await {
             Ok(Ok(backlog)) => Some(backlog),
             Ok(Err(error)) => {
                 let error = chain(&error);
@@ -82,11 +82,11 @@ impl BacklogMetrics {
     }
 }
 
-/// What was seen last; nothing while the ledger is away.
+/// What was read last; nothing while the ledger is away.
 #[derive(Debug, Default)]
-struct Shown(Mutex<Option<Backlog>>);
+struct ShownBacklog(Mutex<Option<Backlog>>);
 
-impl Shown {
+impl ShownBacklog {
     fn set(&self, backlog: Option<Backlog>) {
         *self.0.lock() = backlog;
     }
@@ -96,7 +96,7 @@ impl Shown {
     }
 }
 
-impl Collector for Shown {
+impl Collector for ShownBacklog {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let backlog = self.get();
         let up = u64::from(backlog.is_some());
