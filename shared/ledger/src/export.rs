@@ -16,6 +16,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use strum::VariantArray as _;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use waybill_report::caller::OrgId;
@@ -66,8 +67,22 @@ impl FromStr for ExportId {
 }
 
 /// Where an export is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    ToSchema,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum ExportStatus {
     /// Accepted; waits for a worker, possibly for another attempt.
     Queued,
@@ -84,33 +99,22 @@ pub enum ExportStatus {
 }
 
 impl ExportStatus {
-    /// Every status.
-    pub const ALL: [Self; 6] = [
-        Self::Queued,
-        Self::Running,
-        Self::Completed,
-        Self::Failed,
-        Self::Cancelled,
-        Self::Expired,
-    ];
+    /// Returns every status.
+    #[must_use]
+    pub fn all() -> &'static [Self] {
+        Self::VARIANTS
+    }
 
     /// Returns the name on the wire and in the ledger.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-            Self::Expired => "expired",
-        }
+        self.into()
     }
 
     /// Returns the status of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.name() == name)
+        name.parse().ok()
     }
 
     /// Returns whether a worker may still change it.
@@ -276,8 +280,8 @@ mod tests {
 
     #[test]
     fn names_read_back() {
-        for status in ExportStatus::ALL {
-            assert_eq!(ExportStatus::from_name(status.name()), Some(status));
+        for status in ExportStatus::all() {
+            assert_eq!(ExportStatus::from_name(status.name()), Some(*status));
         }
     }
 }

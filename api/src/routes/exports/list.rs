@@ -73,7 +73,11 @@ pub(crate) async fn list_exports(
 
 fn page(query: Option<&str>) -> Result<Page, Problem> {
     let mut parameters = Parameters::read(query, &["status", "dataset", "limit", "cursor"]);
-    let statuses = ExportStatus::ALL.map(ExportStatus::name).join(" ");
+    let statuses: Vec<&str> = ExportStatus::all()
+        .iter()
+        .map(|status| status.name())
+        .collect();
+    let statuses = statuses.join(" ");
     let page = Page {
         status: parameters.take(
             "status",
