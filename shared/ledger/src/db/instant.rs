@@ -35,3 +35,12 @@ pub(crate) fn micros(instant: DateTime<Utc>) -> i64 {
 pub(crate) fn whole_micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
+
+/// The clock of a database in a file: the process's, which is the machine's.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "one process has the file, so that there is no other clock"
+)]
+pub(crate) fn file_clock() -> DateTime<Utc> {
+    Utc::now()
+}

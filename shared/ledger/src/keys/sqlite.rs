@@ -1,21 +1,15 @@
 //! The keys in the ledger's SQLite file. The clock is the process's, which is the machine's.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the clock of a database in a file is this process's"
-)]
-
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::Utc;
 use sqlx::types::Json;
 use waybill_config::Secret;
 use waybill_report::caller::KeyId;
 
 use super::row::{KeyRow, claimed_ids, matched, stored_names};
 use super::{ApiKey, KeyStore, KeyStoreError, NewKey, secret, statements};
-use crate::db::instant::{micros, whole_micros};
+use crate::db::instant::{file_clock, micros, whole_micros};
 use crate::db::sqlite::SqlitePools;
 use crate::sql::statement::on_sqlite;
 
@@ -39,13 +33,18 @@ impl SqliteKeyStore {
 
     /// The row of a key that is valid now.
     async fn row(&self, id: &KeyId) -> Result<Option<KeyRow<i64>>, KeyStoreError> {
-        let row = on_sqlite!(query_as, statements::FIND, id.as_str(), micros(Utc::now()));
+        let row = on_sqlite!(
+            query_as,
+            statements::FIND,
+            id.as_str(),
+            micros(file_clock())
+        );
         Ok(row.fetch_optional(&self.pools.readers).await?)
     }
 
     /// The rows of those of these keys that are valid now.
     async fn rows(&self, ids: Vec<String>) -> Result<Vec<KeyRow<i64>>, KeyStoreError> {
-        let rows = on_sqlite!(query_as, FIND_MANY, Json(ids), micros(Utc::now()));
+        let rows = on_sqlite!(query_as, FIND_MANY, Json(ids), micros(file_clock()));
         Ok(rows.fetch_all(&self.pools.readers).await?)
     }
 }
@@ -64,7 +63,7 @@ impl KeyStore for SqliteKeyStore {
             new.datasets.as_ref().map(stored_names),
             secret::hash(secret.expose()),
             new.expires_at.map(micros),
-            micros(Utc::now())
+            micros(file_clock())
         )
         .fetch_one(&self.pools.writer)
         .await?;
@@ -79,7 +78,7 @@ impl KeyStore for SqliteKeyStore {
     }
 
     async fn revoke(&self, id: &KeyId) -> Result<bool, KeyStoreError> {
-        let done = on_sqlite!(query, statements::REVOKE, id.as_str(), micros(Utc::now()))
+        let done = on_sqlite!(query, statements::REVOKE, id.as_str(), micros(file_clock()))
             .execute(&self.pools.writer)
             .await?;
         Ok(done.rows_affected() > 0)
@@ -116,7 +115,7 @@ impl KeyStore for SqliteKeyStore {
             statements::USED,
             id.as_str(),
             whole_micros(fresh_for),
-            micros(Utc::now())
+            micros(file_clock())
         )
         .execute(&self.pools.writer)
         .await?;

@@ -1,10 +1,5 @@
 //! What accepting asks of SQLite. There is one writer, so whoever is in its transaction is alone.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the clock of a database in a file is this process's"
-)]
-
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{Sqlite, SqliteConnection, Transaction};
@@ -12,7 +7,7 @@ use waybill_report::caller::KeyId;
 
 use super::ledger::{Row, SqliteLedger};
 use crate::accept::{Acceptance, Kept};
-use crate::db::instant::{micros, whole_micros};
+use crate::db::instant::{file_clock, micros, whole_micros};
 use crate::error::LedgerError;
 use crate::export::{Export, ExportId};
 use crate::new_export::NewExport;
@@ -32,7 +27,7 @@ impl SqliteAcceptance {
     pub(super) async fn begin(ledger: &SqliteLedger) -> Result<Self, LedgerError> {
         Ok(Self {
             tx: ledger.write().await?,
-            now: Utc::now(),
+            now: file_clock(),
         })
     }
 }

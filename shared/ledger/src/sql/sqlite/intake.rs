@@ -1,12 +1,6 @@
 //! Taking exports in.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the clock of a database in a file is this process's"
-)]
-
 use async_trait::async_trait;
-use chrono::Utc;
 use waybill_report::caller::{KeyId, OrgId, Scope};
 use waybill_report::spec::SPEC_VERSION;
 
@@ -14,7 +8,7 @@ use super::accept::{SqliteAcceptance, kept};
 use super::ledger::{Row, SqliteLedger, leave_file};
 use crate::accept::{accept, replay};
 use crate::backlog::{Backlog, DRAIN_SPAN, OrgActivity};
-use crate::db::instant::{micros, whole_micros};
+use crate::db::instant::{file_clock, micros, whole_micros};
 use crate::error::LedgerError;
 use crate::export::{Export, ExportId, ExportStatus};
 use crate::intake::{Cancel, Enqueued, Intake, Page};
@@ -61,7 +55,7 @@ impl Intake for SqliteLedger {
         key: &IdempotencyKey,
     ) -> Result<Option<Enqueued>, LedgerError> {
         let mut connection = self.pools.readers.acquire().await?;
-        replay(kept(&mut connection, new, key, Utc::now()).await?, new)
+        replay(kept(&mut connection, new, key, file_clock()).await?, new)
     }
 
     async fn get(&self, scope: &Scope, id: ExportId) -> Result<Option<Export>, LedgerError> {
@@ -99,7 +93,7 @@ impl Intake for SqliteLedger {
             BACKLOG,
             whole_micros(DRAIN_SPAN),
             SPEC_VERSION,
-            micros(Utc::now())
+            micros(file_clock())
         )
         .fetch_all(&self.pools.readers)
         .await?;
@@ -112,7 +106,7 @@ impl Intake for SqliteLedger {
             statements::ACTIVITY,
             org.as_str(),
             whole_micros(DRAIN_SPAN),
-            micros(Utc::now())
+            micros(file_clock())
         )
         .fetch_one(&self.pools.readers)
         .await?;
@@ -126,7 +120,7 @@ impl Intake for SqliteLedger {
             id.to_string(),
             scope.org.as_str(),
             scope.made_by.as_ref().map(KeyId::as_str),
-            micros(Utc::now())
+            micros(file_clock())
         )
         .fetch_optional(&self.pools.writer)
         .await?;
@@ -156,7 +150,7 @@ impl Intake for SqliteLedger {
         };
         // What a running attempt writes goes by the record of its upload.
         if let Some(object_key) = file {
-            leave_file(&mut tx, &object_key, Utc::now()).await?;
+            leave_file(&mut tx, &object_key, file_clock()).await?;
         }
         tx.commit().await?;
         self.changed(id);

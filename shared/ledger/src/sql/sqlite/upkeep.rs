@@ -1,10 +1,5 @@
 //! The upkeep of exports.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the clock of a database in a file is this process's"
-)]
-
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,7 +7,7 @@ use chrono::{DateTime, Utc};
 use waybill_report::spec::SPEC_VERSION;
 
 use super::ledger::{SqliteLedger, leave_file};
-use crate::db::instant::{micros, whole_micros};
+use crate::db::instant::{file_clock, micros, whole_micros};
 use crate::error::LedgerError;
 use crate::export::{ExportId, ExportStatus, Failure};
 use crate::queue::{self, Due};
@@ -50,7 +45,7 @@ ON CONFLICT (object_key) DO NOTHING";
 #[async_trait]
 impl Upkeep for SqliteLedger {
     async fn now(&self) -> Result<DateTime<Utc>, LedgerError> {
-        Ok(Utc::now())
+        Ok(file_clock())
     }
 
     async fn requeue_lapsed(&self, all: bool) -> Result<Vec<ExportId>, LedgerError> {
@@ -59,7 +54,7 @@ impl Upkeep for SqliteLedger {
             query_as,
             statements::REQUEUE_LAPSED,
             all,
-            micros(Utc::now())
+            micros(file_clock())
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -89,7 +84,7 @@ impl Upkeep for SqliteLedger {
             failure.code.name(),
             &failure.detail,
             AT_ONCE,
-            micros(Utc::now())
+            micros(file_clock())
         )
         .fetch_all(&self.pools.writer)
         .await?;
@@ -106,7 +101,7 @@ impl Upkeep for SqliteLedger {
             whole_micros(waiting_for),
             queue::MOST_WAKE_UPS,
             SPEC_VERSION,
-            micros(Utc::now())
+            micros(file_clock())
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -134,7 +129,7 @@ impl Upkeep for SqliteLedger {
             statements::BOUND_WAITS,
             whole_micros(longest_pause),
             whole_micros(lease_for),
-            micros(Utc::now())
+            micros(file_clock())
         )
         .execute(&self.pools.writer)
         .await?;
@@ -142,7 +137,7 @@ impl Upkeep for SqliteLedger {
     }
 
     async fn expire(&self) -> Result<u64, LedgerError> {
-        let now = Utc::now();
+        let now = file_clock();
         let mut tx = self.write().await?;
         let expired: Vec<(String, String)> = on_sqlite!(query_as, EXPIRE, AT_ONCE, micros(now))
             .fetch_all(&mut *tx)
@@ -158,7 +153,7 @@ impl Upkeep for SqliteLedger {
     }
 
     async fn purge(&self, kept_for: Duration) -> Result<u64, LedgerError> {
-        let now = micros(Utc::now());
+        let now = micros(file_clock());
         let purged = on_sqlite!(
             query,
             statements::PURGE,
@@ -180,7 +175,7 @@ impl Upkeep for SqliteLedger {
         hold: Duration,
         rest: Duration,
     ) -> Result<Vec<Leftover>, LedgerError> {
-        let now = micros(Utc::now());
+        let now = micros(file_clock());
         let mut tx = self.write().await?;
         let over: Vec<(String, String)> = on_sqlite!(query_as, OVER).fetch_all(&mut *tx).await?;
         for (key, upload_id) in over {
@@ -201,7 +196,7 @@ impl Upkeep for SqliteLedger {
         leftover: &Leftover,
         look_again: Option<Duration>,
     ) -> Result<(), LedgerError> {
-        let (key, now) = (&leftover.object_key, micros(Utc::now()));
+        let (key, now) = (&leftover.object_key, micros(file_clock()));
         let settled = match look_again {
             Some(after) => {
                 on_sqlite!(query, statements::LOOK_AGAIN, key, whole_micros(after), now)

@@ -1,20 +1,14 @@
 //! Working on exports.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the clock of a database in a file is this process's"
-)]
-
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::Utc;
 use sqlx::types::Json;
 use waybill_report::spec::SPEC_VERSION;
 
 use super::ledger::{Row, SqliteLedger};
 use crate::claim::{Claim, Lanes, Lease};
-use crate::db::instant::{micros, whole_micros};
+use crate::db::instant::{file_clock, micros, whole_micros};
 use crate::error::LedgerError;
 use crate::export::{Export, ExportStatus, Failure, Progress, Receipt};
 use crate::queue::{self, Due};
@@ -96,7 +90,7 @@ impl Work for SqliteLedger {
             lanes.include_large(),
             Json(datasets),
             SPEC_VERSION,
-            micros(Utc::now())
+            micros(file_clock())
         )
         .fetch_optional(&self.pools.writer)
         .await?;
@@ -123,7 +117,7 @@ impl Work for SqliteLedger {
             signed(progress.rows),
             signed(progress.bytes),
             progress.estimated_rows.map(signed),
-            micros(Utc::now())
+            micros(file_clock())
         );
         self.guarded(lease, update).await
     }
@@ -211,7 +205,7 @@ impl Work for SqliteLedger {
             receipt.limit_reached,
             signed(receipt.size_bytes),
             &receipt.sha256,
-            micros(Utc::now())
+            micros(file_clock())
         )
         .execute(&mut *tx)
         .await?;
@@ -241,7 +235,7 @@ impl Work for SqliteLedger {
             delay.map(whole_micros),
             failure.code.name(),
             &failure.detail,
-            micros(Utc::now())
+            micros(file_clock())
         )
         .fetch_optional(&mut *tx)
         .await?;
@@ -270,7 +264,7 @@ impl Work for SqliteLedger {
             lease.epoch(),
             whole_micros(delay),
             reason == HandBack::Outage,
-            micros(Utc::now())
+            micros(file_clock())
         )
         .fetch_optional(&mut *tx)
         .await?;
@@ -285,7 +279,7 @@ impl Work for SqliteLedger {
     async fn record_runnable(&self, sources: &[&str]) -> Result<(), LedgerError> {
         let mut tx = self.write().await?;
         for source in sources {
-            on_sqlite!(query, RECORD_RUNNABLE, *source, micros(Utc::now()))
+            on_sqlite!(query, RECORD_RUNNABLE, *source, micros(file_clock()))
                 .execute(&mut *tx)
                 .await?;
         }
@@ -301,7 +295,7 @@ impl Work for SqliteLedger {
             Json(outage.datasets),
             whole_micros(outage.lasted),
             whole_micros(RUNNABLE_FOR),
-            micros(Utc::now())
+            micros(file_clock())
         )
         .execute(&self.pools.writer)
         .await?;
