@@ -67,7 +67,7 @@ pub(crate) struct Busy {
     pub(crate) retry_after_seconds: u64,
 }
 
-/// See the module.
+/// Decides about report requests, and bounds how many are answered at once.
 #[derive(Debug)]
 pub(crate) struct Admission {
     slots: FairSlots,
@@ -102,7 +102,7 @@ impl Admission {
         }
     }
 
-    /// How many rows the source expects, asked only where the limit leaves open whether the report is
+    /// Returns how many rows the source expects, asked only where the limit leaves open whether the report is
     /// answered at once or, for a client that asks for a job, in which lane it waits. No answer is no
     /// error: the attempt will show. Only a source that is away would fail that as well, and a job waits
     /// for it.
@@ -148,7 +148,7 @@ impl Admission {
         self.slot(org).await.map(Admitted::Inline)
     }
 
-    /// A slot for an answer at once, within `inline.queue_wait_ms`. Whoever would wait for longer is told
+    /// Takes a slot for an answer at once, within `inline.queue_wait_ms`. Whoever would wait for longer is told
     /// so at once: a crowd in the queue costs those who are served.
     pub(crate) async fn slot(&self, org: &OrgId) -> Result<Slot, Busy> {
         let slot = self.slots.acquire(org, self.queue_wait, self.queue_bound());
@@ -162,7 +162,7 @@ impl Admission {
         }
     }
 
-    /// The right to read a large body now.
+    /// Returns the right to read a large body now.
     pub(crate) async fn planning_permit(&self, org: &OrgId) -> Result<Permit, Busy> {
         let turn = self
             .planners
@@ -170,7 +170,7 @@ impl Admission {
         turn.await.ok_or_else(|| self.busy())
     }
 
-    /// How many may wait: as many as are served within the longest wait, as things went lately,
+    /// Returns how many may wait: as many as are served within the longest wait, as things went lately,
     /// and one for each slot whatever they did, for holds differ.
     fn queue_bound(&self) -> usize {
         let service_time = self.service_time.lock().measured();
@@ -183,7 +183,7 @@ impl Admission {
         served.max(self.slot_count)
     }
 
-    /// Slots in use, and all of them.
+    /// Returns how many slots are in use, and how many there are.
     pub(crate) fn slots(&self) -> (usize, usize) {
         self.slots.in_use()
     }
@@ -196,7 +196,7 @@ impl Admission {
         }
     }
 
-    /// Seconds after which a full queue may take the caller's export.
+    /// Returns the seconds after which a full queue may take the caller's export.
     pub(crate) async fn queue_full(
         &self,
         ledger: &dyn Intake,
@@ -210,7 +210,7 @@ impl Admission {
         Ok(retry_after::spread(wait))
     }
 
-    /// Seconds after which an organisation may have one more export.
+    /// Returns the seconds after which an organisation may have one more export.
     pub(crate) async fn too_many_active(
         &self,
         ledger: &dyn Intake,
@@ -228,7 +228,8 @@ impl Admission {
         Ok(retry_after::spread(wait))
     }
 
-    /// Held across the read, so that a crowd waits for one answer instead of asking many times.
+    /// Returns the backlog, as of a second ago at most. The lock is held across the read, so that a crowd waits
+    /// for one answer instead of asking many times.
     async fn backlog(&self, ledger: &dyn Intake) -> Result<Backlog, LedgerError> {
         let mut seen = self.backlog.lock().await;
         match *seen {
@@ -256,7 +257,7 @@ impl Drop for Slot {
     }
 }
 
-/// Half of the processors: the other half is for everything else.
+/// Returns half of the processors: the other half is for everything else.
 fn planner_count() -> usize {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     (processors / 2).max(1)

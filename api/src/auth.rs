@@ -94,7 +94,7 @@ impl Authenticator {
         }
     }
 
-    /// The caller as its key makes it now; not of more than 3 seconds ago. Asked before something is
+    /// Returns the caller as its key makes it now; not of more than 3 seconds ago. Asked before something is
     /// told to a caller who was let in some time ago: a link, an event, the rows of a long query.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ impl Authenticator {
         }
     }
 
-    /// Who asks, and may do so now.
+    /// Finds who asks, and counts the request.
     async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         let caller = self.authenticated(headers).await?;
         request_span::record_caller(&caller);
@@ -173,7 +173,7 @@ fn everyone() -> Caller {
     }
 }
 
-/// The token of `Authorization: Bearer …` (RFC 6750), whatever the scheme's case (RFC 7235). Two such
+/// Returns the token of `Authorization: Bearer …` (RFC 6750), whatever the scheme's case (RFC 7235). Two such
 /// headers are none: a proxy and this service might each believe another one.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(AUTHORIZATION).iter();

@@ -2,16 +2,16 @@
 //!
 //! Read it as a request meets it, each folder once:
 //!
-//! 1. [`server`]: a connection, bounded in number and time.
-//! 2. `router`: every route on one screen; `state` puts together what the routes take.
-//! 3. [`middleware`]: what every request passes, from metrics to the gate.
-//! 4. `auth`: who asks.
-//! 5. `request`: what is read of it.
-//! 6. `routes`: one operation a file; here it is decided what is done.
-//! 7. `admission`: at once, as a job, or later.
+//! 1. `server`: a connection, bounded in number and time.
+//! 2. `router`: the service; `state` puts together what its routes take.
+//! 3. `middleware`: what every request passes, from metrics to the gate.
+//! 4. `routes`: every route on one screen, then one operation a file: what is done, in order.
+//! 5. `auth`: who asks.
+//! 6. `request`: what is read of a request.
+//! 7. `admission`: a body becomes a plan; at once, as a job, or later.
 //! 8. `answer`: the rows, a job, a link or a stream of events; `watcher` holds clients until an export changes.
-//! 9. `views` and `links`: what the answer looks like. `pages`: what people see; `openapi`: what programs read.
-//! 10. `problem`: whatever went wrong on the way.
+//! 9. `views` and `links`: what an answer looks like; `pages` what people see, `openapi` what programs read.
+//! 10. `problem`: whatever went wrong on the way. Beside them, `metrics` counts.
 
 mod admission;
 mod answer;

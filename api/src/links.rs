@@ -59,7 +59,7 @@ impl Links {
         Self { base }
     }
 
-    /// What every link begins with, without a slash at the end.
+    /// Returns what every link begins with, without a slash at the end.
     pub(crate) fn base(&self) -> &str {
         &self.base
     }
@@ -72,42 +72,42 @@ impl Links {
         format!("{}/download", self.export(id))
     }
 
-    /// To read the export again.
+    /// Returns how to read the export again.
     pub(crate) fn self_action(&self, id: ExportId) -> AllowedAction {
         Action::Itself
             .of(operation::GET_EXPORT)
             .get(self.export(id))
     }
 
-    /// To download its file.
+    /// Returns how to download its file.
     pub(crate) fn download_action(&self, id: ExportId) -> AllowedAction {
         Action::Download
             .of(operation::DOWNLOAD_EXPORT)
             .get(self.download(id))
     }
 
-    /// To stop it for good.
+    /// Returns how to stop it for good.
     pub(crate) fn cancel_action(&self, id: ExportId) -> AllowedAction {
         Action::Cancel
             .of(operation::CANCEL_EXPORT)
             .post(format!("{}/cancel", self.export(id)))
     }
 
-    /// To remove it and its file.
+    /// Returns how to remove it and its file.
     pub(crate) fn delete_action(&self, id: ExportId) -> AllowedAction {
         Action::Delete
             .of(operation::DELETE_EXPORT)
             .delete(self.export(id))
     }
 
-    /// To be told of its changes.
+    /// Returns how to be told of its changes.
     pub(crate) fn events_action(&self, id: ExportId) -> AllowedAction {
         Action::Events
             .of(operation::STREAM_EXPORT_EVENTS)
             .get(format!("{}/events", self.export(id)))
     }
 
-    /// To ask for a new export.
+    /// Returns how to ask for a new export.
     pub(crate) fn export_again(&self) -> AllowedAction {
         Action::Retry
             .of(operation::EXPORT_REPORT_QUERY)

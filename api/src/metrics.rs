@@ -33,7 +33,7 @@ pub(crate) struct ApiMetrics {
 }
 
 impl ApiMetrics {
-    /// Those of an API with these bounds, once for a process.
+    /// Registers those of an API with these bounds, once for a process.
     pub(crate) fn registered(
         process: ProcessMetrics,
         admission: &Arc<Admission>,
@@ -85,7 +85,7 @@ impl ApiMetrics {
     }
 }
 
-/// A bound, which no process changes.
+/// Returns the gauge of a bound, which no process changes.
 fn bound(number: usize) -> ConstGauge<i64> {
     ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX))
 }

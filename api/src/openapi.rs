@@ -52,7 +52,7 @@ pub(crate) use problems;
 )]
 struct Base;
 
-/// The document before any route is in it.
+/// Returns the document before any route is in it.
 pub(crate) fn base() -> utoipa::openapi::OpenApi {
     let mut document = Base::openapi();
     document.info.version = env!("CARGO_PKG_VERSION").to_owned();
@@ -155,7 +155,7 @@ pub(crate) fn name_servers(document: &mut utoipa::openapi::OpenApi) {
 /// Answers by their status.
 type Answers = BTreeMap<String, RefOr<Response>>;
 
-/// The answers for problems of these codes.
+/// Returns the answers for problems of these codes.
 pub(crate) fn problem_responses(codes: &[ProblemCode]) -> Answers {
     let mut by_status: BTreeMap<String, Vec<ProblemCode>> = BTreeMap::new();
     for code in codes {

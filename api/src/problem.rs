@@ -59,7 +59,7 @@ struct Occurrence {
 }
 
 impl Problem {
-    /// A problem in the words of its code.
+    /// Returns a problem of this code; `detail` says what happened this time.
     pub(crate) fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
         Self(Box::new(Occurrence {
             code,
@@ -73,7 +73,7 @@ impl Problem {
         }))
     }
 
-    /// Faults of a request; `invalid_request` when it could not be read at all, else `invalid_query`.
+    /// Reports faults of a request; `invalid_request` when it could not be read at all, else `invalid_query`.
     pub(crate) fn invalid(faults: Vec<Fault>) -> Self {
         let unreadable = faults
             .iter()
@@ -99,7 +99,7 @@ impl Problem {
         problem
     }
 
-    /// A fault of one query parameter.
+    /// Returns a fault of one query parameter.
     pub(crate) fn parameter(name: &str, detail: impl Into<String>) -> Fault {
         let name = name.replace('~', "~0").replace('/', "~1");
         Fault::new(
@@ -109,7 +109,7 @@ impl Problem {
         )
     }
 
-    /// A fault of one request header.
+    /// Returns a fault of one request header.
     pub(crate) fn header(name: &str, detail: impl Into<String>) -> Fault {
         Fault::new(
             format!("/headers/{name}"),
@@ -126,7 +126,7 @@ impl Problem {
         .caused_by(cause)
     }
 
-    /// The caller showed no key, or one that is not good. Which of the two is nobody's business.
+    /// Says that the caller showed no key, or one that is not good. Which of the two is nobody's business.
     pub(crate) fn unauthorized() -> Self {
         Self::new(
             ProblemCode::Unauthorized,
@@ -134,12 +134,12 @@ impl Problem {
         )
     }
 
-    /// Nobody can say in time whether a key is in force.
+    /// Says that nobody can tell in time whether a key is in force.
     pub(crate) fn keys_are_late() -> Self {
         Self::unavailable("The database of API keys cannot be used at the moment.")
     }
 
-    /// A database that does not serve, which may pass.
+    /// Says that a database does not serve, which may pass.
     fn unavailable(detail: &str) -> Self {
         Self::new(ProblemCode::DatabaseUnavailable, detail).retry_after(retry_after::dependency())
     }
@@ -149,7 +149,7 @@ impl Problem {
         self.0.code == ProblemCode::Unauthorized
     }
 
-    /// What happened, for the log.
+    /// Returns what happened, for the log.
     pub(crate) fn detail(&self) -> &str {
         &self.0.detail
     }
@@ -159,7 +159,7 @@ impl Problem {
         self
     }
 
-    /// The same with a header, if it has a value.
+    /// Returns the same with a header, if it has a value.
     pub(crate) fn with_header(mut self, name: HeaderName, value: Option<HeaderValue>) -> Self {
         self.0.header = value.map(|value| (name, value));
         self
@@ -175,7 +175,7 @@ impl Problem {
         self
     }
 
-    /// The same, with what to do about it: to send the operation again, later or corrected.
+    /// Returns the same, with what to do about it: to send the operation again, later or corrected.
     pub(crate) fn of_operation(self, operation_id: impl Into<Cow<'static, str>>) -> Self {
         if self.0.retry_after_seconds.is_some() {
             self.allow(Action::RetryLater.of(operation_id))
@@ -195,7 +195,7 @@ impl Problem {
         self.0.cause.as_deref()
     }
 
-    /// The document, for a request to this path.
+    /// Returns the document, for a request to this path.
     pub(crate) fn document(&self, instance: &str, request_id: &str) -> ErrorResponse {
         let Occurrence {
             code,
@@ -217,7 +217,7 @@ impl Problem {
         }
     }
 
-    /// The problem behind an answer that no handler gave: a router's or a library's own.
+    /// Returns the problem behind an answer that no handler gave: a router's or a library's own.
     pub(crate) fn of_status(status: StatusCode) -> Self {
         match status {
             StatusCode::NOT_FOUND => Self::new(

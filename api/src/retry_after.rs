@@ -22,24 +22,24 @@ const DEPENDENCY_WAIT: Duration = Duration::from_secs(5);
 /// The slowest polling of an unfinished export, in seconds.
 const MAX_POLL_SECONDS: f64 = 10.0;
 
-/// Whole seconds for a wait: clamped to 1 … 300, then spread over up to max(2 s, 10 %) more.
+/// Returns whole seconds for a wait: clamped to 1 … 300, then spread over up to max(2 s, 10 %) more.
 pub(crate) fn spread(wait: Duration) -> u64 {
     spread_by(wait, rand::rng().random_range(0.0..=1.0))
 }
 
-/// For a dependency that is down.
+/// Returns the seconds to wait for a dependency that is down.
 pub(crate) fn dependency() -> u64 {
     spread(DEPENDENCY_WAIT)
 }
 
-/// `jitter` from 0 to 1 says how much of the spread is used.
+/// Spreads a wait; `jitter` from 0 to 1 says how much of the spread is used.
 fn spread_by(wait: Duration, jitter: f64) -> u64 {
     let seconds = wait.clamp(MIN_WAIT, MAX_WAIT).as_secs_f64().ceil();
     let jitter = jitter * MIN_JITTER_SECONDS.max(seconds * JITTER_RATIO);
     whole(seconds + jitter.round())
 }
 
-/// When to look at an unfinished export again; `None` when it will not change any more.
+/// Returns the seconds after which to look at an unfinished export again; `None` when it will not change any more.
 ///
 /// A quarter of its age, so that short exports are seen to end at once and long ones are not asked
 /// about all the time; less when its progress says that it ends sooner. Always 1 to 10 s.
@@ -55,7 +55,7 @@ pub(crate) fn poll(export: &Export, now: DateTime<Utc>) -> Option<u64> {
     Some(poll_after(since(export.created_at), left))
 }
 
-/// Seconds until a look at an export of this age is worth it, with `left` seconds to go if that is known.
+/// Returns the seconds until a look at an export of this age is worth it, with `left` seconds to go if that is known.
 fn poll_after(age: Duration, left: Option<f64>) -> u64 {
     let by_age = age.as_secs_f64() / 4.0;
     let seconds = left.map_or(by_age, |left| by_age.min(left));

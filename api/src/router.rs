@@ -1,8 +1,7 @@
-//! Every route, on one screen. What a route does is in [`routes`](crate::routes).
+//! The service: its [routes](crate::routes), the document that describes them, and what every request passes.
 
 use std::sync::Arc;
 
-use axum::extract::FromRef;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::{Extension, Router};
@@ -11,9 +10,6 @@ use http::{HeaderValue, StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
-use waybill_ledger::metrics::ProcessMetrics;
-use waybill_readiness::Readiness;
 
 use crate::dependencies::HealthDependencies;
 use crate::links::API_PREFIX;
@@ -27,36 +23,19 @@ use crate::middleware::request_metrics::{MeasuredOperations, measured};
 use crate::openapi;
 use crate::openapi::published::Published;
 use crate::problem::Problem;
-use crate::routes::{exports, operations, problems, reports};
+use crate::routes;
 use crate::state::ApiState;
 
-/// The whole service and the document that describes it.
+/// Returns the whole service and the document that describes it.
 pub(crate) fn router(state: ApiState) -> serde_json::Result<(Router, OpenApi)> {
-    let v1 = OpenApiRouter::with_openapi(openapi::base())
-        .routes(routes!(reports::catalog::get_report_catalog))
-        .routes(routes!(reports::query::run_report_query))
-        .routes(routes!(reports::export::export_report_query))
-        .routes(routes!(exports::list::list_exports))
-        .routes(routes!(
-            exports::get::get_export,
-            exports::delete::delete_export
-        ))
-        .routes(routes!(exports::download::download_export))
-        .routes(routes!(exports::events::stream_export_events))
-        .routes(routes!(exports::cancel::cancel_export))
-        .routes(routes!(operations::status::get_operations_status));
-    let around = health_routes()
-        .routes(routes!(operations::openapi::get_openapi))
-        .routes(routes!(operations::docs::get_docs))
-        .routes(routes!(operations::start_page::get_start_page));
-
+    let v1 = OpenApiRouter::with_openapi(openapi::base()).merge(routes::v1());
     let (v1, mut document) = v1.split_for_parts();
     openapi::name_file_types(&mut document, operation::EXPORT_REPORT_QUERY);
     openapi::answer_to_keys(&mut document);
     if state.asks_for_keys {
         openapi::require_key(&mut document);
     }
-    let (around, described) = around.split_for_parts();
+    let (around, described) = routes::health().merge(routes::about()).split_for_parts();
     document.merge(described);
     openapi::name_servers(&mut document);
     let published = Published::new(&document)?;
@@ -72,30 +51,15 @@ pub(crate) fn router(state: ApiState) -> serde_json::Result<(Router, OpenApi)> {
     Ok((router.with_state(state), document))
 }
 
-/// What a process serves that has no API: a worker's health, and what explains its problems.
+/// Returns what a process serves that has no API: a worker's health, and what explains its problems.
 pub(crate) fn health(dependencies: HealthDependencies) -> Router {
-    let (router, document) = health_routes().split_for_parts();
+    let (router, document) = routes::health().split_for_parts();
     let metrics = RequestMetrics::registered(&dependencies.metrics);
     let operations = MeasuredOperations::new(metrics, &document);
     with_middleware(router, Gate::open(), operations).with_state(dependencies)
 }
 
-/// The routes that every process has.
-fn health_routes<S>() -> OpenApiRouter<S>
-where
-    S: Clone + Send + Sync + 'static,
-    Readiness: FromRef<S>,
-    ProcessMetrics: FromRef<S>,
-{
-    OpenApiRouter::new()
-        .routes(routes!(operations::livez::livez))
-        .routes(routes!(operations::readyz::readyz))
-        .routes(routes!(operations::metrics::get_metrics))
-        .routes(routes!(problems::list::list_problems))
-        .routes(routes!(problems::explain::explain_problem))
-}
-
-/// The same routes behind what every request passes: the last layer is the first that it meets.
+/// Returns the same routes behind what every request passes: the last layer is the first that it meets.
 fn with_middleware<S: Clone + Send + Sync + 'static>(
     router: Router<S>,
     gate: Gate,
@@ -114,7 +78,7 @@ async fn nothing_here() -> Problem {
     Problem::of_status(StatusCode::NOT_FOUND)
 }
 
-/// What a caller is told is for nobody else, and old the moment after.
+/// Keeps an answer out of caches: what a caller is told is for nobody else, and old the moment after.
 async fn private(mut response: Response) -> Response {
     let value = HeaderValue::from_static("private, no-store");
     response.headers_mut().entry(CACHE_CONTROL).or_insert(value);

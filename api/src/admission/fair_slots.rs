@@ -18,7 +18,7 @@ use waybill_report::caller::OrgId;
 /// For how long after its last request an organisation that holds no slot is expected to ask again.
 const RESERVED_FOR: Duration = Duration::from_secs(10);
 
-/// See the module; a clone is the same.
+/// So many slots; a clone is the same.
 #[derive(Clone, Debug)]
 pub(super) struct FairSlots {
     count: usize,
@@ -79,7 +79,7 @@ impl FairSlots {
         }
     }
 
-    /// Slots in use, and all of them.
+    /// Returns how many slots are in use, and how many there are.
     pub(super) fn in_use(&self) -> (usize, usize) {
         (self.count - self.lock().free, self.count)
     }
@@ -176,7 +176,7 @@ impl Shares {
         })
     }
 
-    /// Whether what is free is left to others.
+    /// Returns whether what is free is left to others.
     fn is_kept_from(&self, org: &OrgId, count: usize, now: Instant) -> bool {
         let held = self.by_org.get(org).map_or(0, |share| share.held);
         if self.free > 1 || count < 2 || held == 0 {
@@ -186,7 +186,7 @@ impl Shares {
         others.any(|(_, share)| share.held == 0 && now - share.asked_at < RESERVED_FOR)
     }
 
-    /// The next one to be served, who then waits no more.
+    /// Takes the next one to be served out of the queue.
     fn next(&mut self, count: usize) -> Option<(OrgId, Waiter)> {
         if self.free == 0 {
             return None;

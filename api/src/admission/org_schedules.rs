@@ -14,7 +14,7 @@ pub(super) const FRESH_FOR: Duration = Duration::from_secs(1);
 /// With so many organisations, those that were not turned away for a while are forgotten.
 const MAX_IDLE: usize = 1_000;
 
-/// See the module.
+/// One schedule an organisation.
 #[derive(Debug, Default)]
 pub(super) struct OrgSchedules {
     schedules: Mutex<HashMap<OrgId, OrgSchedule>>,
@@ -28,7 +28,7 @@ struct OrgSchedule {
 }
 
 impl OrgSchedules {
-    /// What the organisation had going a moment ago.
+    /// Returns what the organisation had going a moment ago.
     pub(super) fn seen(&self, org: &OrgId) -> Option<OrgActivity> {
         let schedules = self.lock();
         let schedule = schedules.get(org)?;

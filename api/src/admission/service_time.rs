@@ -5,7 +5,7 @@ use std::time::Duration;
 /// What one measurement weighs in the mean.
 const WEIGHT: f64 = 1.0 / 8.0;
 
-/// See the module.
+/// The mean time for which a place is held.
 #[derive(Debug)]
 pub(crate) struct ServiceTime {
     seconds: Option<f64>,
@@ -28,7 +28,7 @@ impl ServiceTime {
         );
     }
 
-    /// The mean, once a slot was given back.
+    /// Returns the mean, once a slot was given back.
     pub(crate) fn measured(&self) -> Option<Duration> {
         self.seconds.map(Duration::from_secs_f64)
     }

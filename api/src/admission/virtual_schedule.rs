@@ -35,7 +35,7 @@ pub(crate) struct Drain {
 }
 
 impl Drain {
-    /// Of a queue: `excess` entries have to go before one more fits, and `per_second` go.
+    /// Returns that of a queue: `excess` entries have to go before one more fits, and `per_second` go.
     pub(crate) fn of_queue(excess: u64, per_second: f64) -> Self {
         let seconds = |entries: f64| {
             Duration::try_from_secs_f64(entries / per_second)
@@ -52,7 +52,7 @@ impl Drain {
         }
     }
 
-    /// Of `places` that are each held for `hold` on average: one becomes free every `hold / places`.
+    /// Returns that of `places` that are each held for `hold` on average: one becomes free every `hold / places`.
     pub(crate) fn of_places(places: usize, hold: Duration) -> Self {
         let places = u32::try_from(places).unwrap_or(u32::MAX).max(1);
         let interval = (hold / places).min(MAX_WAIT);
@@ -72,7 +72,7 @@ impl VirtualSchedule {
         reserved - now
     }
 
-    /// Whether somebody may still come for a place that was given away.
+    /// Returns whether somebody may still come for a place that was given away.
     pub(crate) fn has_reservations(&self, now: Instant) -> bool {
         self.next_free.is_some_and(|next| next > now)
     }

@@ -24,12 +24,12 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// For an answer that has to stay within the bounds: rows are cut.
+    /// Returns those of an answer that has to stay within them: rows are cut.
     pub(crate) fn of_query(inline: &InlineSettings, exports: &ExportSettings) -> Self {
         Self::new(RowLimit::CutAt(inline.max_rows), inline, exports)
     }
 
-    /// For a result that can become a job: nothing is cut.
+    /// Returns those of a result that can become a job: nothing is cut.
     pub(crate) fn of_export(inline: &InlineSettings, exports: &ExportSettings) -> Self {
         Self::new(RowLimit::FailAfter(inline.max_rows), inline, exports)
     }

@@ -120,7 +120,7 @@ impl EventStreams {
     }
 }
 
-/// The answer that streams what a follower sees, and is `over` at the latest when that ends.
+/// Returns the answer that streams what a follower sees, and is `over` at the latest when that ends.
 fn stream_of(follower: Follower, over: impl Future<Output = ()> + Send + 'static) -> Response {
     let events = stream::unfold(follower, Follower::next).take_until(over);
     let heartbeat = KeepAlive::new().interval(HEARTBEAT_INTERVAL);
@@ -132,7 +132,7 @@ fn stream_of(follower: Follower, over: impl Future<Output = ()> + Send + 'static
     response
 }
 
-/// The id of the event that an export's state now makes.
+/// Returns the id of the event that an export's state now makes.
 #[expect(
     clippy::disallowed_methods,
     reason = "how an export is shown depends on when it is asked for"
@@ -158,7 +158,7 @@ struct Follower {
 }
 
 impl Follower {
-    /// The next event; `None` after the last.
+    /// Returns the next event; `None` after the last.
     #[expect(
         clippy::disallowed_methods,
         reason = "how an export is shown depends on when it is asked for"
@@ -185,7 +185,7 @@ impl Follower {
         None
     }
 
-    /// The export once it changed; `None` when it was deleted, or is not the caller's to see any more.
+    /// Returns the export once it changed; `None` when it was deleted, or is not the caller's to see any more.
     async fn changed(&mut self) -> Option<Arc<Export>> {
         if self.caller.key.is_none() {
             return self.watcher.changed().await;

@@ -14,7 +14,7 @@ use waybill_ledger::export::{Export, Receipt};
 use crate::headers::REPR_DIGEST;
 use crate::problem::Problem;
 
-/// The head of an export's published file.
+/// Returns the head of an export's published file.
 ///
 /// # Errors
 /// When the export cannot have been recorded by this program.

@@ -96,7 +96,8 @@ impl InlineAnswers {
         Ok(attempt)
     }
 
-    /// Reading may have taken its time. What was read is told to whoever may ask for it now.
+    /// Checks the caller again: reading may have taken its time, and what was read is told to whoever may ask
+    /// for it now.
     async fn still_allowed(&self, asked: Asked<'_>) -> Result<(), Problem> {
         let Asked { caller, body, read } = asked;
         let current = self.authenticator.current(caller).await?;

@@ -77,7 +77,7 @@ impl Jobs {
 }
 
 impl Job<'_> {
-    /// The answer that the request's key has already, if there is one.
+    /// Returns the answer that the request's key has already, if there is one.
     pub(crate) async fn answered_before(&self) -> Result<Option<Response>, Problem> {
         let Some(key) = &self.repetition.key else {
             return Ok(None);
@@ -159,7 +159,7 @@ impl Job<'_> {
         }
     }
 
-    /// The answer about an export, once it ended or the client has waited for as long as it likes.
+    /// Returns the answer about an export, once it ended or the client has waited for as long as it likes.
     async fn accepted(&self, mut export: Export) -> Result<Response, Problem> {
         request_span::record_export(export.id);
         let long_poll = &self.jobs.long_poll;

@@ -14,7 +14,7 @@ use crate::problem::Problem;
 /// The most keys of one statement.
 const BATCH_SIZE: usize = 1_000;
 
-/// See the module; a clone is the same.
+/// Looks keys up, many in one statement; a clone is the same.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BatchedLookups(Arc<Mutex<Queue>>);
 
@@ -87,7 +87,7 @@ impl BatchedLookups {
         }
     }
 
-    /// The next ones, without those whose clients are gone; `None` once nobody waits, and nobody is served
+    /// Takes the next ones, without those whose clients are gone; `None` once nobody waits, and nobody is served
     /// then.
     fn next_batch(&self) -> Option<Vec<Lookup>> {
         let mut queue = self.lock();

@@ -29,7 +29,7 @@ struct Remembered {
 }
 
 impl CallerCache {
-    /// Who presented this a moment ago.
+    /// Returns who presented this a moment ago.
     pub(super) fn get(&self, presented: &str) -> Option<Caller> {
         let callers = self.callers.lock();
         let remembered = callers.get(&digest(presented))?;

@@ -24,7 +24,7 @@ pub(super) struct NegativeCache {
 }
 
 impl NegativeCache {
-    /// Whether this was no key a moment ago.
+    /// Returns whether this was no key a moment ago.
     pub(super) fn have(&self, presented: &str) -> bool {
         let until = self.until.lock();
         let until = until.get(&digest(presented));

@@ -21,7 +21,7 @@ const LOCK_STRIPES: usize = 64;
 /// How long a look may take, the wait for others' included.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// See the module.
+/// Looks at the keys of callers again.
 pub(super) struct Revalidation {
     /// By the ids of their keys.
     cache: CallerCache,
@@ -45,7 +45,7 @@ impl Revalidation {
         }
     }
 
-    /// The caller as its key makes it now.
+    /// Returns the caller as its key makes it now.
     pub(super) async fn of(&self, caller: &Caller, keys: &dyn KeyStore) -> Result<Caller, Problem> {
         let Some(id) = &caller.key else {
             return Ok(caller.clone());

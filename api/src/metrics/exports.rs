@@ -33,7 +33,7 @@ impl ExportMetrics {
         exports
     }
 
-    /// What the ledger made of a request; refusals are counted as problems.
+    /// Counts what the ledger made of a request; refusals are counted as problems.
     pub(crate) fn answered(&self, outcome: &Enqueued) {
         match outcome {
             Enqueued::Accepted(_) => self.started.inc(),

@@ -57,7 +57,7 @@ impl InlineMetrics {
         attempt
     }
 
-    /// Every outcome with its count, as the status shows them.
+    /// Returns every outcome with its count, as the status shows them.
     pub(crate) fn counts(&self) -> [(&'static str, u64); 6] {
         [
             ("answered", &self.answered),

@@ -62,7 +62,7 @@ pub(crate) struct RequestMetrics {
 }
 
 impl RequestMetrics {
-    /// Those of what this process serves, once for it.
+    /// Registers those of what this process serves, once for it.
     pub(crate) fn registered(metrics: &ProcessMetrics) -> Self {
         let requests = Self {
             answered: Family::default(),
@@ -104,12 +104,12 @@ impl RequestMetrics {
         requests
     }
 
-    /// Requests that are not answered yet.
+    /// Returns how many requests are not answered yet.
     pub(crate) fn in_flight(&self) -> u64 {
         u64::try_from(self.in_flight.get()).unwrap_or_default()
     }
 
-    /// Answers with this code so far.
+    /// Returns how many answers had this code so far.
     pub(crate) fn problems(&self, code: ProblemCode) -> u64 {
         let counter = self.problems.get_or_create(&OfCode { code: code.name() });
         counter.get()
@@ -187,7 +187,7 @@ impl Drop for Measurement<'_> {
     }
 }
 
-/// Whether the client asked to wait, and the answer says that this was done.
+/// Returns whether the client asked to wait, and the answer says that this was done.
 fn was_held(response: &Response) -> bool {
     let applied = response.headers().get(PREFERENCE_APPLIED);
     let applied = applied.and_then(|applied| applied.to_str().ok());

@@ -28,7 +28,7 @@ const MAX_REQUEST_ID_BYTES: usize = 128;
 /// The most bytes of a path that are logged: more than any route has.
 const MAX_LOGGED_PATH_BYTES: usize = 512;
 
-/// The layer itself.
+/// Has a request answered, see the module.
 pub(crate) async fn boundary(mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     hide_credentials(request.headers_mut());
@@ -62,7 +62,7 @@ fn hide_credentials(headers: &mut HeaderMap) {
     }
 }
 
-/// The client's id if it is one, else a new one.
+/// Returns the client's id if it is one, else a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let sane = |id: &&HeaderValue| {
         (1..=MAX_REQUEST_ID_BYTES).contains(&id.len())
@@ -78,7 +78,7 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
         })
 }
 
-/// The problem that an answer stands for; made up for one that a library gave.
+/// Returns the problem that an answer stands for; made up for one that a library gave.
 fn problem_of(response: &mut Response) -> Option<Arc<Problem>> {
     if let Some(problem) = response.extensions_mut().remove::<Arc<Problem>>() {
         return Some(problem);
@@ -88,7 +88,7 @@ fn problem_of(response: &mut Response) -> Option<Arc<Problem>> {
         .then(|| Arc::new(Problem::of_status(status)))
 }
 
-/// The answer with the problem's document in it; other headers of the answer stay.
+/// Returns the answer with the problem's document in it; other headers of the answer stay.
 fn written(
     problem: &Problem,
     answered: &HeaderMap,

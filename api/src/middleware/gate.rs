@@ -72,13 +72,13 @@ pub enum Refusal {
 }
 
 impl Gate {
-    /// Of a listener where keys or signatures protect.
+    /// Returns the gate of a listener where keys or signatures protect.
     #[must_use]
     pub fn open() -> Self {
         Self::default()
     }
 
-    /// Of a listener where nothing protects: it answers to loopback names and to the hosts of these
+    /// Returns the gate of a listener where nothing protects: it answers to loopback names and to the hosts of these
     /// URLs, and to pages of either.
     #[must_use]
     pub fn guarded<'u>(urls: impl IntoIterator<Item = &'u str>) -> Self {
@@ -93,7 +93,7 @@ impl Gate {
         }
     }
 
-    /// The same, where also pages of loopback names at this port are ours.
+    /// Returns the same, where also pages of loopback names at this port are ours.
     #[must_use]
     pub fn of_pages_at(mut self, port: u16) -> Self {
         if let Some(guarded) = &mut self.guarded {
@@ -102,14 +102,14 @@ impl Gate {
         self
     }
 
-    /// The same, where a link may be followed from any page: what it leads to protects itself.
+    /// Returns the same, where a link may be followed from any page: what it leads to protects itself.
     #[must_use]
     pub fn opening_links(mut self) -> Self {
         self.opens_links = true;
         self
     }
 
-    /// The same, where also pages of these origins may ask.
+    /// Returns the same, where also pages of these origins may ask.
     #[must_use]
     pub fn allowing<'o>(mut self, origins: impl IntoIterator<Item = &'o str>) -> Self {
         self.allowed = origins.into_iter().filter_map(Origin::of_url).collect();
@@ -129,7 +129,7 @@ impl Gate {
         Cors::of(request, varies, allowed)
     }
 
-    /// Whether the page is of another origin that may ask.
+    /// Returns whether the page is of another origin that may ask.
     fn is_allowed(&self, headers: &HeaderMap) -> bool {
         let mut origins = headers.get_all(ORIGIN).iter();
         let (Some(origin), None) = (origins.next(), origins.next()) else {
@@ -176,7 +176,7 @@ impl Gate {
         }
     }
 
-    /// Whether somebody follows a link: the page that it stands on does not see what comes.
+    /// Returns whether somebody follows a link: the page that it stands on does not see what comes.
     fn is_link<B>(&self, request: &http::Request<B>) -> bool {
         let mode = request.headers().get(SEC_FETCH_MODE);
         let navigation = mode.is_some_and(|mode| mode == "navigate");
@@ -190,7 +190,7 @@ impl Gate {
 }
 
 impl Guarded {
-    /// Whether the page that sends a request with these headers, if one does, may ask.
+    /// Returns whether the page that sends a request with these headers, if one does, may ask.
     fn may_come_from(&self, headers: &HeaderMap, host: &Authority) -> bool {
         let mut origins = headers.get_all(ORIGIN).iter();
         match (origins.next(), origins.next()) {

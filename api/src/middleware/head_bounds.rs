@@ -45,7 +45,7 @@ pub(crate) async fn bounded(request: Request, next: Next) -> Result<Response, Pr
     Ok(next.run(request).await)
 }
 
-/// Where path and query have control characters.
+/// Finds where path and query have control characters.
 fn unreadable(uri: &Uri) -> Vec<Fault> {
     const DETAIL: &str = "contains a control character";
     let mut faults = Vec::new();
@@ -66,7 +66,7 @@ fn unreadable(uri: &Uri) -> Vec<Fault> {
     faults
 }
 
-/// Whether a text has control characters once its percent-encoding is undone.
+/// Returns whether a text has control characters once its percent-encoding is undone.
 fn has_control_characters(encoded: &str) -> bool {
     // A path and a query have none that are not encoded.
     if !encoded.contains('%') {

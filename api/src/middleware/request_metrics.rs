@@ -25,7 +25,7 @@ pub(crate) struct MeasuredOperations {
 }
 
 impl MeasuredOperations {
-    /// Of the operations of this document.
+    /// Measures the operations of this document.
     pub(crate) fn new(metrics: RequestMetrics, document: &OpenApi) -> Self {
         Self {
             of_routes: Operations::of(document, |id| metrics.operation(id)),
@@ -35,7 +35,7 @@ impl MeasuredOperations {
     }
 }
 
-/// The layer itself.
+/// Has a request answered, and measures that.
 pub(crate) async fn measured(
     State(operations): State<Arc<MeasuredOperations>>,
     request: Request,

@@ -11,7 +11,7 @@ use utoipa::openapi::OpenApi;
 use super::operations::Operations;
 use crate::pages::docs;
 
-/// See the module; a clone is the same.
+/// The document as it is served; a clone is the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Published {
     json: Bytes,

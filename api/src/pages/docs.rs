@@ -74,7 +74,7 @@ struct Operation<'a> {
     value: &'a Value,
 }
 
-/// The operations under this tag.
+/// Returns the operations under this tag.
 fn operations<'a>(document: &'a Value, tag: &'a str) -> impl Iterator<Item = Operation<'a>> {
     members(&document["paths"]).flat_map(move |(path, item)| {
         members(item)
@@ -156,7 +156,7 @@ impl<'a> Operation<'a> {
     }
 }
 
-/// The class of a status, by which it has its colour.
+/// Returns the class of a status, by which it has its colour.
 fn kind(status: &str) -> &'static str {
     match status.as_bytes().first() {
         Some(b'2' | b'3') => "ok",

@@ -63,7 +63,7 @@ pub(crate) struct ErrorResponse {
 }
 
 impl ErrorResponse {
-    /// What a code says by itself, of a request or an export at this path.
+    /// Returns what a code says by itself, of a request or an export at this path.
     pub(super) fn new(code: ProblemCode, detail: &str, instance: String) -> Self {
         let explanation = code.explanation();
         Self {
@@ -81,7 +81,7 @@ impl ErrorResponse {
         }
     }
 
-    /// Why an export ended without a file; `instance` is its path.
+    /// Says why an export ended without a file; `instance` is its path.
     pub(crate) fn of_failure(
         failure: &Failure,
         instance: String,
@@ -93,7 +93,7 @@ impl ErrorResponse {
         }
     }
 
-    /// The whole answer.
+    /// Returns the whole answer.
     pub(crate) fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, axum::Json(&self)).into_response();

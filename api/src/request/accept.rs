@@ -24,7 +24,7 @@ pub(crate) struct Accept {
 }
 
 impl Accept {
-    /// Of a request's headers. Ranges that cannot be read are ignored; no header accepts everything.
+    /// Reads a request's headers. Ranges that cannot be read are ignored; no header accepts everything.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let ranges = headers
             .get_all(ACCEPT)
@@ -42,7 +42,7 @@ impl Accept {
         Self { ranges }
     }
 
-    /// How much this media type is wanted, from 0 (not at all) to 1000. The most specific range that
+    /// Returns how much this media type is wanted, from 0 (not at all) to 1000. The most specific range that
     /// covers it decides; parameters of a range, such as a charset, are not compared.
     fn weight_of(&self, media_type: &str) -> u16 {
         if self.ranges.is_empty() {
@@ -61,7 +61,7 @@ impl Accept {
         covering.max().map_or(0, |(_, weight)| weight)
     }
 
-    /// The most wanted of these; the earlier one where two are wanted alike. `None` when none is
+    /// Returns the most wanted of these; the earlier one where two are wanted alike. `None` when none is
     /// acceptable.
     pub(crate) fn choose<'a>(&self, offered: &[&'a str]) -> Option<&'a str> {
         let mut best: Option<(&str, u16)> = None;
@@ -75,7 +75,7 @@ impl Accept {
     }
 }
 
-/// A qvalue in thousandths; `None` when it is none.
+/// Reads a qvalue in thousandths; `None` when it is none.
 fn weight(q: &str) -> Option<u16> {
     let (whole, fraction) = q.split_once('.').unwrap_or((q, ""));
     let digits = fraction.len() <= 3 && fraction.bytes().all(|digit| digit.is_ascii_digit());

@@ -39,7 +39,7 @@ impl IntoParams for ExportPath {
     }
 }
 
-/// The caller has no export of this id; whether somebody else has, is not told.
+/// Says that the caller has no export of this id; whether somebody else has, is not told.
 pub(crate) fn not_found() -> Problem {
     Problem::new(
         ProblemCode::ExportNotFound,

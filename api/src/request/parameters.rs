@@ -14,7 +14,7 @@ pub(crate) struct Parameters {
 }
 
 impl Parameters {
-    /// Of a query string. `known` are the parameters that the operation has.
+    /// Reads a query string. `known` are the parameters that the operation has.
     pub(crate) fn read(query: Option<&str>, known: &[&str]) -> Self {
         let mut parameters = Self::default();
         for pair in query
@@ -40,7 +40,7 @@ impl Parameters {
         parameters
     }
 
-    /// A parameter's value, read by `read`; `expected` is what the client is told if that fails.
+    /// Takes a parameter's value, read by `read`; `expected` is what the client is told if that fails.
     pub(crate) fn take<T>(
         &mut self,
         name: &str,

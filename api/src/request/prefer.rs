@@ -20,7 +20,7 @@ pub(crate) struct Preferences {
 }
 
 impl Preferences {
-    /// Of a request's headers. Of a preference that is stated twice the first counts.
+    /// Reads a request's headers. Of a preference that is stated twice the first counts.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut preferences = Self::default();
         let mut wait_stated = false;
@@ -51,12 +51,12 @@ impl Preferences {
         preferences
     }
 
-    /// For how long an answer about an unfinished job may be held.
+    /// Returns for how long an answer about an unfinished job may be held.
     pub(crate) fn wait(self) -> Option<Duration> {
         self.wait.map(Duration::from_secs)
     }
 
-    /// The `Preference-Applied` of an answer that honoured all of this; `None` for none.
+    /// Returns the `Preference-Applied` of an answer that honoured all of this; `None` for none.
     pub(crate) fn applied(self) -> Option<HeaderValue> {
         let wait = self.wait.map(|seconds| format!("wait={seconds}"));
         let respond_async = self.respond_async.then(|| "respond-async".to_owned());
@@ -67,12 +67,12 @@ impl Preferences {
         HeaderValue::try_from(applied.join(", ")).ok()
     }
 
-    /// All but the wait, for which there may be no place.
+    /// Returns all but the wait, for which there may be no place.
     pub(crate) fn without_wait(self) -> Self {
         Self { wait: None, ..self }
     }
 
-    /// Only the wait, for an operation to which nothing else applies.
+    /// Returns only the wait, for an operation to which nothing else applies.
     pub(crate) fn only_wait(self) -> Self {
         Self {
             respond_async: false,

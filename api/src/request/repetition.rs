@@ -18,7 +18,7 @@ pub(crate) struct Repetition {
 }
 
 impl Repetition {
-    /// Of a request's headers.
+    /// Reads a request's headers.
     ///
     /// # Errors
     /// When the key is none, or there are two.

@@ -35,7 +35,7 @@ pub(super) struct Timeouts {
 }
 
 impl Stage {
-    /// When it is over. `None` = it lasts as long as its requests, which have bounds of their own, and
+    /// Returns when it is over. `None` = it lasts as long as its requests, which have bounds of their own, and
     /// as its client takes what it is [sent](Activity::untaken_until).
     pub(super) fn until(&self, timeouts: &Timeouts, ending: bool) -> Option<Instant> {
         let over = match *self {
@@ -65,7 +65,7 @@ struct Observed {
 }
 
 impl Activity {
-    /// Of a connection that was just opened.
+    /// Begins that of a connection that was just opened.
     pub(super) fn begin() -> Self {
         let since = Instant::now();
         Self(Arc::new(Observed {
@@ -97,7 +97,7 @@ impl Activity {
         });
     }
 
-    /// A request's head is there. It is being answered until the value is dropped.
+    /// Notes that a request's head is there. It is being answered until the value is dropped.
     pub(super) fn request_came(&self, version: Version) -> InFlight {
         if version == Version::HTTP_2 {
             self.0.multiplexed.store(true, Ordering::Relaxed);
@@ -116,7 +116,7 @@ impl Activity {
         }
     }
 
-    /// Until when the client may take what it was sent last. `None` = nothing waits for it.
+    /// Returns until when the client may take what it was sent last. `None` = nothing waits for it.
     pub(super) fn untaken_until(&self, timeouts: &Timeouts) -> Option<Instant> {
         let untaken = self.0.untaken.load(Ordering::Relaxed) > 0;
         let moved = Duration::from_millis(self.0.moved.load(Ordering::Relaxed));
@@ -152,7 +152,7 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    /// A piece of the answer was handed out, to be sent.
+    /// Notes that a piece of the answer was handed out, to be sent.
     pub(super) fn piece_handed_out(&mut self) {
         if !self.untaken {
             self.untaken = true;
@@ -161,7 +161,7 @@ impl InFlight {
         }
     }
 
-    /// There is room for the next piece: the client takes what it is sent.
+    /// Notes that there is room for the next piece: the client takes what it is sent.
     pub(super) fn piece_taken(&mut self) {
         if self.untaken {
             self.untaken = false;

@@ -60,7 +60,7 @@ enum FieldRole {
 }
 
 impl ReportCatalog {
-    /// Of all datasets those that the caller may use.
+    /// Shows of all datasets those that the caller may use.
     pub(crate) fn of(catalog: &Catalog, caller: &Caller) -> Self {
         let allowed = catalog.datasets().filter(|dataset| dataset.allows(caller));
         Self {
@@ -104,7 +104,7 @@ impl CatalogDataset {
     }
 }
 
-/// Whether a dimension and a filter are one thing to a client.
+/// Returns whether a dimension and a filter are one thing to a client.
 fn same(dimension: &Field, filter: &Field) -> bool {
     dimension.name == filter.name && dimension.column_type == filter.column_type
 }

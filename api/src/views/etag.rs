@@ -4,18 +4,18 @@ use http::header::IF_NONE_MATCH;
 use http::{HeaderMap, HeaderValue};
 use waybill_ledger::export::{Export, ExportStatus};
 
-/// The weak tag of an export's state, as it is shown. Links and what passes with time (lag, hints) are
+/// Returns the weak tag of an export's state, as it is shown. Links and what passes with time (lag, hints) are
 /// not part of it: they change without the export changing.
 pub(crate) fn of_export(export: &Export, shown: ExportStatus) -> String {
     format!("W/\"{}\"", state(export, shown))
 }
 
-/// What such a tag says: the same of two exports exactly when they are of one state.
+/// Returns what such a tag says: the same of two exports exactly when they are of one state.
 pub(crate) fn state(export: &Export, shown: ExportStatus) -> String {
     format!("{}-{}", export.revision, shown.name())
 }
 
-/// Whether a client has the representation of this tag already.
+/// Returns whether a client has the representation of this tag already.
 pub(crate) fn matches(headers: &HeaderMap, tag: &str) -> bool {
     let opaque = opaque(tag);
     headers
@@ -25,18 +25,18 @@ pub(crate) fn matches(headers: &HeaderMap, tag: &str) -> bool {
         .any(|value| value.trim() == "*" || tags(value).any(|stated| stated == opaque))
 }
 
-/// As a header.
+/// Returns a tag as a header.
 pub(crate) fn header(tag: &str) -> HeaderValue {
     HeaderValue::try_from(tag).unwrap_or_else(|_| HeaderValue::from_static("W/\"\""))
 }
 
-/// The opaque part of a tag, quotes included: all that weak comparison looks at.
+/// Returns the opaque part of a tag, quotes included: all that weak comparison looks at.
 fn opaque(tag: &str) -> &str {
     let tag = tag.trim();
     tag.strip_prefix("W/").unwrap_or(tag)
 }
 
-/// The opaque parts of a list of tags. Ours hold no comma, so one of another server's that does is
+/// Returns the opaque parts of a list of tags. Ours hold no comma, so one of another server's that does is
 /// torn apart without harm.
 fn tags(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(opaque)

@@ -133,7 +133,7 @@ pub(crate) struct ExportList {
     pub(crate) next_cursor: Option<String>,
 }
 
-/// The status as it is shown: a file whose time is over counts as gone, whether or not it was removed.
+/// Returns the status as it is shown: a file whose time is over counts as gone, whether or not it was removed.
 pub(crate) fn shown_status(export: &Export, now: DateTime<Utc>) -> ExportStatus {
     match export.expires_at {
         Some(expires_at) if export.status == ExportStatus::Completed && expires_at <= now => {
@@ -143,14 +143,14 @@ pub(crate) fn shown_status(export: &Export, now: DateTime<Utc>) -> ExportStatus 
     }
 }
 
-/// The published file, as long as it can be downloaded.
+/// Returns the published file, as long as it can be downloaded.
 pub(crate) fn downloadable(export: &Export, now: DateTime<Utc>) -> Option<&Receipt> {
     (shown_status(export, now) == ExportStatus::Completed)
         .then_some(export.receipt.as_ref())
         .flatten()
 }
 
-/// What can be done with an export now.
+/// Returns what can be done with an export now.
 pub(crate) fn actions(export: &Export, now: DateTime<Utc>, links: &Links) -> Vec<AllowedAction> {
     let id = export.id;
     let mut actions = vec![links.self_action(id)];
@@ -164,14 +164,14 @@ pub(crate) fn actions(export: &Export, now: DateTime<Utc>, links: &Links) -> Vec
     actions
 }
 
-/// How to ask again for what has no file: not at all where nothing but other data can mend it.
+/// Returns how to ask again for what has no file: not at all where nothing but other data can mend it.
 pub(crate) fn retry(export: &Export, links: &Links) -> Option<AllowedAction> {
     let code = export.failure.as_ref().map(|failure| failure.code);
     (code != Some(FailureCode::ValueUnrepresentable)).then(|| links.export_again())
 }
 
 impl ExportView {
-    /// The view of an export now. Without a `link` the download is the route that makes one.
+    /// Returns the view of an export now. Without a `link` the download is the route that makes one.
     pub(crate) fn new(
         export: Export,
         now: DateTime<Utc>,

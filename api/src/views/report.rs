@@ -49,6 +49,8 @@ pub(crate) struct ReportExport {
 }
 
 impl ReportExport {
+    /// Puts a small report into an envelope.
+    ///
     /// # Errors
     /// A file of a text format that is no text.
     pub(crate) fn new(plan: &ReportPlan, report: InlineReport) -> Result<Self, FromUtf8Error> {

@@ -199,7 +199,7 @@ impl OrganisationStatus {
     }
 }
 
-/// To three decimals: more would only look exact.
+/// Rounds to three decimals: more would only look exact.
 fn to_thousandths(number: f64) -> f64 {
     (number * 1_000.0).round() / 1_000.0
 }

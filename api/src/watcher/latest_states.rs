@@ -24,7 +24,7 @@ pub(super) enum LatestState {
 }
 
 impl LatestState {
-    /// Whether it tells more than the earlier one. Reads may end in another order than they began.
+    /// Returns whether it tells more than the earlier one. Reads may end in another order than they began.
     fn is_newer(&self, earlier: &Self) -> bool {
         match (self, earlier) {
             (Self::Unread, _) | (_, Self::Gone) => false,
@@ -34,7 +34,7 @@ impl LatestState {
     }
 }
 
-/// See the module.
+/// What was read last of each export that is watched.
 #[derive(Debug, Default)]
 pub(super) struct LatestStates {
     states: Mutex<HashMap<ExportId, watch::Sender<LatestState>>>,
@@ -58,7 +58,7 @@ impl LatestStates {
         self.lock().contains_key(&id)
     }
 
-    /// What is watched and not gone, with the revision that was read last.
+    /// Returns what is watched and not gone, with the revision that was read last.
     pub(super) fn known(&self) -> Vec<(ExportId, Option<i64>)> {
         let states = self.lock();
         let known = states
@@ -104,7 +104,7 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    /// What is read of the export after this was asked last.
+    /// Waits for what is read of the export after this was asked last.
     pub(super) async fn next(&mut self) -> LatestState {
         if let Some(state) = &mut self.state
             && state.changed().await.is_ok()
@@ -115,7 +115,7 @@ impl Subscription {
         future::pending().await
     }
 
-    /// The export as it was read last, if it was no other one less than `age` ago.
+    /// Returns the export as it was read last, if it was no other one less than `age` ago.
     pub(super) fn latest(&self, age: Duration) -> Option<Arc<Export>> {
         let compared_at = *self.states.compared_at.lock();
         if compared_at.is_none_or(|compared_at| compared_at.elapsed() >= age) {

@@ -15,7 +15,7 @@ use crate::auth::Authenticator;
 use crate::problem::Problem;
 use crate::request::prefer::Preferences;
 
-/// See the module.
+/// Reads exports, and holds requests until they have ended.
 pub(crate) struct LongPoll {
     pub(crate) ledger: Arc<dyn Intake>,
     pub(crate) watchers: Arc<Watchers>,
@@ -72,7 +72,7 @@ impl LongPoll {
     }
 }
 
-/// The export once it has ended; `None` when it is gone.
+/// Returns the export once it has ended; `None` when it is gone.
 async fn end(watcher: &mut Watcher) -> Option<Arc<Export>> {
     loop {
         let export = watcher.changed().await?;

@@ -20,7 +20,7 @@ use crate::admission::{Drain, ServiceTime, VirtualSchedule};
 use crate::request::prefer::{MAX_WAIT_SECONDS, Preferences};
 use crate::retry_after;
 
-/// See the module.
+/// The places of a process.
 #[derive(Debug)]
 pub(crate) struct Places {
     most: usize,
@@ -52,7 +52,7 @@ pub(crate) struct HeldRequest {
 }
 
 impl HeldRequest {
-    /// For how long.
+    /// Returns for how long.
     pub(crate) fn longest(&self) -> Duration {
         self.longest
     }
@@ -71,12 +71,12 @@ impl Places {
         }
     }
 
-    /// Places that are held, and all of them.
+    /// Returns how many places are held, and how many there are.
     pub(crate) fn in_use(&self) -> (usize, usize) {
         (self.lock().all, self.most)
     }
 
-    /// A place for a client of this organisation, if it may have one.
+    /// Takes a place for a client of this organisation, if it may have one.
     pub(crate) fn place(self: &Arc<Self>, org: &OrgId) -> Option<Place> {
         let mut in_use = self.lock();
         let free = self.most.saturating_sub(in_use.all);
@@ -112,7 +112,7 @@ impl Places {
         }
     }
 
-    /// Seconds after which there may be a place for one who found none.
+    /// Returns the seconds after which there may be a place for one who found none.
     pub(crate) fn retry_after_seconds(&self) -> u64 {
         let mut in_use = self.lock();
         let drain = Drain::of_places(in_use.all, in_use.service_time.mean());

@@ -23,7 +23,7 @@ const DEBOUNCE: Duration = Duration::from_millis(20);
 /// After this a read is given up for the next one: everyone waits for it.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// See the module.
+/// Reads what changed, for all who watch.
 pub(super) struct Reader {
     reads: Arc<dyn Changes>,
     states: Arc<LatestStates>,
@@ -76,7 +76,7 @@ impl Reader {
         }
     }
 
-    /// What is watched of this hint and of those that came with it.
+    /// Returns what is watched of this hint and of those that came with it.
     fn hinted(&self, first: ExportId, changes: &mut Receiver<ExportId>) -> Due {
         let mut ids = HashSet::from([first]);
         loop {

@@ -26,7 +26,7 @@ use super::reader::Reader;
 /// Who asks for the latest is told nothing older: two looks of the reader.
 const MAX_AGE: Duration = Duration::from_secs(2);
 
-/// See the module. Dropped, its reader ends.
+/// Everyone who watches exports, and the reader behind them. Dropped, the reader ends.
 pub(crate) struct Watchers {
     ledger: Arc<dyn Intake>,
     states: Arc<LatestStates>,
@@ -40,7 +40,7 @@ impl Watchers {
         Self::reading(ledger, changes, hints)
     }
 
-    /// The same with reads and hints from elsewhere.
+    /// Returns the same with reads and hints from elsewhere.
     #[expect(
         clippy::disallowed_methods,
         reason = "aborted when the watchers are dropped"
@@ -59,13 +59,13 @@ impl Watchers {
         }
     }
 
-    /// How many exports are watched.
+    /// Returns how many exports are watched.
     #[cfg(test)]
     pub(crate) fn watched(&self) -> usize {
         self.states.len()
     }
 
-    /// The export now, and a look at all that becomes of it; `None` when there is none in the scope.
+    /// Returns the export now, and a look at all that becomes of it; `None` when there is none in the scope.
     ///
     /// # Errors
     /// As [`Intake::get`].
@@ -101,12 +101,12 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
-    /// The export as it was a moment ago; `None` when nobody can say, or when it was deleted.
+    /// Returns the export as it was a moment ago; `None` when nobody can say, or when it was deleted.
     pub(crate) fn latest(&self) -> Option<Arc<Export>> {
         self.subscription.latest(MAX_AGE)
     }
 
-    /// The export once it is another than the client knows; `None` when it was deleted. Outages of the
+    /// Returns the export once it is another than the client knows; `None` when it was deleted. Outages of the
     /// ledger only delay it. Dropped unfinished, it has missed nothing.
     pub(crate) async fn changed(&mut self) -> Option<Arc<Export>> {
         loop {

@@ -30,7 +30,7 @@ pub struct Cors {
 }
 
 impl Cors {
-    /// Of a request; `allowed` says whether its page is let in, `varies` whether any page might be.
+    /// Reads a request; `allowed` says whether its page is let in, `varies` whether any page might be.
     pub(super) fn of<B>(request: &Request<B>, varies: bool, allowed: bool) -> Self {
         let headers = request.headers();
         Self {

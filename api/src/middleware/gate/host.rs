@@ -21,7 +21,7 @@ pub enum HostError {
     Malformed,
 }
 
-/// The host of a request; `None` when it names none. In HTTP/2 it is the `:authority`, with which a
+/// Returns the host of a request; `None` when it names none. In HTTP/2 it is the `:authority`, with which a
 /// `Host` has to agree, as it has to with a URL in the request line.
 pub(super) fn of_request<B>(request: &Request<B>) -> Result<Option<Authority>, HostError> {
     let mut stated = request.headers().get_all(HOST).iter();
@@ -52,7 +52,7 @@ fn parse(value: &HeaderValue) -> Result<Authority, HostError> {
     host.filter(is_plain).ok_or(HostError::Malformed)
 }
 
-/// Whether it is a host and a port, without a user.
+/// Returns whether it is a host and a port, without a user.
 fn is_plain(authority: &Authority) -> bool {
     let text = authority.as_str();
     let port = text.get(authority.host().len()..).unwrap_or_default();
@@ -68,7 +68,7 @@ fn are_equal(one: &Authority, other: &Authority, scheme: Option<&Scheme>) -> boo
     name(one.host()) == name(other.host()) && port(one, scheme) == port(other, scheme)
 }
 
-/// The port of a host, which is the scheme's own when it names none.
+/// Returns the port of a host, which is the scheme's own when it names none.
 pub(super) fn port(host: &Authority, scheme: &str) -> Option<u16> {
     let usual = match scheme {
         "http" => Some(80),
@@ -78,12 +78,12 @@ pub(super) fn port(host: &Authority, scheme: &str) -> Option<u16> {
     host.port_u16().or(usual)
 }
 
-/// A host's name as names are compared.
+/// Returns a host's name as names are compared.
 pub(super) fn name(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
 
-/// Whether a name is of this machine alone, whatever resolvers say: `localhost` and what lies under it,
+/// Returns whether a name is of this machine alone, whatever resolvers say: `localhost` and what lies under it,
 /// 127.0.0.0/8 and `[::1]`.
 pub(super) fn is_loopback(host: &str) -> bool {
     let host = name(host);

@@ -14,13 +14,13 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    /// Of an `Origin` header; `None` when it is opaque (`null`) or none at all.
+    /// Reads an `Origin` header; `None` when it is opaque (`null`) or none at all.
     pub(super) fn of_header(value: &HeaderValue) -> Option<Self> {
         let (scheme, authority) = value.to_str().ok()?.split_once("://")?;
         Self::new(scheme, authority)
     }
 
-    /// Of a URL with `http` or `https`.
+    /// Reads a URL with `http` or `https`.
     pub(super) fn of_url(url: &str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
         let authority = rest.split(['/', '?', '#']).next()?;

@@ -112,7 +112,7 @@ fn joined(parts: &[Markup], separator: &str) -> Markup {
     }
 }
 
-/// A property's description, which stands with the reference where the property may be null.
+/// Returns a property's description, which stands with the reference where the property may be null.
 fn description(property: &Value) -> &str {
     let of_reference = || elements(&property["oneOf"]).find_map(|one| one["description"].as_str());
     let own = property["description"].as_str();

@@ -54,7 +54,7 @@ pub(crate) async fn cancel_export(
     }
 }
 
-/// Why there is nothing to cancel.
+/// Says why there is nothing to cancel.
 #[expect(
     clippy::disallowed_methods,
     reason = "how an export is shown depends on when it is asked for"

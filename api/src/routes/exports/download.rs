@@ -98,7 +98,7 @@ pub(crate) async fn download_export(
     Ok(response)
 }
 
-/// Why there is nothing to download.
+/// Says why there is nothing to download.
 #[expect(
     clippy::disallowed_methods,
     reason = "how an export is shown depends on when it is asked for"

@@ -110,7 +110,7 @@ fn page_limit(value: &str) -> Option<u32> {
     (1..=MAX_LIMIT).contains(&limit).then_some(limit)
 }
 
-/// A cursor is the id before which the next page begins. Clients are told nothing of that.
+/// Makes a cursor: the id before which the next page begins. Clients are told nothing of that.
 fn cursor(last: ExportId) -> String {
     last.to_string().replacen("export_", "before_", 1)
 }

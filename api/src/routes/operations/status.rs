@@ -86,7 +86,8 @@ fn for_admins(caller: &Caller) -> Result<(), Problem> {
     }
 }
 
-/// `None` while the ledger does not answer, of which the readiness tells the cause.
+/// Reads what the organisation has going; `None` while the ledger does not answer, of which the readiness
+/// tells the cause.
 async fn activity(ledger: &dyn Intake, org: &OrgId) -> Option<OrgActivity> {
     let asked = tokio::time::timeout(LEDGER_TIMEOUT, ledger.activity(org)).await;
     asked.ok()?.ok()

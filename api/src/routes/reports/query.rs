@@ -85,7 +85,7 @@ fn rows(report: InlineReport) -> Response {
     ([(CONTENT_TYPE, json)], report.content).into_response()
 }
 
-/// Why a result is not answered at once.
+/// Says why a result is not answered at once.
 fn outgrown(bound: Outgrown, inline: &InlineAnswers, links: &Links) -> Problem {
     let max_cell_bytes = inline.exports.max_cell_bytes;
     match bound {

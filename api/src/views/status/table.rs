@@ -2,13 +2,16 @@
 
 use std::fmt::Display;
 
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+
 use super::{
     Counts, InstallationStatus, LaneStatus, OrganisationStatus, PlacesStatus, ProcessStatus,
     StatusView,
 };
 
-/// Between two columns.
-const GAP: &str = "  ";
+/// Blanks before each column.
+const INDENT: u16 = 2;
 
 /// Of what cannot be read at the moment.
 const UNKNOWN: &str = "unknown: the ledger does not answer";
@@ -19,51 +22,51 @@ pub(crate) fn render(status: &StatusView) -> String {
     section(
         &mut text,
         "This process, since it began",
-        &process(&status.process),
+        process(&status.process),
     );
     let installation = status.installation.as_ref();
     section(
         &mut text,
         "The whole installation",
-        &installation.map_or_else(unknown, lanes),
+        installation.map_or_else(unknown, lanes),
     );
     let organisation = status.organisation.as_ref();
     section(
         &mut text,
         "Your organisation",
-        &organisation.map_or_else(unknown, active),
+        organisation.map_or_else(unknown, active),
     );
     text
 }
 
 fn process(process: &ProcessStatus) -> Table {
-    let mut table = Table::default();
-    table.row(["version", process.version]);
-    table.row(["uptime", &uptime(process.uptime_seconds)]);
+    let mut table = new_table();
+    table.add_row(["version", process.version]);
+    table.add_row(["uptime", uptime(process.uptime_seconds).as_str()]);
     let missing = process.missing.join(", ");
     let ready = if missing.is_empty() {
         "yes".to_owned()
     } else {
         format!("no, missing: {missing}")
     };
-    table.row(["ready", &ready]);
-    table.number("requests in flight", process.requests_in_flight);
-    table.places("inline slots in use", process.inline_slots);
-    table.places("waiting places in use", process.waiting_places);
-    table.numbers("inline", &process.inline_attempts);
-    table.numbers("429", &process.put_off);
+    table.add_row(["ready", ready.as_str()]);
+    number(&mut table, "requests in flight", process.requests_in_flight);
+    places(&mut table, "inline slots in use", process.inline_slots);
+    places(&mut table, "waiting places in use", process.waiting_places);
+    numbers(&mut table, "inline", &process.inline_attempts);
+    numbers(&mut table, "429", &process.put_off);
     if let Some(worker) = &process.worker {
-        table.number("exports running", worker.running);
-        table.numbers("attempts", &worker.attempts);
-        table.number("exported rows", worker.exported_rows);
-        table.number("exported bytes", worker.exported_bytes);
+        number(&mut table, "exports running", worker.running);
+        numbers(&mut table, "attempts", &worker.attempts);
+        number(&mut table, "exported rows", worker.exported_rows);
+        number(&mut table, "exported bytes", worker.exported_bytes);
     }
     table
 }
 
 fn lanes(installation: &InstallationStatus) -> Table {
-    let mut table = Table::default();
-    table.row(["lane", "queued", "running", "oldest queued"]);
+    let mut table = new_table();
+    table.add_row(["lane", "queued", "running", "oldest queued"]);
     for (name, lane) in [("small", installation.small), ("large", installation.large)] {
         let LaneStatus {
             queued,
@@ -71,41 +74,41 @@ fn lanes(installation: &InstallationStatus) -> Table {
             oldest_queued_seconds,
         } = lane;
         let oldest = oldest_queued_seconds.map(|seconds| format!("{seconds:.1} s"));
-        table.row([
+        table.add_row([
             name,
-            &queued.to_string(),
-            &running.to_string(),
+            queued.to_string().as_str(),
+            running.to_string().as_str(),
             oldest.as_deref().unwrap_or("-"),
         ]);
     }
     let drain = installation.drain_per_second.unwrap_or_default();
-    table.row(["drain", &format!("{drain:.2}/s")]);
+    table.add_row(["drain", format!("{drain:.2}/s").as_str()]);
     if installation.unknown > 0 {
-        table.row(["for a newer version", &installation.unknown.to_string()]);
+        number(&mut table, "for a newer version", installation.unknown);
     }
     table
 }
 
 fn active(organisation: &OrganisationStatus) -> Table {
-    let mut table = Table::default();
+    let mut table = new_table();
     let OrganisationStatus {
         active_exports,
         max_active_exports,
     } = organisation;
-    table.row([
+    table.add_row([
         "active exports",
-        &format!("{active_exports} of {max_active_exports}"),
+        format!("{active_exports} of {max_active_exports}").as_str(),
     ]);
     table
 }
 
 fn unknown() -> Table {
-    let mut table = Table::default();
-    table.row([UNKNOWN]);
+    let mut table = new_table();
+    table.add_row([UNKNOWN]);
     table
 }
 
-/// `3 d 04:05:06`, without days before the first is over.
+/// Writes `3 d 04:05:06`, without days before the first is over.
 fn uptime(seconds: u64) -> String {
     let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
     let clock = format!("{hours:02}:{:02}:{:02}", seconds / 60 % 60, seconds % 60);
@@ -115,55 +118,36 @@ fn uptime(seconds: u64) -> String {
     }
 }
 
-fn section(text: &mut String, title: &str, table: &Table) {
+fn section(text: &mut String, title: &str, mut table: Table) {
     if !text.is_empty() {
         text.push('\n');
     }
-    text.push_str(title);
-    text.push('\n');
-    table.write(text);
+    for column in table.column_iter_mut() {
+        column.set_padding((INDENT, 0));
+    }
+    text.push_str(&format!("{title}\n{}\n", table.trim_fmt()));
 }
 
-/// Cells that are written as wide as the widest of their column.
-#[derive(Default)]
-struct Table(Vec<Vec<String>>);
+fn number(table: &mut Table, name: &str, number: impl Display) {
+    table.add_row([name, number.to_string().as_str()]);
+}
 
-impl Table {
-    fn row<const N: usize>(&mut self, cells: [&str; N]) {
-        self.0.push(cells.map(str::to_owned).to_vec());
-    }
+fn places(table: &mut Table, name: &str, places: PlacesStatus) {
+    let PlacesStatus { in_use, total } = places;
+    number(table, name, format!("{in_use} of {total}"));
+}
 
-    fn number(&mut self, name: &str, number: impl Display) {
-        self.row([name, &number.to_string()]);
+fn numbers(table: &mut Table, of: &str, Counts(counts): &Counts) {
+    for (name, count) in counts {
+        number(table, &format!("{of} {name}"), count);
     }
+}
 
-    fn places(&mut self, name: &str, places: PlacesStatus) {
-        self.row([name, &format!("{} of {}", places.in_use, places.total)]);
-    }
-
-    fn numbers(&mut self, of: &str, Counts(counts): &Counts) {
-        for (name, count) in counts {
-            self.number(&format!("{of} {name}"), count);
-        }
-    }
-
-    fn write(&self, text: &mut String) {
-        let columns = self.0.iter().map(Vec::len).max().unwrap_or_default();
-        let width = |column: usize| {
-            let cells = self.0.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max()
-        };
-        let widths: Vec<usize> = (0..columns).filter_map(width).collect();
-        for row in &self.0 {
-            let mut line = String::new();
-            for (cell, width) in row.iter().zip(&widths) {
-                line.push_str(GAP);
-                line.push_str(&format!("{cell:<width$}"));
-            }
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
-    }
+/// Returns a table without lines.
+fn new_table() -> Table {
+    let mut table = Table::new();
+    table.load_preset(NOTHING);
+    table
 }
 
 #[cfg(test)]
