@@ -28,28 +28,18 @@
 #![deny(missing_docs)]
 
 mod agreement;
-mod api;
-mod auth;
-mod database;
 mod database_url;
 mod environment;
 mod error;
-mod exports;
 mod file;
-mod inline;
 mod layers;
-mod limits;
-mod log;
 mod merged;
 mod origin;
 mod secret;
+mod sections;
 mod server_url;
 mod setting;
 mod settings;
-mod shutdown;
-mod sources;
-mod storage;
-mod worker;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -57,25 +47,19 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-pub use api::ApiSettings;
-pub use auth::{AuthMode, AuthSettings};
-pub use database::DatabaseSettings;
 pub use database_url::{DatabaseUrl, DatabaseUrlError};
 pub use error::{ConfigError, ConfigFault};
-pub use exports::ExportSettings;
-pub use inline::InlineSettings;
 pub use layers::{Flag, Layers};
-pub use limits::LimitSettings;
-pub use log::{LogFormat, LogSettings};
 pub use origin::Origin;
 pub use secret::Secret;
+pub use sections::{
+    ApiSettings, AuthMode, AuthSettings, DatabaseSettings, ExportSettings, InlineSettings,
+    LimitSettings, LogFormat, LogSettings, ShutdownSettings, SourceSettings, StorageSettings,
+    WorkerSettings,
+};
 pub use server_url::{ServerUrl, ServerUrlError};
-pub use shutdown::ShutdownSettings;
-pub use sources::SourceSettings;
-pub use storage::StorageSettings;
 /// A value of a command's default or of a flag: a string, an integer or a boolean.
 pub use toml::Value;
-pub use worker::WorkerSettings;
 
 /// All settings; ranges and formats have been checked.
 #[derive(Clone, Debug, Deserialize)]

@@ -1,30 +1,9 @@
-//! Every setting there is.
-//!
-//! The sections list their own. [`Config`](crate::Config) is the typed face of the same list; a test holds
-//! the two and `config.default.toml` together.
+//! Looks a setting up by its path, and finds the one that was meant.
 
 use waybill_toml::nearest;
 
-use crate::setting::{Rule, Setting, setting};
-use crate::{
-    api, auth, database, exports, inline, limits, log, shutdown, sources, storage, worker,
-};
-
-/// In the order of `config.default.toml`.
-const SECTIONS: [&[Setting]; 12] = [
-    &[setting("catalog", Rule::Text)],
-    database::SETTINGS,
-    sources::SETTINGS,
-    api::SETTINGS,
-    worker::SETTINGS,
-    storage::SETTINGS,
-    inline::SETTINGS,
-    exports::SETTINGS,
-    limits::SETTINGS,
-    auth::SETTINGS,
-    shutdown::SETTINGS,
-    log::SETTINGS,
-];
+use crate::sections::SECTIONS;
+use crate::setting::{Rule, Setting};
 
 /// Returns every setting, in the order of `config.default.toml`.
 pub(super) fn all() -> impl Iterator<Item = &'static Setting> {

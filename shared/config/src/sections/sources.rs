@@ -6,7 +6,7 @@ use crate::database_url::DatabaseUrl;
 use crate::setting::{Rule, Setting, setting};
 
 /// What may be set, and what each setting accepts.
-pub(super) const SETTINGS: &[Setting] = &[
+pub(crate) const SETTINGS: &[Setting] = &[
     setting("sources.*.url", Rule::Database),
     setting("sources.*.connections", Rule::Integer(1, 1_000)),
 ];

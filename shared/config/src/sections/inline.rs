@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::setting::{Rule, Setting, setting};
 
 /// What may be set, and what each setting accepts.
-pub(super) const SETTINGS: &[Setting] = &[
+pub(crate) const SETTINGS: &[Setting] = &[
     setting("inline.max_rows", Rule::Integer(1, 1_000_000)),
     setting("inline.max_bytes", Rule::Integer(1, 1 << 30)),
     setting("inline.timeout_seconds", Rule::Integer(1, 300)),

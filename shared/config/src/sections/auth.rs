@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::setting::{Rule, Setting, setting};
 
 /// What may be set, and what each setting accepts.
-pub(super) const SETTINGS: &[Setting] = &[setting("auth.mode", Rule::Word(&["none", "keys"]))];
+pub(crate) const SETTINGS: &[Setting] = &[setting("auth.mode", Rule::Word(&["none", "keys"]))];
 
 /// `[auth]`: who may call.
 #[derive(Clone, Debug, Deserialize)]

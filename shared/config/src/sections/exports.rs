@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::setting::{Rule, Setting, setting};
 
 /// What may be set, and what each setting accepts.
-pub(super) const SETTINGS: &[Setting] = &[
+pub(crate) const SETTINGS: &[Setting] = &[
     setting("exports.max_rows", Rule::Integer(1, 1_000_000_000_000)),
     setting("exports.large_rows", Rule::Integer(1, 1_000_000_000_000)),
     setting("exports.max_active_per_org", Rule::Integer(1, 1_000_000)),

@@ -6,7 +6,7 @@ use crate::secret::Secret;
 use crate::setting::{Rule, Setting, setting};
 
 /// What may be set, and what each setting accepts.
-pub(super) const SETTINGS: &[Setting] = &[
+pub(crate) const SETTINGS: &[Setting] = &[
     setting("storage.endpoint", Rule::HttpUrl),
     setting("storage.public_endpoint", Rule::HttpUrl),
     setting("storage.region", Rule::Text),

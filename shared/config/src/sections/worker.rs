@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::setting::{Rule, Setting, setting};
 
 /// What may be set, and what each setting accepts.
-pub(super) const SETTINGS: &[Setting] = &[
+pub(crate) const SETTINGS: &[Setting] = &[
     setting("worker.listen", Rule::Address),
     setting("worker.concurrency", Rule::Integer(1, 64)),
     setting("worker.small_slots", Rule::Integer(0, 63)),

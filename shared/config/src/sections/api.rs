@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::setting::{Rule, Setting, setting};
 
 /// What may be set, and what each setting accepts.
-pub(super) const SETTINGS: &[Setting] = &[
+pub(crate) const SETTINGS: &[Setting] = &[
     setting("api.listen", Rule::Address),
     setting("api.public_url", Rule::HttpUrl),
     setting("api.allowed_origins", Rule::Origins),

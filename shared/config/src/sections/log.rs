@@ -5,7 +5,7 @@ use crate::setting::{Rule, Setting, setting};
 pub use waybill_telemetry::{LogFormat, LogSettings};
 
 /// What may be set, and what each setting accepts.
-pub(super) const SETTINGS: &[Setting] = &[
+pub(crate) const SETTINGS: &[Setting] = &[
     setting("log.filter", Rule::Text),
     setting("log.format", Rule::Word(&["text", "json"])),
 ];

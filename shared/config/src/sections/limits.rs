@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::setting::{Rule, Setting, setting};
 
 /// What may be set, and what each setting accepts.
-pub(super) const SETTINGS: &[Setting] = &[
+pub(crate) const SETTINGS: &[Setting] = &[
     setting("limits.requests_per_second", Rule::Integer(1, 1_000_000)),
     setting("limits.burst", Rule::Integer(1, 1_000_000)),
     setting("limits.max_connections", Rule::Integer(1, 1_000_000)),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::setting::{Rule, Setting, setting};
 
 /// What may be set, and what each setting accepts.
-pub(super) const SETTINGS: &[Setting] =
+pub(crate) const SETTINGS: &[Setting] =
     &[setting("shutdown.grace_seconds", Rule::Integer(0, 3_600))];
 
 /// `[shutdown]`: the end of a process.

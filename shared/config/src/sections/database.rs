@@ -6,7 +6,7 @@ use crate::database_url::DatabaseUrl;
 use crate::setting::{Rule, Setting, setting};
 
 /// What may be set, and what each setting accepts.
-pub(super) const SETTINGS: &[Setting] = &[setting("database.url", Rule::Database)];
+pub(crate) const SETTINGS: &[Setting] = &[setting("database.url", Rule::Database)];
 
 /// `[database]`: where exports and their queue are kept.
 #[derive(Clone, Debug, Default, Deserialize)]
