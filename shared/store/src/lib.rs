@@ -1,7 +1,7 @@
 //! Objects in S3-compatible storage: uploads, links, removal. aws-sdk-s3 and nothing else.
 //!
 //! It knows keys and bytes, not exports. Every request of this program to a store stands in `bucket`,
-//! `upload` or `presign`; what a failed one means is said by `error`.
+//! `upload`, `part` or `presign`; what a failed one means is said by `error`.
 //!
 //! ```no_run
 //! # async fn example(settings: &waybill_config::StorageSettings) -> Result<(), waybill_store::BucketError> {
@@ -26,6 +26,7 @@ mod clock;
 mod error;
 mod limits;
 mod metrics;
+mod part;
 mod presign;
 mod request_policy;
 #[cfg(test)]

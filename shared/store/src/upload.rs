@@ -3,20 +3,16 @@
 //! What encodes only fills a buffer. Hashing, signing and sending a part is a task of its own, so that a
 //! second core does them; the hash of the whole file goes from part to part, in their order.
 
-use std::time::Instant;
-
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
-use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
-use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use crate::attempts::Attempts;
 use crate::bucket::{Bucket, attachment};
 use crate::error::{BucketError, bucket_error};
 use crate::limits::{MAX_PARTS, PART_BYTES};
+use crate::part::{Part, SentPart, lost_part};
 
 /// Parts on the way at the same time. With the one being filled this bounds an upload's memory.
 const PARTS_IN_FLIGHT: usize = 2;
@@ -43,22 +39,6 @@ pub struct Upload {
     sent_bytes: u64,
     /// The hash of the file up to the last part that was started, once that part is hashed.
     sha256: oneshot::Receiver<Sha256>,
-}
-
-#[derive(Debug)]
-struct SentPart {
-    part: CompletedPart,
-    size_bytes: u64,
-    /// Empty, with its allocation; `None` if somebody still holds that.
-    buffer: Option<Vec<u8>>,
-}
-
-/// A part on its way: which one it is, and its place in the hash of the file.
-struct Part {
-    number: i32,
-    bytes: Vec<u8>,
-    hash_before: oneshot::Receiver<Sha256>,
-    hash_after: oneshot::Sender<Sha256>,
 }
 
 /// What was stored.
@@ -311,64 +291,6 @@ impl Bucket {
             .ok_or_else(|| BucketError::Refused("it began an upload without an id".to_owned()))?;
         Ok(Upload::new(self.clone(), key.to_owned(), id.to_owned()))
     }
-
-    async fn send_part(&self, key: &str, id: &str, part: Part) -> Result<SentPart, BucketError> {
-        let Part {
-            number,
-            bytes,
-            hash_before,
-            hash_after,
-        } = part;
-        let mut sha256 = hash_before.await.map_err(|_| lost_part())?;
-        sha256.update(&bytes);
-        // Nobody waits for it once the upload is given up.
-        drop(hash_after.send(sha256));
-
-        let size_bytes = bytes.len() as u64;
-        let bytes = Bytes::from(bytes);
-        let request = self
-            .client
-            .upload_part()
-            .bucket(&self.name)
-            .key(self.full_key(key))
-            .upload_id(id)
-            .part_number(number)
-            .body(ByteStream::from(bytes.clone()))
-            .customize()
-            .interceptor(Attempts::counted_by(&self.metrics));
-        let request = if self.over_tls {
-            request.disable_payload_signing()
-        } else {
-            request
-        };
-        let began = Instant::now();
-        let sent = request.send().await.map_err(bucket_error);
-        let sent = sent.inspect_err(|_| self.metrics.failed())?;
-        self.metrics.stored(began.elapsed(), size_bytes);
-        // Almost always nobody else holds it by now, and this takes the allocation without a copy.
-        let buffer = bytes.is_unique().then(|| {
-            let mut buffer = Vec::from(bytes);
-            buffer.clear();
-            buffer
-        });
-        let part = CompletedPart::builder()
-            .part_number(number)
-            .set_e_tag(sent.e_tag)
-            .set_checksum_crc32(sent.checksum_crc32)
-            .set_checksum_crc32_c(sent.checksum_crc32_c)
-            .set_checksum_crc64_nvme(sent.checksum_crc64_nvme)
-            .build();
-        Ok(SentPart {
-            part,
-            size_bytes,
-            buffer,
-        })
-    }
-}
-
-/// A part before this one ended without an answer, by a panic or because the upload was given up.
-fn lost_part() -> BucketError {
-    BucketError::Unavailable("an earlier part of the upload was lost".to_owned())
 }
 
 #[cfg(test)]

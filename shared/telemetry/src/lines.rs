@@ -2,6 +2,8 @@
 //!
 //! Whoever logs never waits for whoever reads. A line that cannot be written, because the reader is gone
 //! or has stopped reading, is counted and forgotten.
+//!
+//! By hand, because `tracing-appender` counts no line that could not be written.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
