@@ -44,7 +44,7 @@ function start(headers) {
 const catalog = await ask("GET", `${url}/v1/reports/catalog`);
 console.log(`datasets: ${catalog.datasets.map((dataset) => dataset.name).join(", ")}`);
 
-// Small: the file is in the answer.
+// Small: the file is in the answer. (What takes too long is answered with a job as well: then there is no content.)
 const order_by = [{ dimension: "status" }];
 const query = { dataset: "sessions", dimensions: ["status"], measures: ["session_count"], order_by, time_range: month };
 process.stdout.write((await ask("POST", reports, { query })).content);

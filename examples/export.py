@@ -55,7 +55,7 @@ def start(**headers):
 catalog = ask("GET", f"{URL}/v1/reports/catalog")
 print("datasets:", ", ".join(dataset["name"] for dataset in catalog["datasets"]))
 
-# Small: the file is in the answer.
+# Small: the file is in the answer. (What takes too long is answered with a job as well: then there is no content.)
 query = {"dataset": "sessions", "dimensions": ["status"], "measures": ["session_count"], "time_range": MONTH,
          "order_by": [{"dimension": "status"}]}
 print(ask("POST", REPORTS, {"query": query})["content"], end="")

@@ -29,7 +29,7 @@ ask() {
 
 echo "datasets: $(ask GET "$url/v1/reports/catalog" | jq -r '[.datasets[].name] | join(", ")')"
 
-# Small: the file is in the answer.
+# Small: the file is in the answer. (What takes too long is answered with a job as well: then there is no content.)
 report=$(ask POST "$reports" -d '{"query": {"dataset": "sessions", "dimensions": ["status"], "measures": ["session_count"],
     "order_by": [{"dimension": "status"}], '"$month"'}}')
 jq -j .content <<<"$report"

@@ -285,3 +285,34 @@ async fn the_codes_of_the_api_page_are_those_of_the_service() {
     let told: BTreeSet<&str> = table.split('`').skip(1).step_by(2).collect();
     assert_eq!(told, served);
 }
+
+/// The room of a file: its crate, and the module below that.
+fn room_of(path: &str) -> &str {
+    let (_, below) = path.split_once("/src/").expect("a file of a crate");
+    let module = below.split(['/', '.']).next().expect("a module");
+    &path[..path.len() - below.len() + module.len()]
+}
+
+#[test]
+fn the_path_of_an_export_enters_each_room_once() {
+    let page = prose("docs/ARCHITECTURE.md");
+    let section = page
+        .split("\n## The path of an export\n")
+        .nth(1)
+        .expect("the path");
+    let section = section.split("\n## ").next().expect("its end");
+    let files = section
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|span| span.ends_with(".rs"));
+    let mut rooms: Vec<&str> = files.map(room_of).collect();
+    assert!(rooms.len() >= 12, "{rooms:?}");
+    rooms.dedup();
+    let once: BTreeSet<&str> = rooms.iter().copied().collect();
+    assert_eq!(
+        once.len(),
+        rooms.len(),
+        "a room is entered twice: {rooms:#?}"
+    );
+}

@@ -14,6 +14,10 @@ use super::{Block, root};
 use crate::harness::executable;
 use crate::harness::process::Process;
 
+/// What a page shows as an answer at once is one however busy this machine is.
+const PATIENT: &str = "WAYBILL__INLINE__TIMEOUT_SECONDS=60 WAYBILL__INLINE__QUEUE_WAIT_MS=60000 \
+                       WAYBILL__EXPORTS__FRESHNESS_TIMEOUT_MS=60000";
+
 /// A newcomer's terminals in one folder.
 pub(crate) struct Terminals {
     folder: TempDir,
@@ -69,7 +73,7 @@ impl Terminals {
         // What is added has to come before a remark.
         let command = block.text.split(" #").next().unwrap_or_default().trim();
         // Not a child of the shell's, which would outlive it.
-        let mut script = format!("exec env {command}")
+        let mut script = format!("exec env {PATIENT} {command}")
             .replace("cargo run --release --", "waybill up")
             .replace("cargo run --release", "waybill up");
         let listens: &[&str] = if script.contains("waybill up") {
