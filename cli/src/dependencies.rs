@@ -9,7 +9,7 @@ use waybill_ledger::metrics::ProcessMetrics;
 use waybill_readiness::Readiness;
 use waybill_store::Bucket;
 use waybill_store::StoreMetrics;
-use waybill_worker::WorkerParts;
+use waybill_worker::Dependencies;
 
 use crate::database;
 use crate::error::StartError;
@@ -82,8 +82,8 @@ impl Dependencies {
         }
     }
 
-    pub(crate) fn worker(&self) -> WorkerParts {
-        WorkerParts {
+    pub(crate) fn worker(&self) -> Dependencies {
+        Dependencies {
             catalog: Arc::clone(&self.reports.catalog),
             sources: self.reports.sources.clone(),
             ledger: Arc::clone(&self.database.ledger),

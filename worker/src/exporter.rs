@@ -13,11 +13,11 @@ use waybill_ledger::{Claim, HandBack, Lane, Lease, Ledger, LedgerError};
 use waybill_report::pipe::{PipeLimits, RowLimit};
 use waybill_report::size::SizeLimits;
 
-use crate::WorkerParts;
+use crate::Dependencies;
 use crate::attempt::{AttemptError, Pipeline};
-use crate::intake::Intake;
+use crate::claim_gate::ClaimGate;
 use crate::lease::HeldLease;
-use crate::loss::outcome_of_loss;
+use crate::lost_lease::outcome_of_loss;
 use crate::metrics::WorkerMetrics;
 use crate::slots::{Slot, Slots};
 use crate::verdict::{Verdict, judge};
@@ -29,7 +29,7 @@ const RECORD_AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct Exporter {
     pipeline: Pipeline,
     ledger: Arc<dyn Ledger>,
-    intake: Arc<Intake>,
+    gate: Arc<ClaimGate>,
     slots: Slots,
     lease_for: Duration,
     timeout: Duration,
@@ -43,8 +43,8 @@ pub(crate) struct Exporter {
 
 impl Exporter {
     pub(crate) fn new(
-        parts: &WorkerParts,
-        intake: Arc<Intake>,
+        parts: &Dependencies,
+        gate: Arc<ClaimGate>,
         metrics: WorkerMetrics,
         shutdown: CancellationToken,
         interrupt: CancellationToken,
@@ -63,7 +63,7 @@ impl Exporter {
                 metrics: metrics.clone(),
             },
             ledger: Arc::clone(&parts.ledger),
-            intake,
+            gate,
             slots: Slots::new(parts.worker.concurrency, parts.worker.small_slots),
             lease_for: parts.worker.lease(),
             timeout: parts.exports.timeout(),
@@ -84,7 +84,7 @@ impl Exporter {
     async fn run_one(&self) -> Option<Lane> {
         let slot = self.slots.one().await;
         let (lanes, claiming) = self.slots.lanes().await;
-        let away = self.intake.claimable().await?;
+        let away = self.gate.claimable().await?;
         let claim = self.ledger.claim_next_but(&away, self.lease_for, lanes);
         let claim = match claim.await {
             Ok(claim) => claim?,
@@ -117,11 +117,11 @@ impl Exporter {
         );
         let published = match self.attempt(&claim, &held, slot).await {
             Ok(receipt) => {
-                self.intake.stored();
+                self.gate.stored();
                 self.publish(&claim, receipt).await
             }
             Err(error) => {
-                self.intake.failed(&error);
+                self.gate.failed(&error);
                 Err(error)
             }
         };

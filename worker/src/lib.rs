@@ -2,15 +2,15 @@
 //! source to a published object. Knows no HTTP.
 
 mod attempt;
+mod claim_gate;
+mod deliveries;
 mod exporter;
-mod intake;
 mod lease;
-mod loss;
+mod lost_lease;
 mod metrics;
 mod rescue;
 mod slots;
 mod verdict;
-mod wake;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,14 +26,14 @@ use waybill_report::catalog::Catalog;
 use waybill_report::source::Sources;
 use waybill_store::Bucket;
 
+use self::claim_gate::ClaimGate;
 use self::exporter::Exporter;
-use self::intake::Intake;
 use self::metrics::WorkerMetrics;
 use self::rescue::{Rescue, Tally};
 
 /// What a worker works with.
 #[derive(Clone)]
-pub struct WorkerParts {
+pub struct Dependencies {
     /// What may be asked.
     pub catalog: Arc<Catalog>,
     /// Where rows are read.
@@ -58,11 +58,7 @@ pub struct WorkerParts {
 
 /// Works until `shutdown`; then takes no more exports, gives running ones `grace` to finish and
 /// hands back what did not. Returns when nothing runs any more.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "its handle is awaited or aborts it"
-)]
-pub async fn run(parts: WorkerParts, shutdown: CancellationToken) {
+pub async fn run(parts: Dependencies, shutdown: CancellationToken) {
     let interrupt = CancellationToken::new();
     let running = TaskTracker::new();
     let rescue = Rescue::new(
@@ -73,29 +69,29 @@ pub async fn run(parts: WorkerParts, shutdown: CancellationToken) {
         Tally::registered(&parts.metrics),
     );
     let metrics = WorkerMetrics::registered(&parts.metrics, parts.worker.concurrency);
-    let intake = Arc::new(Intake::new(
+    let gate = Arc::new(ClaimGate::new(
         parts.readiness.clone(),
         Arc::clone(&parts.ledger),
         &parts.catalog,
     ));
     let exporter = Exporter::new(
         &parts,
-        Arc::clone(&intake),
+        Arc::clone(&gate),
         metrics,
         shutdown.clone(),
         interrupt.clone(),
     );
     let exporter = Arc::new(exporter);
     let looking = tokio::spawn({
-        let (intake, shutdown) = (Arc::clone(&intake), shutdown.clone());
-        async move { intake.run(shutdown).await }
+        let (gate, shutdown) = (Arc::clone(&gate), shutdown.clone());
+        async move { gate.run(shutdown).await }
     });
     let rescuing = tokio::spawn({
         let shutdown = shutdown.clone();
         async move { rescue.run(shutdown).await }
     });
 
-    wake::deliver(&parts, &exporter, &intake, &running, shutdown).await;
+    deliveries::deliver(&parts, &exporter, &gate, &running, shutdown).await;
 
     running.close();
     if tokio::time::timeout(parts.grace, running.wait())
@@ -109,7 +105,7 @@ pub async fn run(parts: WorkerParts, shutdown: CancellationToken) {
         interrupt.cancel();
         running.wait().await;
     }
-    for (what, ended) in [("rescue", rescuing.await), ("intake", looking.await)] {
+    for (what, ended) in [("rescue", rescuing.await), ("gate", looking.await)] {
         if let Err(error) = ended {
             tracing::error!(%error, "{what} ended badly");
         }

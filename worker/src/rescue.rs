@@ -2,7 +2,7 @@
 //! more, files and records whose time is over. Safe to run in every worker at once: each step is
 //! guarded by the ledger or does no harm twice.
 
-mod patience;
+mod lease_grace;
 mod tally;
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use waybill_config::ExportSettings;
 use waybill_ledger::{Ledger, LedgerError, LeftUpload, Leftover};
 use waybill_store::{Bucket, BucketError};
 
-use self::patience::Patience;
+use self::lease_grace::LeaseGracePeriod;
 use crate::verdict::{LONGEST_PAUSE, given_up};
 
 pub(crate) use self::tally::Tally;
@@ -78,11 +78,14 @@ impl Rescue {
         tracing::info!(rescued = %self.tally, "stopped looking for what others left");
     }
 
-    async fn put_in_order(&self, patience: &mut Option<Patience>) -> Result<(), LedgerError> {
+    async fn put_in_order(
+        &self,
+        patience: &mut Option<LeaseGracePeriod>,
+    ) -> Result<(), LedgerError> {
         let ledger_now = self.ledger.now().await?;
         let now = Instant::now();
         let patience =
-            patience.get_or_insert_with(|| Patience::new(self.lease_for, now, ledger_now));
+            patience.get_or_insert_with(|| LeaseGracePeriod::new(self.lease_for, now, ledger_now));
         if patience.is_over(now, ledger_now) {
             for id in self.ledger.requeue_lapsed(false).await? {
                 tracing::warn!(export_id = %id, "the worker of this export fell silent; its claim is over");

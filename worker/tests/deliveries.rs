@@ -21,7 +21,7 @@ use waybill_report::spec::ReportSpec;
 use waybill_store::Bucket;
 use waybill_test_services::postgres::{Cluster, Setup};
 use waybill_test_services::s3::{ACCESS_KEY_ID, BUCKET, S3, SECRET_ACCESS_KEY};
-use waybill_worker::WorkerParts;
+use waybill_worker::Dependencies;
 
 /// How long anything may take. Far above what is needed.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -48,7 +48,7 @@ impl Worker {
         });
         let worker = json!({ "concurrency": 4, "small_slots": 0, "lease_seconds": 30 });
         let (bucket, sources) = (Bucket::new(BUCKET, &storage).await, Sources::default());
-        let parts = WorkerParts {
+        let parts = Dependencies {
             catalog: Arc::new(Catalog::default()),
             ledger: Arc::clone(&database.ledger),
             queue: database.queue.clone(),

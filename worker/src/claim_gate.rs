@@ -37,7 +37,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// See the module.
-pub(crate) struct Intake {
+pub(crate) struct ClaimGate {
     readiness: Readiness,
     ledger: Arc<dyn Ledger>,
     /// The names of each source's datasets.
@@ -80,7 +80,7 @@ impl StorePause {
     }
 }
 
-impl Intake {
+impl ClaimGate {
     pub(crate) fn new(readiness: Readiness, ledger: Arc<dyn Ledger>, catalog: &Catalog) -> Self {
         let mut datasets = HashMap::<String, Vec<String>>::new();
         for dataset in catalog.datasets() {
@@ -215,11 +215,11 @@ struct Outages {
 impl Outages {
     async fn tell(
         &mut self,
-        intake: &Intake,
+        gate: &ClaimGate,
         is_away: impl Fn(&str) -> bool,
     ) -> Result<(), LedgerError> {
         let now = Instant::now();
-        for source in intake.datasets.keys() {
+        for source in gate.datasets.keys() {
             if is_away(source) {
                 self.since.entry(source.clone()).or_insert(now);
             } else {
@@ -231,7 +231,7 @@ impl Outages {
         }
         let told = self.told.replace(now).unwrap_or(now);
         let mut runnable = Vec::new();
-        for (source, datasets) in &intake.datasets {
+        for (source, datasets) in &gate.datasets {
             let Some(since) = self.since.get(source) else {
                 runnable.push(source.as_str());
                 continue;
@@ -241,9 +241,9 @@ impl Outages {
                 datasets,
                 lasted: now - told.max(*since),
             };
-            intake.ledger.count_outage(outage).await?;
+            gate.ledger.count_outage(outage).await?;
         }
-        intake.ledger.record_runnable(&runnable).await
+        gate.ledger.record_runnable(&runnable).await
     }
 }
 

@@ -11,14 +11,14 @@ const AT_START: Duration = Duration::from_secs(5);
 
 /// After an outage of the ledger, or when its clock was set, every holder of a lease gets the time
 /// of one lease to renew it.
-pub(super) struct Patience {
+pub(super) struct LeaseGracePeriod {
     lease_for: Duration,
     /// This process's clock and the ledger's, when both were seen last; `None` during an outage.
     seen: Option<(Instant, DateTime<Utc>)>,
     until: Instant,
 }
 
-impl Patience {
+impl LeaseGracePeriod {
     /// From the start of this process.
     pub(super) fn new(lease_for: Duration, now: Instant, ledger_now: DateTime<Utc>) -> Self {
         Self {
@@ -56,9 +56,9 @@ mod tests {
     const ROUND: Duration = Duration::from_secs(1);
 
     /// A process that has run for a while: its patience, its clock and the ledger's.
-    fn settled() -> (Patience, Instant, DateTime<Utc>) {
+    fn settled() -> (LeaseGracePeriod, Instant, DateTime<Utc>) {
         let (start, ledger_start) = (Instant::now(), DateTime::UNIX_EPOCH);
-        let mut patience = Patience::new(LEASE, start, ledger_start);
+        let mut patience = LeaseGracePeriod::new(LEASE, start, ledger_start);
         assert!(!patience.is_over(start, ledger_start), "it has just begun");
         let (now, ledger_now) = (start + AT_START, ledger_start + AT_START);
         assert!(patience.is_over(now, ledger_now));
@@ -66,7 +66,11 @@ mod tests {
     }
 
     /// Goes round until the patience is over, and returns for how long that was.
-    fn until_over(patience: &mut Patience, now: Instant, ledger_now: DateTime<Utc>) -> Duration {
+    fn until_over(
+        patience: &mut LeaseGracePeriod,
+        now: Instant,
+        ledger_now: DateTime<Utc>,
+    ) -> Duration {
         let mut passed = Duration::ZERO;
         while !patience.is_over(now + passed, ledger_now + passed) {
             passed += ROUND;

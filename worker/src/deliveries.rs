@@ -17,9 +17,9 @@ use uuid::Uuid;
 use waybill_ledger::queue::{ExportTask, QUEUE, Queue};
 
 use self::hints::hints;
-use crate::WorkerParts;
+use crate::Dependencies;
+use crate::claim_gate::ClaimGate;
 use crate::exporter::Exporter;
-use crate::intake::Intake;
 
 /// How often a worker looks into the file of an embedded queue even when nothing was heard.
 const SQLITE_INTERVAL: Duration = Duration::from_millis(100);
@@ -37,9 +37,9 @@ struct Deliveries {
 /// Takes deliveries until the shutdown, whenever something may be claimed: until then wake-ups are left to
 /// other workers.
 pub(crate) async fn deliver(
-    parts: &WorkerParts,
+    parts: &Dependencies,
     exporter: &Arc<Exporter>,
-    intake: &Intake,
+    gate: &ClaimGate,
     running: &TaskTracker,
     shutdown: CancellationToken,
 ) {
@@ -47,15 +47,11 @@ pub(crate) async fn deliver(
         exporter: Arc::clone(exporter),
         running: running.clone(),
     };
-    while shutdown
-        .run_until_cancelled(intake.opened())
-        .await
-        .is_some()
-    {
+    while shutdown.run_until_cancelled(gate.opened()).await.is_some() {
         let delivering = run_once(parts, deliveries.clone(), shutdown.clone());
         let ended = tokio::select! {
             ended = delivering => ended,
-            () = intake.closed() => continue,
+            () = gate.closed() => continue,
         };
         if let Err(error) = ended {
             tracing::warn!(%error, "deliveries stopped; starting again");
@@ -89,7 +85,7 @@ macro_rules! worker {
 }
 
 async fn run_once(
-    parts: &WorkerParts,
+    parts: &Dependencies,
     deliveries: Deliveries,
     shutdown: CancellationToken,
 ) -> Result<(), WorkerError> {
