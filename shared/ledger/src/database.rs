@@ -20,8 +20,9 @@ use crate::keys::KeyStore;
 use crate::keys::postgres::PostgresKeyStore;
 use crate::keys::sqlite::SqliteKeyStore;
 use crate::ledger::Ledger;
+use crate::outbox::Outbox;
 use crate::probe::Probe;
-use crate::queue::Queue;
+use crate::queue::{Queue, Storage};
 use crate::sql::postgres::PostgresLedger;
 use crate::sql::sqlite::SqliteLedger;
 use crate::upkeep::Upkeep;
@@ -60,13 +61,12 @@ impl Database {
         }
         let options = postgres::options(url)?;
         let pool = postgres::pool(options.clone());
+        let listening = postgres::listening_pool(options.clone());
+        let ledger = Arc::new(PostgresLedger::new(pool.clone(), listening));
         Ok(Self {
-            ledger: Arc::new(PostgresLedger::new(
-                pool.clone(),
-                postgres::listening_pool(options.clone()),
-            )),
+            ledger: Arc::clone(&ledger) as _,
             keys: Arc::new(PostgresKeyStore::new(pool.clone())),
-            queue: Queue::Postgres(pool),
+            queue: Queue::new(Storage::Postgres(pool), ledger),
             sessions: Some(Sessions {
                 options,
                 are_own: Arc::default(),
@@ -135,6 +135,12 @@ impl Database {
         self.ledger.clone()
     }
 
+    /// Returns what has to be told of exports.
+    #[must_use]
+    pub fn outbox(&self) -> Arc<dyn Outbox> {
+        self.ledger.clone()
+    }
+
     /// Returns what tells of changed exports.
     #[must_use]
     pub fn changes(&self) -> Arc<dyn Changes> {
@@ -149,10 +155,11 @@ impl Database {
 
     fn in_file(file: &Path) -> Self {
         let pools = SqlitePools::of(file);
+        let ledger = Arc::new(SqliteLedger::new(pools.clone()));
         Self {
-            ledger: Arc::new(SqliteLedger::new(pools.clone())),
+            ledger: Arc::clone(&ledger) as _,
             keys: Arc::new(SqliteKeyStore::new(pools.clone())),
-            queue: Queue::Sqlite(pools.writer),
+            queue: Queue::new(Storage::Sqlite(pools.writer), ledger),
             sessions: None,
         }
     }

@@ -1,100 +1,70 @@
-//! Wake-ups for workers, delivered by apalis. The enqueue side; a worker's side is its own crate's.
+//! Wake-ups for workers: apalis behind one type, both sides of it.
 //!
-//! A task carries no work: whoever gets one asks the ledger what to do. So a task may come twice,
-//! late or not at all, and the ledger pushes another one where it matters. Tasks are pushed in the
+//! A wake-up carries no work: whoever gets one asks the ledger what to do. So one may come twice, late
+//! or not at all, and the ledger pushes another one where it matters. They are pushed in the
 //! transaction that makes an export wait; the tables of both are in one database.
 
+mod delivery;
+mod hints;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
+mod task;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use apalis_core::task::Task;
-use apalis_core::task::builder::TaskBuilder;
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use sqlx::{PgPool, SqlitePool};
+use tokio_util::sync::CancellationToken;
 
-use crate::error::LedgerError;
-use crate::export::ExportId;
+use crate::changes::Changes;
 
-/// The queue's name in apalis' tables.
-pub const QUEUE: &str = "waybill.exports";
+pub use self::delivery::{Handler, Storage};
+pub(crate) use self::task::Due;
+
 /// The most wake-ups that are pushed again at once.
 pub(crate) const MOST_WAKE_UPS: u32 = 64;
-/// Seconds for which a delivered task is kept; apalis keeps them for ever. Not long: what looks for
-/// them reads all that are there.
-const KEEP_DONE_SECONDS: i32 = 60;
-/// Seconds for which a worker that fell silent is kept; apalis keeps them for ever, too.
-const KEEP_WORKER_SECONDS: i32 = 86_400;
+/// Before a delivery loop that ended, for example by an outage of the database, starts anew.
+const RESTART_DELAY: Duration = Duration::from_secs(1);
 
-/// Where apalis' tables are, for whoever takes deliveries.
-#[derive(Clone, Debug)]
-pub enum Queue {
-    /// In the ledger's file, over its one writing connection.
-    Sqlite(SqlitePool),
-    /// In schema `apalis` of the ledger's database.
-    Postgres(PgPool),
+/// The queue of one database. A clone is the same.
+#[derive(Clone)]
+pub struct Queue {
+    storage: Storage,
+    changes: Arc<dyn Changes>,
 }
 
-/// A wake-up. The id says for which export it was pushed, for whoever reads the queue's tables;
-/// the ledger may well choose another one.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ExportTask {
-    /// Such as `export_0193…`.
-    pub export_id: String,
-}
+impl Queue {
+    /// Returns the queue whose tables are there; of `changes` it hears when to look at them.
+    pub(crate) fn new(storage: Storage, changes: Arc<dyn Changes>) -> Self {
+        Self { storage, changes }
+    }
 
-/// When a wake-up is delivered. Instants are the ledger's, so that one clock reckons.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Due {
-    /// At once; it is this time.
-    Now(DateTime<Utc>),
-    /// Not before.
-    At(DateTime<Utc>),
-}
+    /// Returns where the tables are.
+    #[must_use]
+    pub fn storage(&self) -> &Storage {
+        &self.storage
+    }
 
-impl Due {
-    /// Of an export that waits until `run_after`, which is `delay` from now.
-    pub(crate) fn after(delay: Duration, run_after: DateTime<Utc>) -> Self {
-        if delay.is_zero() {
-            Self::Now(run_after)
-        } else {
-            Self::At(run_after)
+    /// Calls the handler for each wake-up, at most `concurrency` times at once, until the shutdown. An
+    /// outage of the database holds deliveries up and does not end them. The handler must not compute
+    /// for long between two awaits: it shares a task with the heartbeat.
+    ///
+    /// Returns at the shutdown without waiting for handlers. To drop the future stops deliveries, too.
+    pub async fn deliver(
+        &self,
+        concurrency: usize,
+        handler: Handler,
+        shutdown: &CancellationToken,
+    ) {
+        while !shutdown.is_cancelled() {
+            let (changes, handler) = (self.changes.changes(), Arc::clone(&handler));
+            let delivering =
+                delivery::deliver_once(&self.storage, changes, concurrency, handler, shutdown);
+            if let Err(error) = delivering.await {
+                tracing::warn!(%error, "deliveries stopped; starting again");
+            }
+            shutdown
+                .run_until_cancelled(tokio::time::sleep(RESTART_DELAY))
+                .await;
         }
-    }
-
-    /// apalis counts whole seconds: a delay is rounded up, so that no wake-up comes before its
-    /// export's time and is spent for nothing.
-    fn second(self) -> u64 {
-        let (Self::Now(instant) | Self::At(instant)) = self;
-        let begun = matches!(self, Self::At(_)) && instant.timestamp_subsec_nanos() > 0;
-        u64::try_from(instant.timestamp()).unwrap_or_default() + u64::from(begun)
-    }
-}
-
-fn task(export_id: ExportId, due: Due) -> Result<Task<Vec<u8>>, LedgerError> {
-    let task = ExportTask {
-        export_id: export_id.to_string(),
-    };
-    let args = serde_json::to_vec(&task).map_err(|error| LedgerError::Queue(error.into()))?;
-    Ok(TaskBuilder::new(args)
-        // Retries are the ledger's.
-        .max_attempts(1)
-        .run_at_timestamp(due.second())
-        .build())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_delay_is_rounded_up_and_now_is_now() {
-        let instant = DateTime::from_timestamp_millis(1_500).expect("an instant");
-        assert_eq!(Due::after(Duration::ZERO, instant).second(), 1);
-        assert_eq!(Due::after(Duration::from_millis(1), instant).second(), 2);
-        let whole = DateTime::from_timestamp_millis(2_000).expect("an instant");
-        assert_eq!(Due::after(Duration::from_secs(1), whole).second(), 2);
     }
 }

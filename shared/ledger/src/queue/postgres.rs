@@ -4,7 +4,7 @@ use apalis_postgres::PostgresStorage;
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 
-use super::{Due, KEEP_DONE_SECONDS, KEEP_WORKER_SECONDS, QUEUE, task};
+use super::task::{Due, KEEP_DONE_SECONDS, KEEP_WORKER_SECONDS, QUEUE, task};
 use crate::error::LedgerError;
 use crate::export::ExportId;
 

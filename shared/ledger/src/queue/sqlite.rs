@@ -4,7 +4,7 @@ use apalis_sqlite::SqliteStorage;
 use sqlx::SqliteConnection;
 use sqlx::migrate::Migrator;
 
-use super::{Due, KEEP_DONE_SECONDS, KEEP_WORKER_SECONDS, QUEUE, task};
+use super::task::{Due, KEEP_DONE_SECONDS, KEEP_WORKER_SECONDS, QUEUE, task};
 use crate::error::LedgerError;
 use crate::export::ExportId;
 

@@ -3,31 +3,33 @@
 use std::time::Duration;
 
 use futures::stream::{BoxStream, Stream, StreamExt, poll_fn, unfold};
+use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::MissedTickBehavior;
-use waybill_ledger::Ledger;
 
-/// A hint whenever the ledger changed, and every `interval` in between: delayed tasks come by time
+use crate::export::ExportId;
+
+/// Returns a hint whenever an export changed, and every `interval` in between: delayed tasks come by time
 /// alone, and a change may go unheard.
-pub(super) fn hints(ledger: &dyn Ledger, interval: Duration) -> BoxStream<'static, ()> {
+pub(super) fn hints(
+    changes: broadcast::Receiver<ExportId>,
+    interval: Duration,
+) -> BoxStream<'static, ()> {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let hints = unfold(
-        (ledger.changes(), ticks),
-        |(mut changes, mut ticks)| async {
-            tokio::select! {
-                change = changes.recv() => {
-                    if change == Err(RecvError::Closed) {
-                        ticks.tick().await;
-                    }
-                    // One look serves all that changed until now.
-                    while matches!(changes.try_recv(), Ok(_) | Err(TryRecvError::Lagged(_))) {}
+    let hints = unfold((changes, ticks), |(mut changes, mut ticks)| async {
+        tokio::select! {
+            change = changes.recv() => {
+                if change == Err(RecvError::Closed) {
+                    ticks.tick().await;
                 }
-                _ = ticks.tick() => {}
+                // One look serves all that changed until now.
+                while matches!(changes.try_recv(), Ok(_) | Err(TryRecvError::Lagged(_))) {}
             }
-            Some(((), (changes, ticks)))
-        },
-    );
+            _ = ticks.tick() => {}
+        }
+        Some(((), (changes, ticks)))
+    });
     asking_again(hints).boxed()
 }
 
