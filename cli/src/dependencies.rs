@@ -9,7 +9,6 @@ use waybill_ledger::metrics::ProcessMetrics;
 use waybill_readiness::Readiness;
 use waybill_store::Bucket;
 use waybill_store::StoreMetrics;
-use waybill_worker::Dependencies;
 
 use crate::database;
 use crate::error::StartError;
@@ -82,11 +81,14 @@ impl Dependencies {
         }
     }
 
-    pub(crate) fn worker(&self) -> Dependencies {
-        Dependencies {
+    pub(crate) fn worker(&self) -> waybill_worker::Dependencies {
+        waybill_worker::Dependencies {
             catalog: Arc::clone(&self.reports.catalog),
             sources: self.reports.sources.clone(),
-            ledger: Arc::clone(&self.database.ledger),
+            work: self.database.work(),
+            upkeep: self.database.upkeep(),
+            outbox: self.database.outbox(),
+            changes: self.database.changes(),
             queue: self.database.queue.clone(),
             bucket: self
                 .bucket

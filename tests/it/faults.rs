@@ -2,6 +2,7 @@
 //! ends in one file with the right bytes, and nothing else remains.
 
 mod endings;
+mod events;
 mod kills;
 mod outages;
 mod replica;

@@ -149,6 +149,8 @@ async fn every_family_of_a_worker_is_there_before_anything_happened() {
         "waybill_store_part_upload_seconds",
         "waybill_store_uploaded_bytes",
         "waybill_worker_attempts",
+        "waybill_worker_dropped_events",
+        "waybill_worker_ended_exports",
         "waybill_worker_export_duration_seconds",
         "waybill_worker_exported_bytes",
         "waybill_worker_exported_rows",
@@ -221,6 +223,13 @@ async fn failures_ends_by_clients_and_refusals_are_told_apart() {
     .await;
     let failed = [("outcome", "failed"), ("code", "too_many_rows")];
     assert!(counted.value(ATTEMPTS, &failed) >= 1.0);
+    worker_once(&server, "the ends are told", |read| {
+        ["failed", "cancelled"].iter().all(|event| {
+            let ended = read.sum("waybill_worker_ended_exports_total", &[("event", event)]);
+            ended >= Some(1.0)
+        })
+    })
+    .await;
     assert_eq!(counted.value(ATTEMPTS, &[("outcome", "lease_lost")]), 0.0);
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use waybill_ledger::export::{Export, Receipt};
-use waybill_ledger::{Lease, Ledger, LedgerError, SnapshotRecord};
+use waybill_ledger::{Lease, LedgerError, SnapshotRecord, Work};
 use waybill_report::catalog::Catalog;
 use waybill_report::encode::EncodeError;
 use waybill_report::pipe::{Pipe, PipeError, PipeLimits, Tap};
@@ -19,7 +19,7 @@ use crate::metrics::WorkerMetrics;
 pub(crate) struct Pipeline {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) sources: Sources,
-    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) ledger: Arc<dyn Work>,
     pub(crate) bucket: Bucket,
     pub(crate) limits: PipeLimits,
     pub(crate) metrics: WorkerMetrics,

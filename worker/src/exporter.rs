@@ -9,16 +9,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use waybill_ledger::export::{ExportStatus, Failure, Receipt};
 use waybill_ledger::metrics::Outcome;
-use waybill_ledger::{Claim, HandBack, Lane, Lease, Ledger, LedgerError};
+use waybill_ledger::{Changes, Claim, HandBack, Lane, Lease, LedgerError, Work};
 use waybill_report::pipe::{PipeLimits, RowLimit};
 use waybill_report::size::SizeLimits;
 
-use crate::Dependencies;
 use crate::attempt::{AttemptError, Pipeline};
 use crate::claim_gate::ClaimGate;
+use crate::dependencies::Dependencies;
 use crate::lease::HeldLease;
 use crate::lost_lease::outcome_of_loss;
 use crate::metrics::WorkerMetrics;
+use crate::panic::panic_text;
 use crate::slots::{Slot, Slots};
 use crate::verdict::{Verdict, judge};
 
@@ -28,7 +29,8 @@ const RECORD_AGAIN: Duration = Duration::from_secs(1);
 /// Runs exports, each in its own task.
 pub(crate) struct Exporter {
     pipeline: Pipeline,
-    ledger: Arc<dyn Ledger>,
+    work: Arc<dyn Work>,
+    changes: Arc<dyn Changes>,
     gate: Arc<ClaimGate>,
     slots: Slots,
     lease_for: Duration,
@@ -43,7 +45,7 @@ pub(crate) struct Exporter {
 
 impl Exporter {
     pub(crate) fn new(
-        parts: &Dependencies,
+        with: &Dependencies,
         gate: Arc<ClaimGate>,
         metrics: WorkerMetrics,
         shutdown: CancellationToken,
@@ -51,23 +53,24 @@ impl Exporter {
     ) -> Self {
         Self {
             pipeline: Pipeline {
-                catalog: Arc::clone(&parts.catalog),
-                sources: parts.sources.clone(),
-                ledger: Arc::clone(&parts.ledger),
-                bucket: parts.bucket.clone(),
+                catalog: Arc::clone(&with.catalog),
+                sources: with.sources.clone(),
+                ledger: Arc::clone(&with.work),
+                bucket: with.bucket.clone(),
                 limits: PipeLimits {
-                    rows: RowLimit::FailAfter(parts.exports.max_rows),
-                    sizes: SizeLimits::of_export(parts.exports.max_cell_bytes),
-                    freshness_budget: parts.exports.freshness_timeout(),
+                    rows: RowLimit::FailAfter(with.exports.max_rows),
+                    sizes: SizeLimits::of_export(with.exports.max_cell_bytes),
+                    freshness_budget: with.exports.freshness_timeout(),
                 },
                 metrics: metrics.clone(),
             },
-            ledger: Arc::clone(&parts.ledger),
+            work: Arc::clone(&with.work),
+            changes: Arc::clone(&with.changes),
             gate,
-            slots: Slots::new(parts.worker.concurrency, parts.worker.small_slots),
-            lease_for: parts.worker.lease(),
-            timeout: parts.exports.timeout(),
-            retention: parts.exports.retention(),
+            slots: Slots::new(with.worker.concurrency, with.worker.small_slots),
+            lease_for: with.worker.lease(),
+            timeout: with.exports.timeout(),
+            retention: with.exports.retention(),
             metrics,
             shutdown,
             interrupt,
@@ -85,7 +88,7 @@ impl Exporter {
         let slot = self.slots.one().await;
         let (lanes, claiming) = self.slots.lanes().await;
         let away = self.gate.claimable().await?;
-        let claim = self.ledger.claim_next_but(&away, self.lease_for, lanes);
+        let claim = self.work.claim_next_but(&away, self.lease_for, lanes);
         let claim = match claim.await {
             Ok(claim) => claim?,
             Err(error) => {
@@ -111,7 +114,8 @@ impl Exporter {
         );
         let attempt = self.metrics.begin(&claim.export);
         let held = HeldLease::keep(
-            Arc::clone(&self.ledger),
+            Arc::clone(&self.work),
+            self.changes.as_ref(),
             claim.lease.clone(),
             self.lease_for,
         );
@@ -156,7 +160,7 @@ impl Exporter {
         let _slot = if claim.export.suspect {
             tracing::info!("a process died while this export ran; it runs alone");
             let alone = self.slots.all(slot).await;
-            self.ledger.isolate(&claim.lease).await?;
+            self.work.isolate(&claim.lease).await?;
             alone
         } else {
             slot
@@ -208,7 +212,7 @@ impl Exporter {
             }
             Verdict::Nothing => {
                 tracing::info!(%error, "the export is no longer this claim's");
-                return outcome_of_loss(self.ledger.as_ref(), claim).await;
+                return outcome_of_loss(self.changes.as_ref(), claim).await;
             }
         };
         let error = match settled {
@@ -218,7 +222,7 @@ impl Exporter {
         // The lease lapses by itself and rescue goes on from there.
         tracing::warn!(%error, "the end of the attempt could not be recorded");
         match error {
-            LedgerError::LeaseLost(_) => outcome_of_loss(self.ledger.as_ref(), claim).await,
+            LedgerError::LeaseLost(_) => outcome_of_loss(self.changes.as_ref(), claim).await,
             _ => Outcome::Unrecorded,
         }
     }
@@ -232,12 +236,12 @@ impl Exporter {
             let recorded = match end {
                 End::Published(receipt) => {
                     let retention = self.retention;
-                    let completed = self.ledger.complete(lease, receipt, retention).await;
+                    let completed = self.work.complete(lease, receipt, retention).await;
                     completed.map(|()| ExportStatus::Completed)
                 }
-                End::Failed(failure, pause) => self.ledger.fail(lease, failure, pause).await,
+                End::Failed(failure, pause) => self.work.fail(lease, failure, pause).await,
                 End::HandedBack(pause, reason) => {
-                    let handed_back = self.ledger.hand_back(lease, pause, reason).await;
+                    let handed_back = self.work.hand_back(lease, pause, reason).await;
                     handed_back.map(|()| ExportStatus::Queued)
                 }
             };
@@ -263,12 +267,4 @@ enum End<'a> {
     Failed(&'a Failure, Option<Duration>),
     /// Without a failure; another attempt after the pause.
     HandedBack(Duration, HandBack),
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "no message".to_owned())
 }

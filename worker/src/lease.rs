@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::broadcast;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use waybill_ledger::export::Progress;
-use waybill_ledger::{Lease, Ledger, LedgerError, change_of};
+use waybill_ledger::export::{ExportId, Progress};
+use waybill_ledger::{Changes, Lease, LedgerError, Work, change_of};
 
 /// Clients see progress at least this often.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -50,11 +51,17 @@ impl HeldLease {
         clippy::disallowed_methods,
         reason = "its handle is awaited or aborts it"
     )]
-    pub(crate) fn keep(ledger: Arc<dyn Ledger>, lease: Lease, lease_for: Duration) -> Self {
+    pub(crate) fn keep(
+        work: Arc<dyn Work>,
+        changes: &dyn Changes,
+        lease: Lease,
+        lease_for: Duration,
+    ) -> Self {
         let lost = CancellationToken::new();
         let progress = Arc::<LiveProgress>::default();
         let renewal = tokio::spawn(renew(
-            ledger,
+            work,
+            changes.changes(),
             lease,
             lease_for,
             Arc::clone(&progress),
@@ -80,7 +87,8 @@ impl HeldLease {
 }
 
 async fn renew(
-    ledger: Arc<dyn Ledger>,
+    work: Arc<dyn Work>,
+    mut changes: broadcast::Receiver<ExportId>,
     lease: Lease,
     lease_for: Duration,
     progress: Arc<LiveProgress>,
@@ -89,11 +97,10 @@ async fn renew(
     let mut ticks = tokio::time::interval(REPORT_INTERVAL.min(lease_for / 3));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
-    let mut changes = ledger.changes();
     loop {
         let renewed = tokio::select! {
-            _ = ticks.tick() => ledger.renew(&lease, lease_for, progress.read()).await,
-            () = change_of(&mut changes, lease.export_id()) => holds(ledger.as_ref(), &lease).await,
+            _ = ticks.tick() => work.renew(&lease, lease_for, progress.read()).await,
+            () = change_of(&mut changes, lease.export_id()) => holds(work.as_ref(), &lease).await,
         };
         match renewed {
             Ok(()) => {}
@@ -107,8 +114,8 @@ async fn renew(
 }
 
 /// Most changes are this worker's own: nothing is written because of one.
-async fn holds(ledger: &dyn Ledger, lease: &Lease) -> Result<(), LedgerError> {
-    if ledger.holds(lease).await? {
+async fn holds(work: &dyn Work, lease: &Lease) -> Result<(), LedgerError> {
+    if work.holds(lease).await? {
         Ok(())
     } else {
         Err(LedgerError::LeaseLost(lease.export_id()))

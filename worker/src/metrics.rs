@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -104,6 +105,17 @@ impl WorkerMetrics {
     pub(crate) fn published(&self, receipt: &Receipt) {
         self.attempts.published(receipt);
     }
+}
+
+/// Registers a counter of this process, once for it.
+pub(crate) fn registered_counter(
+    metrics: &ProcessMetrics,
+    name: &'static str,
+    help: &'static str,
+) -> Counter {
+    let counter = Counter::default();
+    metrics.register(|registry| registry.register(name, help, counter.clone()));
+    counter
 }
 
 /// An attempt that runs.

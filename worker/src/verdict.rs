@@ -122,8 +122,9 @@ pub(crate) fn given_up(after: Duration) -> Failure {
 const INTERNAL: &str =
     "The export could not be made. The operator finds the cause in the log under this export's id.";
 
-/// Exponential with full jitter: many that failed together do not come back together.
-fn backoff(failures: u32) -> Duration {
+/// Returns the pause after so many failures before the last one. Exponential with full jitter: many that
+/// failed together do not come back together.
+pub(crate) fn backoff(failures: u32) -> Duration {
     let longest = FIRST_BACKOFF
         .saturating_mul(2_u32.saturating_pow(failures))
         .min(LONGEST_BACKOFF);

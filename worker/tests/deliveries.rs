@@ -50,7 +50,10 @@ impl Worker {
         let (bucket, sources) = (Bucket::new(BUCKET, &storage).await, Sources::default());
         let parts = Dependencies {
             catalog: Arc::new(Catalog::default()),
-            ledger: Arc::clone(&database.ledger),
+            work: database.work(),
+            upkeep: database.upkeep(),
+            outbox: database.outbox(),
+            changes: database.changes(),
             queue: database.queue.clone(),
             readiness: Readiness::new(database.probe(), bucket.clone(), sources.clone()),
             sources,

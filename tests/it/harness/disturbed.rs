@@ -35,6 +35,9 @@ const RECORDED: &str = "SELECT count(*) FROM waybill.uploads";
 /// What has to go from the store and did not yet. What was removed is looked at again, much later.
 const LEFT_OVER: &str = "SELECT count(*) FROM waybill.leftovers WHERE looks = 0";
 
+/// What has to be told of exports and was not.
+const UNTOLD: &str = "SELECT count(*) FROM waybill.outbox";
+
 const UNFINISHED: &str =
     "SELECT count(*) FROM waybill.exports WHERE status IN ('queued', 'running')";
 
@@ -260,6 +263,7 @@ impl Disturbed {
         is_zero(ledger, "recorded uploads", RECORDED).await;
         is_zero(ledger, "leftovers that nobody removed", LEFT_OVER).await;
         is_zero(ledger, "unfinished exports", UNFINISHED).await;
+        is_zero(ledger, "ends that nobody was told", UNTOLD).await;
         for database in [ledger, data] {
             is_zero(database, "running queries", BUSY).await;
         }

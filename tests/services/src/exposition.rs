@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Every name begins so.
 const PREFIX: &str = "waybill_";
 /// The labels that there are. None of them may grow with clients or their data.
-const LABELS: [&str; 7] = [
+const LABELS: [&str; 8] = [
     "operation",
     "method",
     "status",
     "code",
     "lane",
     "outcome",
+    "event",
     "version",
 ];
 /// Units that a name may end with: base units alone.

@@ -11,6 +11,7 @@ pub(crate) mod interval;
 mod keyed_mutex;
 mod ledger;
 mod listener;
+mod outbox;
 mod probe;
 mod queue_capacity;
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod accept;
 mod changes;
 mod intake;
 mod ledger;
+mod outbox;
 mod probe;
 #[cfg(test)]
 mod tests;
