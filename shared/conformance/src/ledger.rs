@@ -2,11 +2,13 @@
 
 mod accepting;
 mod claims;
+mod deliveries;
 mod exports;
 mod failures;
 mod fairness;
 mod fixture;
 mod outages;
+mod outbox;
 mod reading;
 mod removal;
 mod states;
@@ -27,5 +29,7 @@ pub async fn run(fresh: impl AsyncFn() -> Fixture) {
     removal::run(&fresh).await;
     upkeep::run(&fresh).await;
     wake_ups::run(&fresh).await;
+    deliveries::run(&fresh).await;
+    outbox::run(&fresh).await;
     states::run(&fresh).await;
 }

@@ -4,6 +4,7 @@
 //! or not at all, and the ledger pushes another one where it matters. They are pushed in the
 //! transaction that makes an export wait; the tables of both are in one database.
 
+mod connection;
 mod delivery;
 mod hints;
 pub(crate) mod postgres;
@@ -15,13 +16,17 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use self::connection::QueueConnection;
 use crate::changes::Changes;
+use crate::error::LedgerError;
+use crate::export::ExportId;
 
-pub use self::delivery::{Handler, Storage};
+pub use self::delivery::Handler;
+pub(crate) use self::delivery::Storage;
 pub(crate) use self::task::Due;
 
 /// The most wake-ups that are pushed again at once.
-pub(crate) const MOST_WAKE_UPS: u32 = 64;
+pub(crate) const MAX_WAKE_UPS: u32 = 64;
 /// Before a delivery loop that ended, for example by an outage of the database, starts anew.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
 
@@ -38,10 +43,27 @@ impl Queue {
         Self { storage, changes }
     }
 
-    /// Returns where the tables are.
-    #[must_use]
-    pub fn storage(&self) -> &Storage {
-        &self.storage
+    /// Pushes a wake-up for an export, in the transaction that makes it wait.
+    pub(crate) async fn push(
+        transaction: &mut impl QueueConnection,
+        export_id: ExportId,
+        due: Due,
+    ) -> Result<(), LedgerError> {
+        transaction.push(export_id, due).await
+    }
+
+    /// Counts the wake-ups that wait for a worker.
+    pub(crate) async fn count_pending(
+        connection: &mut impl QueueConnection,
+    ) -> Result<usize, LedgerError> {
+        connection.count_pending().await
+    }
+
+    /// Removes wake-ups that were delivered some time ago; apalis keeps them for ever.
+    pub(crate) async fn remove_delivered(
+        connection: &mut impl QueueConnection,
+    ) -> Result<(), LedgerError> {
+        connection.remove_delivered().await
     }
 
     /// Calls the handler for each wake-up, at most `concurrency` times at once, until the shutdown. An

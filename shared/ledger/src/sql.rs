@@ -2,7 +2,7 @@
 //! is decided elsewhere.
 
 pub(crate) mod backlog_rows;
-pub(crate) mod outbox_row;
+pub(crate) mod outbox_rows;
 pub(crate) mod postgres;
 pub(crate) mod row;
 pub(crate) mod sqlite;

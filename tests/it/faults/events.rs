@@ -7,7 +7,7 @@ use crate::harness::disturbed::Disturbed;
 use crate::harness::eventually;
 
 /// A worker looks for what has to be told.
-const TAKE: Step = Step::Statement("SET due_at = now() + make_interval(secs => $1), attempts");
+const TAKE: Step = Step::Statement("SET due_at = now() + $1, attempts");
 
 #[tokio::test]
 async fn an_end_that_its_worker_could_not_tell_any_more_is_told_by_the_next() {

@@ -158,7 +158,7 @@ mod tests {
         let database = Database::open_file(&folder.path().join("ledger.sqlite")).await;
         let ledger = database.expect("a ledger").ledger;
         let (claim, scope) = claimed(ledger.as_ref()).await;
-        let id = claim.lease.export_id;
+        let id = claim.lease.export_id();
         ledger.cancel(&scope, id).await.expect("cancelled");
 
         let everybody = |_| true;

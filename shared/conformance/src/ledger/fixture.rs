@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use waybill_ledger::Ledger;
 use waybill_ledger::database::Database;
+use waybill_ledger::queue::Queue;
 
 /// An empty ledger on a database of its own.
 pub struct Fixture {
@@ -11,6 +12,8 @@ pub struct Fixture {
     pub ledger: Arc<dyn Ledger>,
     /// The same as another process has it.
     pub other: Arc<dyn Ledger>,
+    /// Delivers the wake-ups of both.
+    pub deliveries: Queue,
     /// The tables of the queue of both.
     pub queue: Box<dyn QueueTables>,
 }
@@ -22,6 +25,7 @@ impl Fixture {
         Self {
             ledger: Arc::clone(&database.ledger),
             other: Arc::clone(&other.ledger),
+            deliveries: database.queue.clone(),
             queue: Box::new(queue),
         }
     }

@@ -26,7 +26,7 @@ const POSTGRES_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Where apalis' tables are.
 #[derive(Clone, Debug)]
-pub enum Storage {
+pub(crate) enum Storage {
     /// In the ledger's file, over its one writing connection.
     Sqlite(SqlitePool),
     /// In schema `apalis` of the ledger's database.

@@ -4,19 +4,20 @@ use apalis_sqlite::SqliteStorage;
 use sqlx::SqliteConnection;
 use sqlx::migrate::Migrator;
 
+use super::connection::QueueConnection;
 use super::task::{Due, KEEP_DONE_SECONDS, KEEP_WORKER_SECONDS, QUEUE, task};
 use crate::error::LedgerError;
 use crate::export::ExportId;
 
 const PENDING: &str = "SELECT count(*) FROM Jobs WHERE job_type = ?1 AND status = 'Pending'";
 
-const FORGET_DONE: &str = "
+const REMOVE_DONE: &str = "
 DELETE FROM Jobs
 WHERE job_type = ?1 AND status IN ('Done', 'Failed', 'Killed')
   AND done_at < CAST(strftime('%s', 'now') AS INTEGER) - ?2";
 
 /// Each start of a delivery loop is another worker.
-const FORGET_WORKERS: &str = "
+const REMOVE_WORKERS: &str = "
 DELETE FROM Workers
 WHERE worker_type = ?1 AND last_seen < CAST(strftime('%s', 'now') AS INTEGER) - ?2
   AND NOT EXISTS (SELECT 1 FROM Jobs WHERE lock_by = Workers.id)";
@@ -26,37 +27,32 @@ pub(crate) fn migrations() -> Migrator {
     SqliteStorage::<()>::migrations()
 }
 
-/// Pushes a wake-up as part of the caller's transaction.
-pub(crate) async fn push(
-    connection: &mut SqliteConnection,
-    export_id: ExportId,
-    due: Due,
-) -> Result<(), LedgerError> {
-    apalis_sqlite::queries::push_tasks(connection, QUEUE, &[task(export_id, due)?])
-        .await
-        .map_err(|error| LedgerError::Queue(error.into()))
-}
-
-/// How many wake-ups wait for a worker.
-pub(crate) async fn pending(connection: &mut SqliteConnection) -> Result<usize, LedgerError> {
-    let pending: i64 = sqlx::query_scalar(PENDING)
-        .bind(QUEUE)
-        .fetch_one(connection)
-        .await?;
-    Ok(usize::try_from(pending).unwrap_or_default())
-}
-
-/// Drops tasks that were delivered some time ago, and workers that are long gone.
-pub(crate) async fn forget_done(connection: &mut SqliteConnection) -> Result<(), LedgerError> {
-    for (forget, kept_for) in [
-        (FORGET_DONE, KEEP_DONE_SECONDS),
-        (FORGET_WORKERS, KEEP_WORKER_SECONDS),
-    ] {
-        sqlx::query(forget)
-            .bind(QUEUE)
-            .bind(kept_for)
-            .execute(&mut *connection)
-            .await?;
+impl QueueConnection for SqliteConnection {
+    async fn push(&mut self, export_id: ExportId, due: Due) -> Result<(), LedgerError> {
+        apalis_sqlite::queries::push_tasks(self, QUEUE, &[task(export_id, due)?])
+            .await
+            .map_err(|error| LedgerError::Queue(error.into()))
     }
-    Ok(())
+
+    async fn count_pending(&mut self) -> Result<usize, LedgerError> {
+        let pending: i64 = sqlx::query_scalar(PENDING)
+            .bind(QUEUE)
+            .fetch_one(self)
+            .await?;
+        Ok(usize::try_from(pending).unwrap_or_default())
+    }
+
+    async fn remove_delivered(&mut self) -> Result<(), LedgerError> {
+        for (remove, kept_for) in [
+            (REMOVE_DONE, KEEP_DONE_SECONDS),
+            (REMOVE_WORKERS, KEEP_WORKER_SECONDS),
+        ] {
+            sqlx::query(remove)
+                .bind(QUEUE)
+                .bind(kept_for)
+                .execute(&mut *self)
+                .await?;
+        }
+        Ok(())
+    }
 }

@@ -18,7 +18,7 @@ use crate::accept::{Acceptance, Kept};
 use crate::error::LedgerError;
 use crate::export::{Export, ExportId};
 use crate::new_export::NewExport;
-use crate::queue::{self, Due};
+use crate::queue::{Due, Queue};
 use crate::sql::row::{self, KeptRow, signed};
 use crate::sql::statement::on_postgres;
 use crate::sql::statements;
@@ -170,7 +170,7 @@ impl Acceptance for PostgresAcceptance<'_> {
     }
 
     async fn push(&mut self, id: ExportId, now: DateTime<Utc>) -> Result<(), LedgerError> {
-        queue::postgres::push(&mut self.tx, id, Due::Now(now)).await
+        Queue::push(&mut *self.tx, id, Due::Now(now)).await
     }
 
     async fn commit(self) -> Result<(), LedgerError> {

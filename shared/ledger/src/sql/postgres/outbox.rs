@@ -5,16 +5,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use super::interval::interval;
 use super::ledger::PostgresLedger;
+
 use crate::error::LedgerError;
 use crate::outbox::{BATCH_SIZE, Event, Outbox, OutboxEvent};
-use crate::sql::outbox_row::{OutboxRow, readable};
+use crate::sql::outbox_rows::{DROP, OutboxRow, POSTPONE, readable};
+use crate::sql::statement::on_postgres;
 
 /// What another process takes at the same time is left to it, and so is what only a newer program can
 /// tell.
 const TAKE: &str = "
 UPDATE waybill.outbox
-SET due_at = now() + make_interval(secs => $1), attempts = attempts + 1
+SET due_at = now() + $1, attempts = attempts + 1
 WHERE id IN (
     SELECT id FROM waybill.outbox AS due
     WHERE due_at <= now() AND event = ANY($2)
@@ -30,33 +33,23 @@ RETURNING id, event, export_id, org_id, failure_code, occurred_at, attempts, hea
 
 const REMOVE: &str = "DELETE FROM waybill.outbox WHERE id = ANY($1)";
 
-const POSTPONE: &str = "
-UPDATE waybill.outbox SET heard = $3, due_at = now() + make_interval(secs => $4)
-WHERE id = $1 AND attempts = $2";
-
-/// Looks at no more than it may drop, however long the outbox is.
-const DROP: &str = "
-DELETE FROM waybill.outbox
-WHERE id IN (
-    SELECT id
-    FROM (SELECT id, occurred_at FROM waybill.outbox ORDER BY id LIMIT $2) AS oldest
-    WHERE occurred_at <= now() - make_interval(secs => $1)
-  )";
-
 #[async_trait]
 impl Outbox for PostgresLedger {
     async fn take_events(&self, hold: Duration) -> Result<Vec<OutboxEvent>, LedgerError> {
-        let taken: Vec<OutboxRow<DateTime<Utc>>> = sqlx::query_as(TAKE)
-            .bind(hold.as_secs_f64())
-            .bind(Event::names())
-            .bind(i64::from(BATCH_SIZE))
-            .fetch_all(&self.pool)
-            .await?;
+        let taken: Vec<OutboxRow<DateTime<Utc>>> = on_postgres!(
+            query_as,
+            TAKE,
+            interval(hold),
+            Event::names(),
+            i64::from(BATCH_SIZE)
+        )
+        .fetch_all(&self.pool)
+        .await?;
         Ok(readable(taken))
     }
 
     async fn remove_events(&self, ids: &[i64]) -> Result<(), LedgerError> {
-        sqlx::query(REMOVE).bind(ids).execute(&self.pool).await?;
+        on_postgres!(query, REMOVE, ids).execute(&self.pool).await?;
         Ok(())
     }
 
@@ -66,20 +59,21 @@ impl Outbox for PostgresLedger {
         heard: &[&str],
         delay: Duration,
     ) -> Result<(), LedgerError> {
-        sqlx::query(POSTPONE)
-            .bind(event.id)
-            .bind(i64::from(event.attempts))
-            .bind(heard.join(" "))
-            .bind(delay.as_secs_f64())
-            .execute(&self.pool)
-            .await?;
+        on_postgres!(
+            query,
+            POSTPONE,
+            event.id,
+            i64::from(event.attempts),
+            heard.join(" "),
+            interval(delay)
+        )
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 
     async fn drop_events(&self, kept_for: Duration) -> Result<u64, LedgerError> {
-        let dropped = sqlx::query(DROP)
-            .bind(kept_for.as_secs_f64())
-            .bind(i64::from(BATCH_SIZE))
+        let dropped = on_postgres!(query, DROP, interval(kept_for), i64::from(BATCH_SIZE))
             .execute(&self.pool)
             .await?;
         Ok(dropped.rows_affected())

@@ -10,7 +10,7 @@ use super::interval::interval;
 use super::ledger::PostgresLedger;
 use crate::error::LedgerError;
 use crate::export::{ExportId, ExportStatus, Failure};
-use crate::queue::{self, Due};
+use crate::queue::{Due, MAX_WAKE_UPS, Queue};
 use crate::sql::row;
 use crate::sql::statement::on_postgres;
 use crate::sql::statements;
@@ -68,7 +68,7 @@ impl Upkeep for PostgresLedger {
         for (id, status, run_after) in lapsed {
             let id = row::id(&id)?;
             if row::status(&status)? == ExportStatus::Queued {
-                queue::postgres::push(&mut tx, id, Due::Now(run_after)).await?;
+                Queue::push(&mut *tx, id, Due::Now(run_after)).await?;
             }
             ids.push(id);
         }
@@ -100,17 +100,17 @@ impl Upkeep for PostgresLedger {
             query_as,
             statements::WAITING,
             interval(waiting_for),
-            i64::from(queue::MOST_WAKE_UPS),
+            i64::from(MAX_WAKE_UPS),
             SPEC_VERSION
         )
         .fetch_all(&mut *tx)
         .await?;
-        let pending = queue::postgres::pending(&mut tx).await?;
+        let pending = Queue::count_pending(&mut *tx).await?;
         let undelivered = waiting.get(pending..).unwrap_or_default();
         for (id, now) in undelivered {
-            queue::postgres::push(&mut tx, row::id(id)?, Due::Now(*now)).await?;
+            Queue::push(&mut *tx, row::id(id)?, Due::Now(*now)).await?;
         }
-        queue::postgres::forget_done(&mut tx).await?;
+        Queue::remove_delivered(&mut *tx).await?;
         tx.commit().await?;
         Ok(undelivered.len() as u64)
     }

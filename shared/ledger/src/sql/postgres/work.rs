@@ -11,7 +11,7 @@ use super::ledger::{PostgresLedger, Row};
 use crate::claim::{Claim, Lanes, Lease};
 use crate::error::LedgerError;
 use crate::export::{Export, ExportStatus, Failure, Progress, Receipt};
-use crate::queue::{self, Due};
+use crate::queue::{Due, Queue};
 use crate::sql::row::{self, signed};
 use crate::sql::statement::on_postgres;
 use crate::sql::statements;
@@ -230,7 +230,7 @@ impl Work for PostgresLedger {
         let status = row::status(&status)?;
         if status == ExportStatus::Queued {
             let due = Due::after(delay.unwrap_or_default(), run_after);
-            queue::postgres::push(&mut tx, lease.export_id(), due).await?;
+            Queue::push(&mut *tx, lease.export_id(), due).await?;
         }
         tx.commit().await?;
         Ok(status)
@@ -254,7 +254,7 @@ impl Work for PostgresLedger {
         .fetch_optional(&mut *tx)
         .await?;
         let run_after = run_after.ok_or(LedgerError::LeaseLost(lease.export_id()))?;
-        queue::postgres::push(&mut tx, lease.export_id(), Due::after(delay, run_after)).await?;
+        Queue::push(&mut *tx, lease.export_id(), Due::after(delay, run_after)).await?;
         tx.commit().await?;
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::db::instant::{file_clock, micros, whole_micros};
 use crate::error::LedgerError;
 use crate::export::{Export, ExportId};
 use crate::new_export::NewExport;
-use crate::queue::{self, Due};
+use crate::queue::{Due, Queue};
 use crate::sql::row::{self, KeptRow, signed};
 use crate::sql::statement::on_sqlite;
 use crate::sql::statements;
@@ -142,7 +142,7 @@ impl Acceptance for SqliteAcceptance {
     }
 
     async fn push(&mut self, id: ExportId, now: DateTime<Utc>) -> Result<(), LedgerError> {
-        queue::sqlite::push(&mut self.tx, id, Due::Now(now)).await
+        Queue::push(&mut *self.tx, id, Due::Now(now)).await
     }
 
     async fn commit(self) -> Result<(), LedgerError> {

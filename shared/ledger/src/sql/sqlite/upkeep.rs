@@ -10,7 +10,7 @@ use super::ledger::{SqliteLedger, leave_file};
 use crate::db::instant::{file_clock, micros, whole_micros};
 use crate::error::LedgerError;
 use crate::export::{ExportId, ExportStatus, Failure};
-use crate::queue::{self, Due};
+use crate::queue::{Due, MAX_WAKE_UPS, Queue};
 use crate::sql::row;
 use crate::sql::statement::on_sqlite;
 use crate::sql::statements;
@@ -63,7 +63,7 @@ impl Upkeep for SqliteLedger {
             let id = row::id(&id)?;
             if row::status(&status)? == ExportStatus::Queued {
                 let due = Due::Now(row::instant(run_after)?);
-                queue::sqlite::push(&mut tx, id, due).await?;
+                Queue::push(&mut *tx, id, due).await?;
             }
             ids.push(id);
         }
@@ -99,19 +99,19 @@ impl Upkeep for SqliteLedger {
             query_as,
             statements::WAITING,
             whole_micros(waiting_for),
-            queue::MOST_WAKE_UPS,
+            MAX_WAKE_UPS,
             SPEC_VERSION,
             micros(file_clock())
         )
         .fetch_all(&mut *tx)
         .await?;
-        let pending = queue::sqlite::pending(&mut tx).await?;
+        let pending = Queue::count_pending(&mut *tx).await?;
         let undelivered = waiting.get(pending..).unwrap_or_default();
         for (id, now) in undelivered {
             let due = Due::Now(row::instant(*now)?);
-            queue::sqlite::push(&mut tx, row::id(id)?, due).await?;
+            Queue::push(&mut *tx, row::id(id)?, due).await?;
         }
-        queue::sqlite::forget_done(&mut tx).await?;
+        Queue::remove_delivered(&mut *tx).await?;
         tx.commit().await?;
         if let Some((id, _)) = undelivered.first() {
             self.changed(row::id(id)?);

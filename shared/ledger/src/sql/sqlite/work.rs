@@ -11,7 +11,7 @@ use crate::claim::{Claim, Lanes, Lease};
 use crate::db::instant::{file_clock, micros, whole_micros};
 use crate::error::LedgerError;
 use crate::export::{Export, ExportStatus, Failure, Progress, Receipt};
-use crate::queue::{self, Due};
+use crate::queue::{Due, Queue};
 use crate::sql::row::{self, signed};
 use crate::sql::statement::on_sqlite;
 use crate::sql::statements;
@@ -243,7 +243,7 @@ impl Work for SqliteLedger {
         let status = row::status(&status)?;
         if status == ExportStatus::Queued {
             let due = Due::after(delay.unwrap_or_default(), row::instant(run_after)?);
-            queue::sqlite::push(&mut tx, lease.export_id(), due).await?;
+            Queue::push(&mut *tx, lease.export_id(), due).await?;
         }
         tx.commit().await?;
         self.changed(lease.export_id());
@@ -270,7 +270,7 @@ impl Work for SqliteLedger {
         .await?;
         let run_after = run_after.ok_or(LedgerError::LeaseLost(lease.export_id()))?;
         let due = Due::after(delay, row::instant(run_after)?);
-        queue::sqlite::push(&mut tx, lease.export_id(), due).await?;
+        Queue::push(&mut *tx, lease.export_id(), due).await?;
         tx.commit().await?;
         self.changed(lease.export_id());
         Ok(())

@@ -1,4 +1,7 @@
-//! A row of the outbox, whichever the database, and how it becomes an [`OutboxEvent`].
+//! The outbox whichever the database: its rows, how one becomes an [`OutboxEvent`], and what both
+//! engines say alike.
+//!
+//! For the words in braces see [`statement`](super::statement).
 
 use std::str::FromStr as _;
 
@@ -8,6 +11,19 @@ use super::row;
 use crate::db::instant::StoredInstant;
 use crate::error::LedgerError;
 use crate::outbox::{Event, OutboxEvent};
+
+/// Nothing once somebody else has taken it.
+pub(crate) const POSTPONE: &str = "
+UPDATE {waybill}outbox SET heard = $3, due_at = {now} + $4
+WHERE id = $1 AND attempts = $2";
+
+/// Looks at no more than it may drop, however long the outbox is.
+pub(crate) const DROP: &str = "
+DELETE FROM {waybill}outbox
+WHERE id IN (
+    SELECT id FROM (SELECT id, occurred_at FROM {waybill}outbox ORDER BY id LIMIT $2) AS oldest
+    WHERE occurred_at <= {now} - $1
+  )";
 
 /// `T` is what the database keeps instants in.
 #[derive(sqlx::FromRow)]
