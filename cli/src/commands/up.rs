@@ -152,7 +152,7 @@ async fn ledger(data: &DataDir) -> anyhow::Result<Database> {
         .await
         .context("the ledger")?;
     // The folder is ours alone, so whoever held a lease is gone.
-    let orphaned = database.ledger.requeue_lapsed(true).await;
+    let orphaned = database.upkeep().requeue_lapsed(true).await;
     let orphaned = orphaned.context("the ledger")?;
     if !orphaned.is_empty() {
         tracing::info!(

@@ -41,7 +41,7 @@ pub(super) async fn check(database: &Database) -> Result<Check, StartError> {
         }
         Err(error) => return Ok(Check::Away(chain(&error))),
     }
-    match database.ledger.check().await {
+    match database.probe().check().await {
         Ok(()) => Ok(Check::Passed),
         Err(LedgerError::SchemaOutdated) => Err(outdated()),
         Err(error) => Ok(Check::Away(chain(&error))),
