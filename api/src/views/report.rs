@@ -4,6 +4,7 @@ use std::string::FromUtf8Error;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -55,10 +56,7 @@ impl ReportExport {
     /// A file of a text format that is no text.
     pub(crate) fn new(plan: &ReportPlan, report: InlineReport) -> Result<Self, FromUtf8Error> {
         let format = plan.format().spec();
-        let (content, content_encoding) = match format.is_text {
-            true => (String::from_utf8(report.content.into())?, None),
-            false => (STANDARD.encode(&report.content), Some("base64")),
-        };
+        let (content, content_encoding) = json_string(report.content, format.is_text)?;
         let summary = report.summary;
         Ok(Self {
             format: plan.format(),
@@ -74,6 +72,17 @@ impl ReportExport {
             limit_reached: summary.limit_reached,
         })
     }
+}
+
+/// Makes a file a JSON string, and says as what it is encoded there where it is no text.
+fn json_string(
+    file: Bytes,
+    is_text: bool,
+) -> Result<(String, Option<&'static str>), FromUtf8Error> {
+    Ok(match is_text {
+        true => (String::from_utf8(file.into())?, None),
+        false => (STANDARD.encode(&file), Some("base64")),
+    })
 }
 
 /// The rows of a report.
@@ -112,4 +121,19 @@ pub(crate) struct ExportReportQueryRequest {
     /// No options yet; an empty object or none.
     #[schema(nullable = false, value_type = Option<Object>)]
     options: Option<()>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_no_text_is_told_in_base64() {
+        let file = Bytes::from_static(b"PAR1\x00\xff");
+        let told = json_string(file.clone(), false).expect("any bytes");
+        assert_eq!(told, ("UEFSMQD/".to_owned(), Some("base64")));
+        assert!(json_string(file, true).is_err());
+        let text = json_string(Bytes::from_static("é,ü\n".as_bytes()), true).expect("a text");
+        assert_eq!(text, ("é,ü\n".to_owned(), None));
+    }
 }

@@ -18,6 +18,54 @@ use crate::query::ReportPlan;
 use crate::size::SizeLimits;
 
 /// A database that reports are read from.
+///
+/// ```
+/// use std::{sync::Arc, time::Duration};
+///
+/// use waybill_report::caller::{Caller, OrgId, Role};
+/// use waybill_report::catalog::Catalog;
+/// use waybill_report::query::ReportRequest;
+/// use waybill_report::size::SizeLimits;
+/// use waybill_report::source::{Reading, Source, sqlite::SqliteSource};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let file = tempfile::NamedTempFile::new()?;
+/// rusqlite::Connection::open(file.path())?.execute_batch(
+///     "CREATE TABLE parcels (at TEXT, city TEXT, kg INTEGER);
+///      INSERT INTO parcels VALUES ('2026-05-01', 'Genf', 3), ('2026-05-02', 'Genf', 4)",
+/// )?;
+/// let source: Arc<dyn Source> = Arc::new(SqliteSource::new(file.path()));
+/// source.check().await?;
+///
+/// let catalog = Catalog::parse(r#"
+///     [datasets.parcels]
+///     table = "parcels"
+///     grain = "aggregate"
+///     shared = true
+///     time = "at"
+///     dimensions.city = { sql = "city", type = "string" }
+///     measures.kg = { sql = "sum(kg)", type = "integer" }
+/// "#)?;
+/// let request = ReportRequest::query(br#"{
+///     "dataset": "parcels", "dimensions": ["city"], "measures": ["kg"],
+///     "time_range": {"from": "2026-05-01T00:00:00Z", "to": "2026-06-01T00:00:00Z"}
+/// }"#)?;
+/// let caller = Caller { org: OrgId::new("ours"), role: Role::Admin, key: None, datasets: None };
+/// let plan = catalog.plan(&request, &caller)?;
+///
+/// let mut snapshot = source.open(Reading {
+///     plan,
+///     most_rows: 1_000,
+///     limits: SizeLimits::of_export(8 << 20),
+///     freshness_budget: Duration::ZERO,
+/// }).await?;
+/// let batch = snapshot.next().await.expect("a row")?;
+/// assert_eq!((batch.num_rows(), batch.num_columns()), (1, 2));
+/// assert!(snapshot.next().await.is_none());
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Source: Send + Sync {
     /// The SQL that it speaks.
