@@ -1,7 +1,7 @@
 //! How fast the CSV encoder is: 2,000,000 rows of 13 mixed columns, against the `csv` crate's writer over
 //! the same batches in the same run.
 //!
-//! `cargo run --release -p waybill-shared --example encode_rate`
+//! `cargo run --release -p waybill-report --example encode_rate`
 
 #![expect(
     clippy::print_stdout,
