@@ -5,7 +5,6 @@
 
 mod document;
 mod edges;
-mod endings;
 mod exports;
 mod following;
 mod harness;

@@ -186,6 +186,8 @@ async fn the_download_route_redirects_to_a_fresh_link() {
         assert!(cache.contains("no-store"), "{cache}");
         let link = answer.has_header("location");
         assert!(link.contains("X-Amz-Signature="), "{link}");
+        assert!(link.contains("X-Amz-Expires=900"), "{link}");
+        assert!(link.contains("response-content-disposition"), "{link}");
         assert_eq!(http.get(link).await.expect(200).body, file);
     }
 }
@@ -217,8 +219,12 @@ async fn the_urls_of_an_export_can_be_followed() {
     let answer = http
         .post_with("/api/v1/reports/query/export", &prefer, &body)
         .await;
+    let location = answer.has_header("location").to_owned();
     let accepted = answer.accepted();
-    http.get(&text(&accepted["self_url"])).await.export();
+    assert_eq!(accepted["self_url"], location);
+    let prefixed = format!("{}/api/v1/exports/export_", server.api());
+    assert!(location.starts_with(&prefixed), "{location}");
+    assert_eq!(http.get(&location).await.export()["self_url"], location);
 }
 
 #[tokio::test]

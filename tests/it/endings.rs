@@ -8,7 +8,7 @@ use crate::harness::launch::Launch;
 use crate::harness::reports::{all_sessions, by_status, export_of, with};
 use crate::harness::server::{Server, shared};
 use crate::harness::slow::{SlowSource, rows_of};
-use crate::harness::values::text;
+use crate::harness::values::{instant, text};
 
 /// A server that runs one export at a time, and one that runs for as long as it may.
 async fn busy(source: &SlowSource) -> (Server, String) {
@@ -46,6 +46,8 @@ async fn a_queued_export_that_is_cancelled_never_runs() {
     let cancelled = http.cancel(&id).await.export();
     assert_eq!(cancelled["status"], "cancelled");
     assert_eq!(cancelled["id"], id.as_str());
+    assert_eq!(rels(&cancelled), ["self", "delete"]);
+    assert!(instant(&cancelled["completed_at"]) >= instant(&cancelled["created_at"]));
 
     // Cancelling again, as a client does whose answer was lost.
     assert_eq!(http.cancel(&id).await.export(), cancelled);
@@ -82,6 +84,7 @@ async fn a_completed_export_cannot_be_cancelled_and_keeps_its_file() {
     let id = text(&export["id"]);
     let problem = http.cancel(&id).await;
     let problem = problem.problem(409, "export_already_finished");
+    assert_eq!(problem["detail"], "The export is completed.");
     assert_eq!(rels(&problem), ["self", "download", "delete"]);
     for action in problem["allowed_actions"].as_array().expect("actions") {
         assert!(text(&action["href"]).starts_with(server.api()), "{action}");
@@ -99,6 +102,7 @@ async fn a_failed_export_cannot_be_cancelled() {
     let failed = http.export_once(&id, "failed").await;
     let problem = http.cancel(&id).await;
     let problem = problem.problem(409, "export_already_finished");
+    assert_eq!(problem["detail"], "The export is failed.");
     assert_eq!(rels(&problem), ["self", "delete", "retry"]);
     assert_eq!(http.export(&id).await["error"], failed["error"]);
     http.delete(&id).await.expect(204);

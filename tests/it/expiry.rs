@@ -28,7 +28,17 @@ async fn a_file_goes_when_its_retention_is_over_and_its_record_later() {
     }
     assert_eq!(expired["download"], Value::Null);
     let download = format!("/v1/exports/{id}/download");
-    http.get(&download).await.problem(410, "export_expired");
+    let problem = http.get(&download).await.problem(410, "export_expired");
+    assert_eq!(problem["allowed_actions"][1]["rel"], "retry");
+    let problem = http.cancel(&id).await;
+    let problem = problem.problem(409, "export_already_finished");
+    assert_eq!(problem["detail"], "The export is expired.");
+    let actions = problem["allowed_actions"].as_array().expect("actions");
+    let rels: Vec<&str> = actions
+        .iter()
+        .filter_map(|one| one["rel"].as_str())
+        .collect();
+    assert_eq!(rels, ["self", "delete", "retry"]);
     eventually("the file is gone", async || {
         server.objects_of(&id).is_empty().then_some(())
     })
@@ -42,6 +52,14 @@ async fn a_file_goes_when_its_retention_is_over_and_its_record_later() {
         (answer.status == 404).then_some(())
     })
     .await;
+    http.knows_nothing_of(&id).await;
+    let (deleted, _) = http.exported(&export_of(&by_status())).await;
+    let id = text(&deleted["id"]);
+    ledger.psql(&format!(
+        "UPDATE waybill.exports SET expires_at = now() WHERE id = '{id}'"
+    ));
+    http.export_once(&id, "expired").await;
+    http.delete(&id).await.expect(204);
     http.knows_nothing_of(&id).await;
     let other = http.export(&text(&kept["id"])).await;
     assert!(

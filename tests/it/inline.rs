@@ -472,4 +472,8 @@ async fn a_report_tells_how_fresh_it_is() {
     let least = (before - newest - slack).num_milliseconds().max(0);
     let most = (after - newest + slack).num_milliseconds().max(0);
     assert!((least..=most).contains(&lag), "{least} <= {lag} <= {most}");
+    let members = report.as_object().expect("an object");
+    assert_eq!(members.len(), 10, "and nothing else: {members:?}");
+    let answer = server.http().post(QUERY, &by_status()).await.expect(200);
+    assert!(answer.json()["freshness_lag_ms"].is_i64(), "{answer:?}");
 }

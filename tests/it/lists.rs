@@ -1,7 +1,10 @@
 //! The list of exports: every one exactly once, newest first, page by page, and filtered.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
+use crate::harness::answer::faults;
 use crate::harness::http::Http;
 use crate::harness::launch::Launch;
 use crate::harness::reports::{all_sessions, by_status, export_of};
@@ -154,6 +157,8 @@ async fn an_export_in_a_list_is_whole_and_its_link_is_made_on_request() {
         file
     );
 
+    assert_eq!(listed["download"]["expires_at"], listed["expires_at"]);
+
     // Everything else is what the export says of itself.
     let mut itself = http.export(&text(&export["id"])).await;
     for export in [&mut listed, &mut itself] {
@@ -189,7 +194,14 @@ async fn faulty_parameters_are_refused() {
             "{query} is named in {problem:#}"
         );
     }
+    let many = "/v1/exports?status=done&limit=0&cursor=x&order=asc&dataset=a&dataset=b&q=%FF";
+    let problem = http.get(many).await.problem(400, "invalid_request");
+    let found = faults(&problem).into_iter().map(|(pointer, _)| pointer);
+    let expected = ["order", "dataset", "q", "status", "limit", "cursor"]
+        .map(|name| format!("/query-parameters/{name}"));
+    assert_eq!(found.collect::<BTreeSet<_>>(), expected.into());
     let list = http.get("/v1/exports?dataset=nonsense").await;
     // Not a fault: there are no exports of it, and there may have been.
-    assert_eq!(list.expect(200).json()["data"], json!([]));
+    let none = json!({"data": [], "next_cursor": null});
+    assert_eq!(list.expect(200).json(), none);
 }

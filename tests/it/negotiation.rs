@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::http::{EXPORT, QUERY};
+use crate::harness::http::{EXPORT, JSON, QUERY};
 use crate::harness::reports::{all_sessions, by_status, export_of};
 use crate::harness::server::shared;
 
@@ -41,6 +41,21 @@ async fn the_bare_file_is_sent_where_csv_is_preferred() {
         );
         assert_eq!(answer.text(), content, "{accept}");
     }
+    let report = http.post(EXPORT, &body).await.report_export();
+    let answer = http.post_with(EXPORT, &[("accept", "text/csv")], &body);
+    let answer = answer.await;
+    for (name, value) in [
+        (
+            "content-disposition",
+            "attachment; filename=\"sessions-20260424-20260524.csv\"",
+        ),
+        ("waybill-row-count", &report["row_count"].to_string()),
+        ("waybill-limit-reached", "false"),
+        ("x-content-type-options", "nosniff"),
+    ] {
+        assert_eq!(answer.has_header(name), value, "{name}");
+    }
+    assert!(answer.has_header("waybill-as-of").ends_with('Z'));
 }
 
 #[tokio::test]
@@ -59,6 +74,9 @@ async fn the_envelope_is_sent_otherwise() {
         "image/png, */*;q=0.1",
     ] {
         let answer = http.post_with(EXPORT, &[("accept", accept)], &body).await;
+        assert_eq!(answer.has_header("vary"), "accept");
+        assert_eq!(answer.has_header("cache-control"), "private, no-store");
+        assert_eq!(answer.header("preference-applied"), None);
         assert_eq!(answer.content(), content, "{accept}");
     }
 }
@@ -83,6 +101,10 @@ async fn what_cannot_be_represented_is_not_acceptable() {
     let as_json = json!({"query": by_status(), "format": "json"});
     let answer = http
         .post_with(EXPORT, &[("accept", "text/csv")], &as_json)
+        .await;
+    answer.problem(406, "not_acceptable");
+    let answer = http
+        .post_with(QUERY, &[("accept", "text/csv")], &by_status())
         .await;
     answer.problem(406, "not_acceptable");
 }
@@ -153,11 +175,17 @@ async fn only_json_bodies_are_read() {
             assert_eq!(answer.status, 415, "{content_type}: {answer:?}");
             answer.problem(415, "unsupported_media_type");
         }
+        let compressed = [JSON, ("content-encoding", "gzip")];
+        for headers in [&compressed[..], &[]] {
+            let answer = http.send("POST", path, headers, body.clone()).await;
+            answer.problem(415, "unsupported_media_type");
+        }
         for content_type in [
             "application/json",
             "application/json; charset=utf-8",
             "APPLICATION/JSON",
             "application/json;charset=UTF-8",
+            "application/vnd.waybill+json",
         ] {
             let headers = [("content-type", content_type)];
             http.send("POST", path, &headers, body.clone())

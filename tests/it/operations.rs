@@ -40,6 +40,17 @@ async fn a_request_id_comes_back_or_is_made() {
     }
     assert!(made.iter().all(|id| !id.is_empty()), "{made:?}");
     assert!(made[0] != made[1] && made[1] != made[2], "{made:?}");
+
+    let (longest, longer) = ("x".repeat(128), "x".repeat(129));
+    let sent = async |id: &str| {
+        let answer = http.get_with("/livez", &[("x-request-id", id)]).await;
+        answer.has_header("x-request-id").to_owned()
+    };
+    assert_eq!(sent(&longest).await, longest);
+    for odd in ["", "a b", &longer] {
+        let id = sent(odd).await;
+        assert!(id != odd && id.len() == 36, "{id}");
+    }
 }
 
 #[tokio::test]

@@ -137,6 +137,8 @@ async fn a_ledger_that_is_away_for_a_moment_ends_no_stream() {
     for answer in [http.cancel(&id).await, http.delete(&id).await] {
         assert_eq!(answer.come_back_later().0, "database_unavailable");
     }
+    let refused = http.get(&format!("/v1/exports/{id}/events")).await;
+    assert_eq!(refused.come_back_later().0, "database_unavailable");
     server.services().cluster().start_again();
     events.once("completed").await;
     assert!(events.next().await.is_none());

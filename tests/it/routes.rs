@@ -184,9 +184,21 @@ async fn no_route_gives_anything_to_who_has_no_key_in_force() {
         ("with an expired key", expired.http(&server)),
         ("with a revoked key", revoked.http(&server)),
     ];
+    let document = server.http().get("/openapi.json").await;
+    let document = document.expect(200).json();
+    let scheme = &document["components"]["securitySchemes"]["api_key"];
+    assert_eq!(
+        (&scheme["type"], &scheme["scheme"]),
+        (&json!("http"), &json!("bearer"))
+    );
     for route in routes(&server.http()).await {
+        let asks_for_a_key = route.gives != Gives::Everyone;
+        let method = route.method.to_lowercase();
+        let security = &document["paths"][&route.path][&method]["security"];
+        let expected = asks_for_a_key.then(|| json!([{"api_key": []}]));
+        assert_eq!(*security, json!(expected), "{route:?}");
         for (how, http) in &intruders {
-            if route.gives == Gives::Everyone {
+            if !asks_for_a_key {
                 assert_eq!(
                     route.ask(http, "", &id).await.status,
                     200,

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use http::header::{ETAG, IF_NONE_MATCH};
 use serde_json::{Value, json};
+use waybill_ledger::SnapshotRecord;
 use waybill_ledger::export::Progress;
-use waybill_ledger::{Lanes, SnapshotRecord};
 use waybill_report::encode::Format;
 
 use super::harness::{EXPORT, Service, small_export};
@@ -106,169 +105,6 @@ async fn a_running_export_shows_how_far_it_is() {
 }
 
 #[tokio::test]
-async fn a_completed_export_can_be_downloaded() {
-    let service = Service::start().await;
-    let id = service.accept().await;
-    let lease = service.claim().await;
-    service.complete(&lease, WEEK).await;
-
-    let answer = service.get(&format!("/v1/exports/{id}")).await;
-    assert_eq!(answer.header("retry-after"), None);
-    let export = answer.json();
-    assert_eq!(export["status"], "completed");
-    assert_eq!(
-        (&export["row_count"], &export["size_bytes"]),
-        (&json!(3), &json!(42))
-    );
-    assert_eq!(export["limit_reached"], false);
-    assert_eq!(
-        export["checksum"],
-        json!({"algorithm": "sha256", "value": "ab".repeat(32)})
-    );
-    assert_eq!(export["retry_after_seconds"], Value::Null);
-    let url = export["download"]["url"].as_str().expect("a link");
-    assert!(
-        url.starts_with(&format!("http://store.invalid/waybill/exports/{id}/1/csv?")),
-        "{url}"
-    );
-    assert!(url.contains("X-Amz-Expires=900"), "{url}");
-    assert!(url.contains("response-content-disposition"), "{url}");
-    assert!(export["download"]["expires_at"].as_str() < export["expires_at"].as_str());
-
-    let answer = service.get(&format!("/v1/exports/{id}/download")).await;
-    assert_eq!(answer.status, StatusCode::TEMPORARY_REDIRECT);
-    assert!(
-        answer
-            .header("location")
-            .is_some_and(|to| to.starts_with("http://store.invalid/"))
-    );
-    assert!(
-        answer
-            .header("cache-control")
-            .is_some_and(|value| value.contains("no-store"))
-    );
-}
-
-#[tokio::test]
-async fn a_link_never_outlives_the_file() {
-    let service = Service::start().await;
-    let id = service.accept().await;
-    let lease = service.claim().await;
-    service.complete(&lease, Duration::from_secs(60)).await;
-    let export = service.get(&format!("/v1/exports/{id}")).await.json();
-    assert!(
-        export["download"]["expires_at"].as_str() <= export["expires_at"].as_str(),
-        "{export}"
-    );
-}
-
-#[tokio::test]
-async fn a_file_whose_time_is_over_is_gone() {
-    let service = Service::start().await;
-    let id = service.accept().await;
-    let lease = service.claim().await;
-    service.complete(&lease, Duration::ZERO).await;
-    let export = service.get(&format!("/v1/exports/{id}")).await.json();
-    assert_eq!(
-        (&export["status"], &export["download"]),
-        (&json!("expired"), &Value::Null)
-    );
-    let answer = service.get(&format!("/v1/exports/{id}/download")).await;
-    assert_eq!(answer.problem(), (410, "export_expired".to_owned()));
-    assert_eq!(answer.json()["allowed_actions"][1]["rel"], "retry");
-}
-
-#[tokio::test]
-async fn a_failed_export_says_why() {
-    let service = Service::start().await;
-    let id = service.accept().await;
-    let not_yet = service.get(&format!("/v1/exports/{id}/download")).await;
-    assert_eq!(not_yet.problem(), (409, "export_not_ready".to_owned()));
-    assert!(not_yet.header("retry-after").is_some());
-    let lease = service.claim().await;
-    service.fail(&lease).await;
-
-    let export = service.get(&format!("/v1/exports/{id}")).await.json();
-    assert_eq!(export["status"], "failed");
-    let error = &export["error"];
-    assert_eq!(error["code"], "too_many_rows");
-    assert_eq!(error["status"], 400);
-    assert_eq!(error["type"], "/problems/too_many_rows");
-    assert_eq!(error["instance"], format!("/v1/exports/{id}"));
-    assert_eq!(error["detail"], "More than 1000 rows.");
-    let answer = service.get(&format!("/v1/exports/{id}/download")).await;
-    assert_eq!(answer.problem(), (409, "export_failed".to_owned()));
-    assert!(
-        answer.json()["detail"]
-            .as_str()
-            .is_some_and(|detail| detail.contains("1000 rows"))
-    );
-}
-
-#[tokio::test]
-async fn an_unchanged_export_is_not_sent_again() {
-    let service = Service::start().await;
-    let id = service.accept().await;
-    let path = format!("/v1/exports/{id}");
-    let first = service.get(&path).await;
-    let tag = first.header(ETAG.as_str()).expect("a tag").to_owned();
-    assert!(tag.starts_with("W/\""), "{tag}");
-    for known in [tag.as_str(), "*", &format!("\"x\", {tag}")] {
-        let again = service
-            .get_with(&path, &[(IF_NONE_MATCH.as_str(), known)])
-            .await;
-        assert_eq!(again.status, StatusCode::NOT_MODIFIED, "{known}");
-        assert_eq!(again.header(ETAG.as_str()), Some(tag.as_str()));
-        assert!(again.body.is_empty());
-    }
-    service.claim().await;
-    let changed = service
-        .get_with(&path, &[(IF_NONE_MATCH.as_str(), &tag)])
-        .await;
-    assert_eq!(changed.status, StatusCode::OK);
-    assert_ne!(changed.header(ETAG.as_str()), Some(tag.as_str()));
-}
-
-#[tokio::test]
-async fn a_request_is_held_until_the_export_has_ended() {
-    let service = Service::start().await;
-    let id = service.accept().await;
-    let path = format!("/v1/exports/{id}");
-    let wait = [("prefer", "wait=30")];
-    let download = format!("{path}/download");
-    let work = async {
-        let mut events = service.follow(&format!("{path}/events"), None).await;
-        let lease = service.claim().await;
-        // Whoever waits has heard of this as well.
-        while events.next().await.expect("a change").data["status"] != "running" {}
-        service.complete(&lease, WEEK).await;
-    };
-    let (held, link, ()) = tokio::join!(
-        service.get_with(&path, &wait),
-        service.get_with(&download, &wait),
-        work
-    );
-    assert_eq!(held.json()["status"], "completed");
-    assert_eq!(link.status, StatusCode::TEMPORARY_REDIRECT);
-    for answer in [held, link] {
-        assert_eq!(answer.header("preference-applied"), Some("wait=30"));
-    }
-}
-
-#[tokio::test]
-async fn a_wait_ends_with_its_seconds() {
-    let service = Service::start().await;
-    let id = service.accept().await;
-    let wait = [("prefer", "wait=1")];
-    let path = format!("/v1/exports/{id}");
-    let held = service.get_with(&path, &wait).await;
-    assert_eq!(held.json()["status"], "queued");
-    let early = service.get_with(&format!("{path}/download"), &wait).await;
-    assert_eq!(early.problem(), (409, "export_not_ready".to_owned()));
-    assert_eq!(early.header("preference-applied"), Some("wait=1"));
-}
-
-#[tokio::test]
 async fn a_request_without_a_place_is_answered_at_once() {
     let service = Service::start().await;
     let id = service.accept().await;
@@ -302,101 +138,59 @@ async fn an_ended_export_is_not_waited_for() {
     assert_eq!(answer.expect("no wait").json()["status"], "completed");
 }
 
-#[tokio::test]
-async fn a_waiting_post_answers_with_the_ended_job() {
-    let service = Service::start().await;
-    let prefer = [("prefer", "respond-async, wait=30")];
-    let body = small_export();
-    let post = service.post(EXPORT, &prefer, &body);
-    let work = async {
-        loop {
-            let claim = service
-                .ledger()
-                .claim_next(WEEK, Lanes::Any)
-                .await
-                .expect("the ledger");
-            if let Some(claim) = claim {
-                service.complete(&claim.lease, WEEK).await;
-                break;
+impl Service {
+    /// An export of each status, as it is shown.
+    async fn of_each_status(&self) -> Vec<(&'static str, String)> {
+        let mut exports = Vec::new();
+        for status in ["completed", "expired", "failed", "running", "cancelled"] {
+            let id = self.accept().await;
+            let lease = self.claim().await;
+            match status {
+                "completed" => self.complete(&lease, WEEK).await,
+                "expired" => self.complete(&lease, Duration::ZERO).await,
+                "failed" => self.fail(&lease).await,
+                "cancelled" => {
+                    self.cancel(&id).await;
+                }
+                _ => {}
             }
-            tokio::task::yield_now().await;
+            exports.push((status, id));
         }
-    };
-    let (answer, ()) = tokio::join!(post, work);
-    assert_eq!(answer.status, StatusCode::ACCEPTED);
-    assert_eq!(
-        answer.header("preference-applied"),
-        Some("respond-async, wait=30")
-    );
-    assert_eq!(answer.header("retry-after"), Some("0"));
-    let export = answer.json();
-    assert_eq!(export["status"], "completed");
-    assert!(
-        export["download"]["url"]
-            .as_str()
-            .is_some_and(|url| url.contains("X-Amz-"))
-    );
+        exports.push(("queued", self.accept().await));
+        for (status, id) in &exports {
+            let export = self.get(&format!("/v1/exports/{id}")).await.json();
+            assert_eq!(export["status"], *status);
+        }
+        exports
+    }
+}
+
+/// What can be done next.
+fn rels(of: &Value) -> Vec<&str> {
+    let actions = of["allowed_actions"].as_array().expect("actions").iter();
+    actions
+        .map(|action| action["rel"].as_str().expect("a rel"))
+        .collect()
 }
 
 #[tokio::test]
-async fn exports_are_listed_newest_first_page_by_page() {
+async fn every_action_of_an_export_leads_to_its_operation() {
     let service = Service::start().await;
-    let mut ids = Vec::new();
-    for _ in 0..5 {
-        ids.push(service.accept().await);
-    }
-    ids.reverse();
-    let lease = service.claim().await;
-    service.complete(&lease, WEEK).await;
-
-    let (mut listed, mut cursor) = (Vec::new(), String::new());
-    for _ in 0..3 {
-        let page = service
-            .get(&format!("/v1/exports?limit=2{cursor}"))
-            .await
-            .json();
-        let data = page["data"].as_array().expect("data").clone();
-        listed.extend(
-            data.iter()
-                .filter_map(|one| one["id"].as_str().map(str::to_owned)),
-        );
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => assert_eq!(page["next_cursor"], Value::Null),
+    for (status, id) in service.of_each_status().await {
+        let export = service.get(&format!("/v1/exports/{id}")).await.json();
+        let expected: &[&str] = match status {
+            "queued" | "running" => &["self", "cancel", "events", "delete"],
+            "completed" => &["self", "download", "delete"],
+            _ => &["self", "delete"],
+        };
+        assert_eq!(rels(&export), expected, "{status}");
+        for action in export["allowed_actions"].as_array().expect("actions") {
+            let href = action["href"].as_str().expect("a link");
+            let path = href.strip_prefix("http://localhost").expect("a path");
+            let template = path.replace(&id, "{id}");
+            let method = action["method"].as_str().expect("a method").to_lowercase();
+            let operation = &service.document()["paths"][template.as_str()][method.as_str()];
+            assert_eq!(operation["operationId"], action["operation_id"], "{action}");
         }
     }
-    assert_eq!(listed, ids);
-
-    let done = service
-        .get("/v1/exports?status=completed&dataset=sessions")
-        .await
-        .json();
-    assert_eq!(done["data"].as_array().map(Vec::len), Some(1));
-    let export = &done["data"][0];
-    let id = export["id"].as_str().expect("an id");
-    assert_eq!(
-        export["download"]["url"],
-        format!("http://localhost/v1/exports/{id}/download")
-    );
-    assert_eq!(export["download"]["expires_at"], export["expires_at"]);
-    let none = service.get("/v1/exports?dataset=other").await.json();
-    assert_eq!(none, json!({"data": [], "next_cursor": null}));
-}
-
-#[tokio::test]
-async fn wrong_parameters_are_all_reported() {
-    let service = Service::start().await;
-    let path = "/v1/exports?status=done&limit=0&cursor=x&order=asc&dataset=a&dataset=b&q=%FF";
-    let answer = service.get(path).await;
-    assert_eq!(answer.problem(), (400, "invalid_request".to_owned()));
-    let pointers: Vec<String> = answer
-        .faults()
-        .into_iter()
-        .map(|(pointer, _)| pointer)
-        .collect();
-    let expected = ["order", "dataset", "q", "status", "limit", "cursor"];
-    assert_eq!(
-        pointers,
-        expected.map(|name| format!("/query-parameters/{name}"))
-    );
 }

@@ -15,4 +15,3 @@ pub(super) use requests::{
     small_query,
 };
 pub(super) use service::Service;
-pub(super) use source::ROWS;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
+use http::StatusCode;
 use http::header::AUTHORIZATION;
-use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use waybill_config::DatabaseUrl;
 use waybill_ledger::keys::NewKey;
@@ -65,13 +65,6 @@ impl Holder {
         }
     }
 
-    async fn delete(&self, service: &Service, path: &str) -> Answer {
-        let mut request = request(Method::DELETE, path);
-        let authorization = self.authorization.parse().expect("a header value");
-        request.headers_mut().insert(AUTHORIZATION, authorization);
-        service.send(request).await
-    }
-
     /// Has a job made and returns its id.
     async fn export(&self, service: &Service) -> String {
         let answer = self.post(service, EXPORT, &small_export()).await;
@@ -108,30 +101,6 @@ async fn on_both(test: impl AsyncFn(Service)) {
     test(Service::asking_for_keys().await).await;
     let database = Cluster::shared().database();
     test(Service::on_postgres(&url_of(&database)).await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_route_below_v1_asks_for_a_key_and_says_so_and_no_other_does() {
-    let service = Service::asking_for_keys().await;
-    for (method, path, operation) in operations(service.document()) {
-        let answer = service.without_key(method, path).await;
-        if !path.starts_with("/v1/") {
-            assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{path}");
-            assert!(operation.get("security").is_none(), "{path}");
-            continue;
-        }
-        let aliased = service.without_key(method, &format!("/api{path}")).await;
-        for answer in [answer, aliased] {
-            assert_eq!(answer.problem(), (401, "unauthorized".to_owned()), "{path}");
-            assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
-        }
-        assert_eq!(operation["security"], json!([{"api_key": []}]), "{path}");
-    }
-    let scheme = &service.document()["components"]["securitySchemes"]["api_key"];
-    assert_eq!(
-        (&scheme["type"], &scheme["scheme"]),
-        (&json!("http"), &json!("bearer"))
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,79 +229,6 @@ async fn a_key_gives_the_rows_of_its_organisation_and_the_datasets_that_it_names
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_viewer_has_what_its_key_made_and_an_admin_the_organisations() {
-    on_both(async |service| {
-        let viewer = Holder::of(&service, key("org_demo", Role::Viewer, None)).await;
-        let other = Holder::of(&service, key("org_demo", Role::Viewer, None)).await;
-        let admin = Holder::of(&service, admin_key()).await;
-        let stranger = Holder::of(&service, key("org_other", Role::Admin, None)).await;
-        let path = format!("/v1/exports/{}", viewer.export(&service).await);
-        for (holder, sees) in [
-            (&viewer, true),
-            (&admin, true),
-            (&other, false),
-            (&stranger, false),
-        ] {
-            let export = holder.get(&service, &path).await;
-            let download = holder.get(&service, &format!("{path}/download")).await;
-            if !sees {
-                let (cancel, events) = (format!("{path}/cancel"), format!("{path}/events"));
-                let answers = [
-                    holder.post(&service, &cancel, &json!({})).await,
-                    holder.delete(&service, &path).await,
-                    holder.get(&service, &events).await,
-                ];
-                for answer in answers {
-                    assert_eq!(answer.problem(), (404, "export_not_found".to_owned()));
-                }
-            }
-            let listed = holder.get(&service, "/v1/exports").await.json();
-            let listed = listed["data"].as_array().expect("a list").len();
-            if sees {
-                assert_eq!((export.status, listed), (StatusCode::OK, 1));
-                assert_eq!(download.problem().1, "export_not_ready");
-            } else {
-                assert_eq!(
-                    (export.problem().1.as_str(), listed),
-                    ("export_not_found", 0)
-                );
-                assert_eq!(download.problem().1, "export_not_found");
-            }
-        }
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::disallowed_methods, reason = "a test's own clock and tasks")]
-async fn a_key_that_is_revoked_or_expires_soon_stops_working() {
-    on_both(async |service| {
-        let revoked = Holder::of(&service, admin_key()).await;
-        let soon: DateTime<Utc> = Utc::now() + Duration::from_secs(2);
-        let expiring = NewKey {
-            expires_at: Some(soon),
-            ..admin_key()
-        };
-        let expiring = Holder::of(&service, expiring).await;
-        for holder in [&revoked, &expiring] {
-            let answer = holder.get(&service, "/v1/reports/catalog").await;
-            assert_eq!(answer.status, StatusCode::OK);
-        }
-        assert!(service.keys.revoke(&revoked.id).await.expect("revoked"));
-        let began = Instant::now();
-        for holder in [&revoked, &expiring] {
-            while holder.get(&service, "/v1/reports/catalog").await.status == StatusCode::OK {
-                assert!(began.elapsed() < DEADLINE, "it works on");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            let answer = holder.get(&service, "/v1/reports/catalog").await;
-            assert_eq!(answer.problem().0, 401);
-        }
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn keys_that_cannot_be_looked_up_are_not_called_wrong() {
     let cluster = Setup::new().start();
     let database = url_of(&cluster.database());
@@ -393,28 +289,6 @@ async fn without_keys_nobody_calls_too_often() {
         let answer = service.get("/v1/reports/catalog").await;
         assert_eq!(answer.status, StatusCode::OK);
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_last_use_of_a_key_is_recorded() {
-    on_both(async |service| {
-        let used = Holder::of(&service, admin_key()).await;
-        let unused = Holder::of(&service, admin_key()).await;
-        let last_used = async |holder: &Holder| {
-            let keys = service.keys.list().await.expect("keys");
-            let key = keys.into_iter().find(|key| key.id == holder.id);
-            key.expect("it is listed").last_used_at
-        };
-        let began = Instant::now();
-        let answer = used.get(&service, "/v1/reports/catalog").await;
-        assert_eq!(answer.status, StatusCode::OK);
-        while last_used(&used).await.is_none() {
-            assert!(began.elapsed() < DEADLINE, "nothing is recorded");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        assert_eq!(last_used(&unused).await, None);
-    })
-    .await;
 }
 
 /// Follows an export with a key until the stream ends by itself, which has told of no end of the export.

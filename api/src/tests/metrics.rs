@@ -10,7 +10,6 @@ use waybill_test_services::exposition::Exposition;
 use super::harness::{
     EXPORT, QUERY, Service, endless_query, rows_query, small_export, small_query,
 };
-use super::keys::{Holder, admin_key, viewer_key};
 
 const STATUS: &str = "/v1/operations/status";
 const REQUESTS: &str = "waybill_http_requests_total";
@@ -238,16 +237,4 @@ async fn the_status_tells_the_numbers_and_whose_they_are() {
 /// A line of a table, however wide its columns are.
 fn in_one_space(line: &str) -> String {
     line.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_status_is_for_admins() {
-    let service = Service::asking_for_keys().await;
-    let admin = Holder::of(&service, admin_key()).await;
-    assert_eq!(admin.get(&service, STATUS).await.status, StatusCode::OK);
-    let viewer = Holder::of(&service, viewer_key()).await;
-    let refused = viewer.get(&service, STATUS).await;
-    assert_eq!(refused.problem(), (403, "forbidden".to_owned()));
-    let refused = service.get(STATUS).await;
-    assert_eq!(refused.problem(), (401, "unauthorized".to_owned()));
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::answer::faults;
 use crate::harness::http::{EXPORT, QUERY, RESPOND_ASYNC};
 use crate::harness::launch::Launch;
 use crate::harness::reports::{all_sessions, by_status, export_of, with};
@@ -18,9 +19,11 @@ async fn a_report_becomes_a_job_exactly_when_it_has_too_many_rows() {
         .start();
     let http = server.http();
     let at_the_bound = export_of(&all_sessions(100));
+    let report = http.post(EXPORT, &at_the_bound).await.report_export();
     assert_eq!(
-        http.post(EXPORT, &at_the_bound).await.report_export()["row_count"],
-        100
+        (&report["row_count"], &report["limit_reached"]),
+        (&json!(100), &json!(true)),
+        "a limit within the bound is small, however many rows there are"
     );
     for limit in [json!(101), json!(10_000), Value::Null] {
         let body = export_of(&all_sessions(limit));
@@ -48,14 +51,11 @@ async fn a_report_becomes_a_job_exactly_when_it_has_too_many_rows() {
     assert_eq!(report["row_count"], expected);
 
     // The bare query never becomes a job and never gives more rows than that.
-    let answer = http.post(QUERY, &all_sessions(101)).await;
-    match answer.status {
-        200 => {
-            let report = answer.json();
-            assert_eq!(report["rows"].as_array().map(Vec::len), Some(100));
-            assert_eq!(report["limit_reached"], true, "truncation is said");
-        }
-        _ => drop(answer.problem(400, "invalid_query")),
+    for (limit, rows) in [(101, 100), (100, 100), (5, 5)] {
+        let answer = http.post(QUERY, &all_sessions(limit)).await;
+        let report = answer.expect(200).json();
+        assert_eq!(report["rows"].as_array().map(Vec::len), Some(rows));
+        assert_eq!(report["limit_reached"], true, "truncation is said");
     }
 }
 
@@ -74,6 +74,11 @@ async fn a_report_becomes_a_job_when_it_has_too_many_bytes() {
     http.post_with(EXPORT, &[("accept", "text/csv")], &body)
         .await
         .accepted();
+    // The bare query has to ask for less.
+    let answer = http.post(QUERY, &all_sessions(100)).await;
+    let problem = answer.problem(400, "invalid_query");
+    let expected = ("/limit".to_owned(), "invalid_limit".to_owned());
+    assert_eq!(faults(&problem), [expected].into());
 }
 
 #[tokio::test]
@@ -85,12 +90,19 @@ async fn a_report_becomes_a_job_when_it_takes_too_long() {
     let endless = with(rows_of("endless"), "limit", 1_000);
     let accepted = http.post(EXPORT, &export_of(&endless)).await.accepted();
     assert_ne!(accepted["status"], "completed");
+    let csv = [("accept", "text/csv")];
+    let answer = http.post_with(EXPORT, &csv, &export_of(&endless)).await;
+    answer.accepted();
 
     let problem = http
         .post(QUERY, &endless)
         .await
         .problem(503, "query_timeout");
     assert_eq!(problem["instance"], QUERY);
+    let actions = &problem["allowed_actions"];
+    assert_eq!(actions[0]["operation_id"], "export_report_query");
+    assert_eq!(actions[0]["href"], format!("{}{EXPORT}", server.api()));
+    assert_eq!(actions[1]["rel"], "retry-later");
 }
 
 #[tokio::test]
@@ -100,8 +112,7 @@ async fn respond_async_makes_a_job_of_a_small_report() {
     let answer = http
         .post_with(EXPORT, &[RESPOND_ASYNC], &export_of(&by_status()))
         .await;
-    let applied = answer.has_header("preference-applied").to_owned();
-    assert!(applied.contains("respond-async"), "{applied}");
+    assert_eq!(answer.has_header("preference-applied"), "respond-async");
     let accepted = answer.accepted();
     let export = http.completed(&text(&accepted["id"])).await;
     let file = http.file_of(&export).await;

@@ -164,17 +164,20 @@ async fn too_many_rows_are_a_failure_and_no_shorter_file() {
     let id = text(&http.submit(&export_of(&all_sessions(Value::Null))).await["id"]);
     let export = http.export_once(&id, "failed").await;
     let error = &export["error"];
-    assert!(
-        error["title"].is_string() && error["status"].is_u64(),
-        "{export:#}"
-    );
-    assert!(error["code"].is_string(), "{export:#}");
+    assert!(error["title"].is_string(), "{export:#}");
+    assert_eq!(error["code"], "too_many_rows");
+    assert_eq!(error["status"], 400);
+    assert_eq!(error["type"], "/problems/too_many_rows");
+    assert_eq!(error["instance"], format!("/v1/exports/{id}"));
     assert!(export["completed_at"].is_null() || export["completed_at"].is_string());
 
     let problem = http
         .get(&format!("/v1/exports/{id}/download"))
         .await
         .problem(409, "export_failed");
+    let detail = text(&problem["detail"]);
+    assert!(detail.contains(&text(&error["detail"])), "{problem:#}");
+    assert!(detail.contains("200"), "the bound: {problem:#}");
     let actions = problem["allowed_actions"].as_array();
     assert!(
         actions.is_some_and(|actions| !actions.is_empty()),

@@ -59,10 +59,10 @@ async fn a_waiting_request_gets_the_completed_export() {
     let http = server.http();
     for prefer in ["respond-async, wait=30", "wait=30, respond-async"] {
         let body = export_of(&by_status());
-        let export = http
-            .post_with(EXPORT, &[("prefer", prefer)], &body)
-            .await
-            .accepted();
+        let answer = http.post_with(EXPORT, &[("prefer", prefer)], &body).await;
+        let applied = answer.has_header("preference-applied");
+        assert_eq!(applied, "respond-async, wait=30", "{prefer}");
+        let export = answer.accepted();
         assert_eq!(export["status"], "completed", "{prefer}");
         // The link of a waiting answer works as it is.
         http.file_of(&export).await;
@@ -114,8 +114,9 @@ async fn a_running_job_tells_its_state_and_has_no_file_yet() {
     // Waiting holds the answer while nothing changes, and gives it all the same.
     let path = format!("/v1/exports/{second}");
     let started = Instant::now();
-    let export = http.get_with(&path, &[("prefer", "wait=1")]).await.export();
-    assert_eq!(export["status"], "queued");
+    let answer = http.get_with(&path, &[("prefer", "wait=1")]).await;
+    let queued = answer.has_header("etag").to_owned();
+    assert_eq!(answer.export()["status"], "queued");
     assert!(
         started.elapsed() >= Duration::from_millis(900),
         "{:?}",
@@ -127,6 +128,16 @@ async fn a_running_job_tells_its_state_and_has_no_file_yet() {
         .post_with(EXPORT, &prefer, &export_of(&rows_of("plain")))
         .await;
     assert_eq!(answer.accepted()["status"], "queued");
+    let download = format!("{path}/download");
+    let answer = http.get_with(&download, &[("prefer", "wait=1")]).await;
+    assert_eq!(answer.has_header("preference-applied"), "wait=1");
+    answer.problem(409, "export_not_ready");
+
+    let known = [("if-none-match", queued.as_str())];
+    http.get_with(&path, &known).await.expect(304);
+    http.cancel(&second).await.export();
+    let answer = http.get_with(&path, &known).await.expect(200);
+    assert_ne!(answer.has_header("etag"), queued);
 }
 
 #[tokio::test]
@@ -140,6 +151,10 @@ async fn waiting_ends_with_the_export() {
     let download = format!("{path}/download");
     // queued, running, progress: none of that is what is waited for.
     let (export, link) = tokio::join!(http.get_with(&path, &wait), http.get_with(&download, &wait));
+    for answer in [&export, &link] {
+        assert_eq!(answer.has_header("preference-applied"), "wait=30");
+    }
+    assert_eq!(export.header("retry-after"), None);
     let export = export.export();
     assert_eq!(export["status"], "completed", "{export:#}");
     let link = link.expect(307);
@@ -239,6 +254,7 @@ async fn unknown_exports_are_not_found() {
         "export_",
         "export_01930000-0000-7000-8000-000000000000",
         "nonsense",
+        "%20",
         "%FF%FE",
         "%2e%2e%2fetc%2fpasswd",
         "export_' OR 1=1 --".replace(' ', "%20").as_str(),

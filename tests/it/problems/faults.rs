@@ -187,6 +187,9 @@ async fn all_faults_of_a_request_are_reported_at_once() {
     let mut all = Vec::from(expected("/query"));
     all.push(("/format".to_owned(), "unsupported_format".to_owned()));
     assert_eq!(faults(&problem), all.into_iter().collect());
+    let action = &problem["allowed_actions"][0];
+    assert_eq!(action["rel"], "retry");
+    assert_eq!(action["operation_id"], "export_report_query");
 }
 
 #[tokio::test]

@@ -69,13 +69,18 @@ async fn an_unknown_route_is_a_problem() {
         "/v2/exports",
         "/api/v1/nope",
         "/v1/reports",
+        "/v1/exports/",
         "/api",
+        "/api/livez",
+        "/%FF",
     ] {
         http.get(path).await.problem(404, "route_not_found");
         http.post(path, &json!({}))
             .await
             .problem(404, "route_not_found");
     }
+    let page = http.get("/problems/nothing").await;
+    page.problem(404, "route_not_found");
 }
 
 #[tokio::test]
@@ -100,6 +105,8 @@ async fn a_wrong_method_is_told_the_right_ones() {
             "GET",
         ),
         ("POST", "/livez", "GET"),
+        ("OPTIONS", "/livez", "HEAD"),
+        ("DELETE", "/v1/exports", "HEAD"),
         ("BREW", "/api/v1/reports/catalog", "GET"),
     ] {
         let answer = http.send(method, path, &[], "").await.expect(405);

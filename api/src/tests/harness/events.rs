@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
@@ -16,7 +16,6 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A stream that is open.
 pub(in crate::tests) struct Events {
-    pub(in crate::tests) headers: HeaderMap,
     body: Body,
     unread: String,
 }
@@ -24,7 +23,6 @@ pub(in crate::tests) struct Events {
 /// One event.
 #[derive(Debug)]
 pub(in crate::tests) struct Event {
-    pub(in crate::tests) name: String,
     pub(in crate::tests) id: String,
     pub(in crate::tests) data: Value,
 }
@@ -57,7 +55,6 @@ impl Events {
         let (parts, body) = response.into_parts();
         assert_eq!(parts.status, StatusCode::OK);
         Self {
-            headers: parts.headers,
             body,
             unread: String::new(),
         }
@@ -92,8 +89,8 @@ impl Event {
             assert!(values.next().is_none(), "one {name} in {text}");
             value.to_owned()
         };
+        assert_eq!(field("event: "), "export");
         Self {
-            name: field("event: "),
             id: field("id: "),
             data: serde_json::from_str(&field("data: ")).expect("JSON"),
         }
