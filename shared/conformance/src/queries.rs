@@ -13,51 +13,6 @@ use waybill_report::column::ColumnType;
 use waybill_report::query::{FilterOp, Literal, Test};
 use waybill_test_services::hostile;
 
-/// Of the table `belongings` with the columns of [`FIELDS`] and `owner`, row by row and grouped.
-pub const CATALOG: &str = r#"
-[datasets.rows]
-table = "belongings"
-grain = "row"
-tenant = "owner"
-time = "at"
-
-[datasets.rows.dimensions]
-id = { sql = "id", type = "integer" }
-at = { sql = "at", type = "timestamp" }
-s = { sql = "s", type = "string" }
-i = { sql = "i", type = "integer" }
-f = { sql = "f", type = "float" }
-d = { sql = "d", type = "decimal" }
-b = { sql = "b", type = "boolean" }
-day = { sql = "day", type = "date" }
-u = { sql = "u", type = "uuid" }
-j = { sql = "j", type = "json" }
-
-[datasets.groups]
-table = "belongings"
-grain = "aggregate"
-tenant = "owner"
-time = "at"
-
-[datasets.groups.dimensions]
-id = { sql = "id", type = "integer" }
-at = { sql = "at", type = "timestamp" }
-s = { sql = "s", type = "string" }
-i = { sql = "i", type = "integer" }
-f = { sql = "f", type = "float" }
-d = { sql = "d", type = "decimal" }
-b = { sql = "b", type = "boolean" }
-day = { sql = "day", type = "date" }
-u = { sql = "u", type = "uuid" }
-j = { sql = "j", type = "json" }
-
-[datasets.groups.measures]
-n = { sql = "count(*)", type = "integer" }
-filled = { sql = "count(s)", type = "integer" }
-low = { sql = "min(i)", type = "integer" }
-high = { sql = "max(i)", type = "integer" }
-"#;
-
 /// The fields of both datasets.
 pub const FIELDS: [(&str, ColumnType); 10] = [
     ("id", ColumnType::Integer),
@@ -72,8 +27,35 @@ pub const FIELDS: [(&str, ColumnType); 10] = [
     ("j", ColumnType::Json),
 ];
 
-/// The measures of `groups`.
-pub const MEASURES: [&str; 4] = ["n", "filled", "low", "high"];
+/// The measures of `groups`, and how they are computed.
+pub const MEASURES: [(&str, &str); 4] = [
+    ("n", "count(*)"),
+    ("filled", "count(s)"),
+    ("low", "min(i)"),
+    ("high", "max(i)"),
+];
+
+/// Returns the catalog of the table `belongings`, which has `owner` and the columns of [`FIELDS`]: row by
+/// row as `rows`, grouped as `groups`.
+#[must_use]
+pub fn catalog() -> String {
+    let mut text = String::new();
+    for (dataset, grain) in [("rows", "row"), ("groups", "aggregate")] {
+        text += &format!(
+            "[datasets.{dataset}]\ntable = \"belongings\"\ngrain = \"{grain}\"\ntenant = \"owner\"\n\
+             time = \"at\"\n[datasets.{dataset}.dimensions]\n"
+        );
+        for (name, column_type) in FIELDS {
+            let column_type = column_type.name();
+            text += &format!("{name} = {{ sql = \"{name}\", type = \"{column_type}\" }}\n");
+        }
+    }
+    text += "[datasets.groups.measures]\n";
+    for (name, sql) in MEASURES {
+        text += &format!("{name} = {{ sql = \"{sql}\", type = \"integer\" }}\n");
+    }
+    text
+}
 
 /// One row of the table.
 #[derive(Clone, Debug)]
@@ -129,7 +111,8 @@ fn row_columns() -> impl Strategy<Value = Map<String, Value>> {
 fn group_columns() -> impl Strategy<Value = Map<String, Value>> {
     let names: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
     let dimensions = subsequence(names, 0..4).prop_shuffle();
-    let measures = subsequence(&MEASURES[..], 0..=MEASURES.len()).prop_shuffle();
+    let measures = MEASURES.map(|(name, _)| name).to_vec();
+    let measures = subsequence(measures, 0..=MEASURES.len()).prop_shuffle();
     (dimensions, measures, order(3))
         .prop_map(|(dimensions, measures, order)| columns("groups", &dimensions, &measures, &order))
 }

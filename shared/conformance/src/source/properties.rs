@@ -22,7 +22,7 @@ use waybill_test_services::hostile;
 
 use self::expected::{Expected, Row};
 use super::report::{open, plan_of, sources};
-use crate::queries::{Asked, CATALOG, FIELDS, SampleRow, asked, literal};
+use crate::queries::{Asked, FIELDS, SampleRow, asked, catalog, literal};
 
 /// A database with an empty table `belongings`, whose columns are `owner` and
 /// [`FIELDS`](crate::queries::FIELDS).
@@ -92,7 +92,7 @@ pub fn run<S: SampleTable>(cases: u32, make: impl AsyncFnOnce() -> S) {
 }
 
 async fn check(sources: &Sources, case: &Case, asked: &Asked) -> Result<(), TestCaseError> {
-    let plan = plan_of(CATALOG, &case.owner, asked.query.clone());
+    let plan = plan_of(&catalog(), &case.owner, asked.query.clone());
     let expected = Expected::of(&plan, asked, &case.belongings);
     let mut found: Vec<Row> = Vec::new();
     let mut snapshot = open(sources, &plan).await.map_err(|error| failed(&error))?;

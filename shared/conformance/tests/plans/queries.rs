@@ -19,7 +19,7 @@ use super::mutation::{Mutation, any_json, mutations, tampered};
 const INTERNALS: [&str; 3] = ["belongings", "owner", "serde"];
 
 fn catalog() -> Catalog {
-    Catalog::parse(queries::CATALOG).expect("the catalog of the samples")
+    Catalog::parse(&queries::catalog()).expect("the catalog of the samples")
 }
 
 fn caller(datasets: Option<&[&str]>) -> Caller {

@@ -83,7 +83,7 @@ fn plan(asked: &Asked, org: &str) -> ReportPlan {
         key: None,
         datasets: None,
     };
-    let catalog = Catalog::parse(queries::CATALOG).expect("the catalog of the samples");
+    let catalog = Catalog::parse(&queries::catalog()).expect("the catalog of the samples");
     catalog.plan(&request, &caller).expect("a valid query")
 }
 
