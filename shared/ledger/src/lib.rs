@@ -99,5 +99,5 @@ pub use self::new_export::NewExport;
 pub use self::outbox::{Event, Outbox, OutboxEvent};
 pub use self::probe::Probe;
 pub use self::terms::{IDEMPOTENCY_KEPT, IdempotencyKey, InvalidIdempotencyKey, Sharing, Terms};
-pub use self::upkeep::{LeftUpload, Leftover, Upkeep};
+pub use self::upkeep::{OrphanedObject, OrphanedUpload, Upkeep};
 pub use self::work::{HandBack, RUNNABLE_FOR, SnapshotRecord, SourceOutage, Work};

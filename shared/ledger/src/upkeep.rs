@@ -13,7 +13,7 @@ use crate::error::LedgerError;
 use crate::export::{ExportId, Failure};
 
 /// The most rows that one call expires, purges or takes.
-pub(crate) const AT_ONCE: u32 = 100;
+pub(crate) const BATCH_SIZE: u32 = 100;
 
 /// See the module.
 #[async_trait]
@@ -65,7 +65,7 @@ pub trait Upkeep: Send + Sync {
     ) -> Result<u64, LedgerError>;
 
     /// Ends exports whose file was kept long enough, `completed → expired`: their files are
-    /// leftovers. Some at a time; returns how many.
+    /// orphaned objects. Some at a time; returns how many.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].
@@ -78,44 +78,44 @@ pub trait Upkeep: Send + Sync {
     /// [`LedgerError::Unavailable`].
     async fn purge(&self, kept_for: Duration) -> Result<u64, LedgerError>;
 
-    /// Leftovers whose time has come, some at a time. For `hold` they are this caller's: nobody else
-    /// is given them, unless it dies with them. The time of an upload comes `rest` after its claim was
-    /// found to be over: the last requests of its worker may still be on their way.
+    /// Takes orphaned objects whose time has come, some at a time. For `hold` they are this caller's:
+    /// nobody else is given them, unless it dies with them. The time of an upload comes `rest` after its
+    /// claim was found to be over: the last requests of its worker may still be on their way.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].
-    async fn take_leftovers(
+    async fn take_orphans(
         &self,
         hold: Duration,
         rest: Duration,
-    ) -> Result<Vec<Leftover>, LedgerError>;
+    ) -> Result<Vec<OrphanedObject>, LedgerError>;
 
-    /// Records that a leftover is gone from the store: to be looked at once more after a while, or
+    /// Records that an orphaned object is gone from the store: to be swept once more after a while, or
     /// to be forgotten.
     ///
     /// # Errors
     /// [`LedgerError::Unavailable`].
-    async fn settle_leftover(
+    async fn settle_orphan(
         &self,
-        leftover: &Leftover,
-        look_again: Option<Duration>,
+        orphan: &OrphanedObject,
+        sweep_again: Option<Duration>,
     ) -> Result<(), LedgerError>;
 }
 
 /// What has to go from the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leftover {
+pub struct OrphanedObject {
     /// The key below the prefix; an object may lie there.
     pub object_key: String,
     /// The unfinished upload under that key.
-    pub upload: LeftUpload,
+    pub upload: OrphanedUpload,
     /// How often it was removed already.
-    pub looks: u32,
+    pub sweeps: u32,
 }
 
 /// What is known of an upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LeftUpload {
+pub enum OrphanedUpload {
     /// There is none.
     None,
     /// One may have been begun by a worker that died before it could record the store's id.
@@ -125,16 +125,16 @@ pub enum LeftUpload {
 }
 
 /// As the columns `object_key`, `upload_id` and `looks` say.
-impl From<(String, Option<String>, i32)> for Leftover {
+impl From<(String, Option<String>, i32)> for OrphanedObject {
     fn from((object_key, upload_id, looks): (String, Option<String>, i32)) -> Self {
         Self {
             object_key,
             upload: match upload_id {
-                None => LeftUpload::None,
-                Some(id) if id.is_empty() => LeftUpload::Unrecorded,
-                Some(id) => LeftUpload::Recorded(id),
+                None => OrphanedUpload::None,
+                Some(id) if id.is_empty() => OrphanedUpload::Unrecorded,
+                Some(id) => OrphanedUpload::Recorded(id),
             },
-            looks: looks.unsigned_abs(),
+            sweeps: looks.unsigned_abs(),
         }
     }
 }

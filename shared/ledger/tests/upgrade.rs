@@ -361,11 +361,11 @@ async fn everything_is_worked_on(
     let backlog = ledger.backlog().await.expect("the ledger");
     assert_eq!((backlog.queued(), backlog.unknown()), (1, 1));
 
-    let left = ledger.take_leftovers(HOUR, Duration::ZERO).await;
+    let left = ledger.take_orphans(HOUR, Duration::ZERO).await;
     let left: BTreeSet<String> = left
         .expect("the ledger")
         .into_iter()
-        .map(|leftover| leftover.object_key)
+        .map(|orphan| orphan.object_key)
         .collect();
     let expected = ["exports/gone/1/csv", "exports/running/1/csv"];
     assert_eq!(left, expected.map(str::to_owned).into());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt as _};
 use prometheus_client::metrics::counter::Counter;
-use waybill_ledger::{LedgerError, LeftUpload, Leftover, Upkeep};
+use waybill_ledger::{LedgerError, OrphanedObject, OrphanedUpload, Upkeep};
 use waybill_store::{Bucket, BucketError};
 
 use super::task::{Task, TaskError};
@@ -44,17 +44,17 @@ impl OrphanedObjects {
         }
     }
 
-    async fn remove(&self, orphan: &Leftover) -> Result<(), RemoveError> {
+    async fn remove(&self, orphan: &OrphanedObject) -> Result<(), RemoveError> {
         let key = &orphan.object_key;
         match &orphan.upload {
-            LeftUpload::None => {}
-            LeftUpload::Unrecorded => self.bucket.abort_uploads(key).await?,
-            LeftUpload::Recorded(id) => self.bucket.abort_upload(key, id).await?,
+            OrphanedUpload::None => {}
+            OrphanedUpload::Unrecorded => self.bucket.abort_uploads(key).await?,
+            OrphanedUpload::Recorded(id) => self.bucket.abort_upload(key, id).await?,
         }
         self.bucket.delete(key).await?;
-        let sweep_again = SWEEP_AGAIN.get(orphan.looks as usize).copied();
-        self.upkeep.settle_leftover(orphan, sweep_again).await?;
-        if orphan.looks == 0 {
+        let sweep_again = SWEEP_AGAIN.get(orphan.sweeps as usize).copied();
+        self.upkeep.settle_orphan(orphan, sweep_again).await?;
+        if orphan.sweeps == 0 {
             tracing::info!(key, "removed what has to go from the store");
             self.removed.inc();
         }
@@ -74,7 +74,7 @@ impl Task for OrphanedObjects {
 
     /// What cannot be removed now is tried again.
     async fn run(&mut self) -> Result<(), TaskError> {
-        let orphans = self.upkeep.take_leftovers(HOLD, REST).await?;
+        let orphans = self.upkeep.take_orphans(HOLD, REST).await?;
         let this = &*self;
         stream::iter(orphans)
             .for_each_concurrent(CONCURRENT_REMOVALS, |orphan| async move {

@@ -7,8 +7,8 @@ use serde_json::json;
 use tokio::sync::broadcast;
 use waybill_ledger::export::{Export, ExportId, Failure, FailureCode, Receipt};
 use waybill_ledger::{
-    Claim, Enqueued, Lane, Lanes, Lease, Ledger, LedgerError, Leftover, NewExport, SnapshotRecord,
-    Terms,
+    Claim, Enqueued, Lane, Lanes, Lease, Ledger, LedgerError, NewExport, OrphanedObject,
+    SnapshotRecord, Terms,
 };
 use waybill_report::caller::{OrgId, Scope};
 use waybill_report::encode::Format;
@@ -120,9 +120,9 @@ pub(super) fn is_lost<T>(outcome: &Result<T, LedgerError>) -> bool {
 }
 
 /// What has to go now; nobody else is given it for long.
-pub(super) async fn taken(ledger: &dyn Ledger) -> Vec<Leftover> {
+pub(super) async fn taken(ledger: &dyn Ledger) -> Vec<OrphanedObject> {
     ledger
-        .take_leftovers(LEASE, Duration::ZERO)
+        .take_orphans(LEASE, Duration::ZERO)
         .await
         .expect("the ledger")
 }

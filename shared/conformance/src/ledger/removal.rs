@@ -1,7 +1,7 @@
 //! Exports that their users cancel or delete.
 
 use waybill_ledger::export::{ExportId, ExportStatus};
-use waybill_ledger::{Cancel, Lanes, Lease, Ledger, LeftUpload, Leftover};
+use waybill_ledger::{Cancel, Lanes, Lease, Ledger, OrphanedObject, OrphanedUpload};
 use waybill_report::encode::Format;
 
 use super::exports::{
@@ -81,16 +81,16 @@ async fn a_deleted_export_is_gone_with_its_file(ledger: &dyn Ledger) {
         assert!(gone.is_none());
     }
     assert!(!ledger.holds(&running).await.expect("the ledger"));
-    let mut leftovers = taken(ledger).await;
-    leftovers.sort_by(|a, b| a.object_key.cmp(&b.object_key));
-    let left = |lease: &Lease, upload| Leftover {
+    let mut orphans = taken(ledger).await;
+    orphans.sort_by(|a, b| a.object_key.cmp(&b.object_key));
+    let left = |lease: &Lease, upload| OrphanedObject {
         object_key: lease.object_key(Format::Csv),
         upload,
-        looks: 0,
+        sweeps: 0,
     };
     let expected = [
-        left(&running, LeftUpload::Recorded("u".to_owned())),
-        left(&done, LeftUpload::None),
+        left(&running, OrphanedUpload::Recorded("u".to_owned())),
+        left(&done, OrphanedUpload::None),
     ];
-    assert_eq!(leftovers, expected);
+    assert_eq!(orphans, expected);
 }

@@ -10,7 +10,7 @@ use waybill_report::encode::Format;
 
 use waybill_ledger::export::{ExportId, ExportStatus, Progress};
 use waybill_ledger::{
-    Cancel, Enqueued, HandBack, Lanes, Lease, LedgerError, LeftUpload, SourceOutage,
+    Cancel, Enqueued, HandBack, Lanes, Lease, LedgerError, OrphanedUpload, SourceOutage,
 };
 
 use super::exports::{failure, new_export, org, receipt, snapshot, terms};
@@ -81,10 +81,10 @@ struct Model {
     /// Whether some time of an outage was counted.
     was_away: bool,
     /// Where the newest claim may have begun to write, and the id of its upload.
-    upload: Option<(String, LeftUpload)>,
+    upload: Option<(String, OrphanedUpload)>,
     published: Option<String>,
     /// Keys that have to be emptied.
-    left: Vec<(String, LeftUpload)>,
+    left: Vec<(String, OrphanedUpload)>,
 }
 
 impl Model {
@@ -174,12 +174,12 @@ async fn follow(fixture: &Fixture, sequence: &[Change]) {
     let hold = Duration::from_secs(3_600);
     let taken = fixture
         .other
-        .take_leftovers(hold, Duration::ZERO)
+        .take_orphans(hold, Duration::ZERO)
         .await
         .expect("the ledger");
     let mut found: Vec<_> = taken
         .into_iter()
-        .map(|leftover| (leftover.object_key, leftover.upload))
+        .map(|orphan| (orphan.object_key, orphan.upload))
         .collect();
     expected.sort_by(|a, b| a.0.cmp(&b.0));
     found.sort_by(|a, b| a.0.cmp(&b.0));
@@ -190,7 +190,7 @@ fn delete(model: &mut Model) {
     let expired = model.status == Some(ExportStatus::Expired);
     // An expired export's file is left over already.
     if let Some(key) = model.published.take().filter(|_| !expired) {
-        model.left.push((key, LeftUpload::None));
+        model.left.push((key, OrphanedUpload::None));
     }
     model.end_claim(None);
 }
@@ -251,7 +251,7 @@ async fn apply(fixture: &Fixture, id: ExportId, change: Change, model: &mut Mode
             };
             let answer = ledger.record_snapshot(&lease, &snapshot(&lease)).await;
             if held(model, &lease, answer, context) && model.upload.is_none() {
-                model.upload = Some((lease.object_key(Format::Csv), LeftUpload::Unrecorded));
+                model.upload = Some((lease.object_key(Format::Csv), OrphanedUpload::Unrecorded));
             }
         }
         Change::RecordUpload(back) => {
@@ -262,7 +262,7 @@ async fn apply(fixture: &Fixture, id: ExportId, change: Change, model: &mut Mode
             match &mut model.upload {
                 Some((_, upload)) if answer.is_ok() => {
                     assert_eq!(model.leases.last(), Some(&lease), "{context}");
-                    *upload = LeftUpload::Recorded("u".to_owned());
+                    *upload = OrphanedUpload::Recorded("u".to_owned());
                 }
                 // Without a snapshot nothing may be written.
                 upload => assert!(
@@ -362,7 +362,7 @@ async fn apply(fixture: &Fixture, id: ExportId, change: Change, model: &mut Mode
             assert_eq!(expired, u64::from(due), "{context}");
             if let Some(key) = model.published.clone().filter(|_| due) {
                 model.status = Some(ExportStatus::Expired);
-                model.left.push((key, LeftUpload::None));
+                model.left.push((key, OrphanedUpload::None));
             }
         }
         Change::Delete => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use waybill_ledger::export::ExportStatus;
-use waybill_ledger::{HandBack, Lanes, Ledger, LeftUpload, Leftover};
+use waybill_ledger::{HandBack, Lanes, Ledger, OrphanedObject, OrphanedUpload};
 use waybill_report::encode::Format;
 
 use super::exports::{
@@ -13,7 +13,7 @@ use super::fixture::Fixture;
 
 pub(super) async fn run(fresh: &impl AsyncFn() -> Fixture) {
     uploads_are_left_over_once_their_claim_is_over(fresh().await.ledger.as_ref()).await;
-    a_leftover_is_held_looked_at_again_and_forgotten(&fresh().await).await;
+    an_orphan_is_held_swept_again_and_forgotten(&fresh().await).await;
     files_and_records_are_kept_for_so_long(fresh().await.ledger.as_ref()).await;
     a_clock_that_was_set_back_holds_nothing_up(fresh().await.ledger.as_ref()).await;
 }
@@ -40,23 +40,23 @@ async fn uploads_are_left_over_once_their_claim_is_over(ledger: &dyn Ledger) {
         .hand_back(&late, LEASE, HandBack::Outage)
         .await
         .expect("held");
-    let resting = ledger.take_leftovers(LEASE, LEASE).await;
+    let resting = ledger.take_orphans(LEASE, LEASE).await;
     assert!(resting.expect("the ledger").is_empty(), "not yet");
     for (lease, upload) in [
-        (unrecorded, LeftUpload::Unrecorded),
-        (recorded, LeftUpload::Recorded("v".to_owned())),
+        (unrecorded, OrphanedUpload::Unrecorded),
+        (recorded, OrphanedUpload::Recorded("v".to_owned())),
     ] {
         ledger.fail(&lease, &failure(), None).await.expect("held");
-        let expected = Leftover {
+        let expected = OrphanedObject {
             object_key: lease.object_key(Format::Csv),
             upload,
-            looks: 0,
+            sweeps: 0,
         };
         assert_eq!(taken(ledger).await, [expected]);
     }
 }
 
-async fn a_leftover_is_held_looked_at_again_and_forgotten(fixture: &Fixture) {
+async fn an_orphan_is_held_swept_again_and_forgotten(fixture: &Fixture) {
     let ledger = fixture.ledger.as_ref();
     let id = enqueue(ledger, "a", 5).await.id;
     let lease = claim(ledger, LEASE).await.lease;
@@ -67,27 +67,31 @@ async fn a_leftover_is_held_looked_at_again_and_forgotten(fixture: &Fixture) {
     let take = async |hold| {
         fixture
             .other
-            .take_leftovers(hold, Duration::ZERO)
+            .take_orphans(hold, Duration::ZERO)
             .await
             .expect("the ledger")
     };
-    let leftover = take(Duration::ZERO).await.pop().expect("the file");
-    assert_eq!(leftover.looks, 0);
+    let orphan = take(Duration::ZERO).await.pop().expect("the file");
+    assert_eq!(orphan.sweeps, 0);
     let again = take(LEASE).await;
     assert_eq!(
         again,
-        std::slice::from_ref(&leftover),
+        std::slice::from_ref(&orphan),
         "its holder died with it"
     );
     assert!(take(LEASE).await.is_empty(), "held");
-    let settle = async |look_again| {
-        let settled = ledger.settle_leftover(&leftover, look_again).await;
+    let settle = async |sweep_again| {
+        let settled = ledger.settle_orphan(&orphan, sweep_again).await;
         settled.expect("the ledger");
     };
     settle(Some(LEASE)).await;
     assert!(take(LEASE).await.is_empty(), "not yet");
     settle(Some(Duration::ZERO)).await;
-    let looks: Vec<u32> = take(Duration::ZERO).await.iter().map(|l| l.looks).collect();
+    let looks: Vec<u32> = take(Duration::ZERO)
+        .await
+        .iter()
+        .map(|l| l.sweeps)
+        .collect();
     assert_eq!(looks, [2]);
     settle(None).await;
     assert!(take(Duration::ZERO).await.is_empty(), "forgotten");

@@ -40,7 +40,7 @@ CROSS JOIN LATERAL (
     WHERE large = lane.large AND started_at >= now() - $1
   ) AS claims";
 
-/// The file goes by its leftover, and what a running attempt writes by the record of its upload.
+/// The file goes as an orphaned object, and what a running attempt writes by the record of its upload.
 const DELETE: &str = "
 WITH gone AS (
     DELETE FROM waybill.exports

@@ -15,7 +15,7 @@ use crate::sql::row;
 use crate::sql::statement::on_postgres;
 use crate::sql::statements;
 use crate::terms::IDEMPOTENCY_KEPT;
-use crate::upkeep::{AT_ONCE, Leftover, Upkeep};
+use crate::upkeep::{BATCH_SIZE, OrphanedObject, Upkeep};
 
 const EXPIRE: &str = "
 WITH expired AS (
@@ -36,7 +36,7 @@ WITH expired AS (
 )
 SELECT count(*) FROM expired";
 
-/// Uploads whose claim is over become leftovers. A published file has no record of an upload.
+/// Uploads whose claim is over become orphaned objects. A published file has no record of an upload.
 const COLLECT: &str = "
 WITH over AS (
     DELETE FROM waybill.uploads
@@ -87,7 +87,7 @@ impl Upkeep for PostgresLedger {
             interval(after),
             failure.code.name(),
             &failure.detail,
-            i64::from(AT_ONCE)
+            i64::from(BATCH_SIZE)
         )
         .fetch_all(&self.pool)
         .await?;
@@ -132,7 +132,7 @@ impl Upkeep for PostgresLedger {
     }
 
     async fn expire(&self) -> Result<u64, LedgerError> {
-        let expired: i64 = on_postgres!(query_scalar, EXPIRE, i64::from(AT_ONCE))
+        let expired: i64 = on_postgres!(query_scalar, EXPIRE, i64::from(BATCH_SIZE))
             .fetch_one(&self.pool)
             .await?;
         Ok(row::unsigned(expired))
@@ -143,7 +143,7 @@ impl Upkeep for PostgresLedger {
             query,
             statements::PURGE,
             interval(kept_for),
-            i64::from(AT_ONCE)
+            i64::from(BATCH_SIZE)
         )
         .execute(&self.pool)
         .await?;
@@ -153,11 +153,11 @@ impl Upkeep for PostgresLedger {
         Ok(purged.rows_affected())
     }
 
-    async fn take_leftovers(
+    async fn take_orphans(
         &self,
         hold: Duration,
         rest: Duration,
-    ) -> Result<Vec<Leftover>, LedgerError> {
+    ) -> Result<Vec<OrphanedObject>, LedgerError> {
         on_postgres!(query, COLLECT, interval(rest))
             .execute(&self.pool)
             .await?;
@@ -165,20 +165,20 @@ impl Upkeep for PostgresLedger {
             query_as,
             statements::TAKE,
             interval(hold),
-            i64::from(AT_ONCE)
+            i64::from(BATCH_SIZE)
         )
         .fetch_all(&self.pool)
         .await?;
-        Ok(taken.into_iter().map(Leftover::from).collect())
+        Ok(taken.into_iter().map(OrphanedObject::from).collect())
     }
 
-    async fn settle_leftover(
+    async fn settle_orphan(
         &self,
-        leftover: &Leftover,
-        look_again: Option<Duration>,
+        orphan: &OrphanedObject,
+        sweep_again: Option<Duration>,
     ) -> Result<(), LedgerError> {
-        let key = &leftover.object_key;
-        let settled = match look_again {
+        let key = &orphan.object_key;
+        let settled = match sweep_again {
             Some(after) => on_postgres!(query, statements::LOOK_AGAIN, key, interval(after)),
             None => on_postgres!(query, statements::FORGET, key),
         };

@@ -15,7 +15,7 @@ use crate::sql::row;
 use crate::sql::statement::on_sqlite;
 use crate::sql::statements;
 use crate::terms::IDEMPOTENCY_KEPT;
-use crate::upkeep::{AT_ONCE, Leftover, Upkeep};
+use crate::upkeep::{BATCH_SIZE, OrphanedObject, Upkeep};
 
 const EXPIRE: &str = "
 UPDATE exports
@@ -83,7 +83,7 @@ impl Upkeep for SqliteLedger {
             whole_micros(after),
             failure.code.name(),
             &failure.detail,
-            AT_ONCE,
+            BATCH_SIZE,
             micros(file_clock())
         )
         .fetch_all(&self.pools.writer)
@@ -139,7 +139,7 @@ impl Upkeep for SqliteLedger {
     async fn expire(&self) -> Result<u64, LedgerError> {
         let now = file_clock();
         let mut tx = self.write().await?;
-        let expired: Vec<(String, String)> = on_sqlite!(query_as, EXPIRE, AT_ONCE, micros(now))
+        let expired: Vec<(String, String)> = on_sqlite!(query_as, EXPIRE, BATCH_SIZE, micros(now))
             .fetch_all(&mut *tx)
             .await?;
         for (_, object_key) in &expired {
@@ -158,7 +158,7 @@ impl Upkeep for SqliteLedger {
             query,
             statements::PURGE,
             whole_micros(kept_for),
-            AT_ONCE,
+            BATCH_SIZE,
             now
         )
         .execute(&self.pools.writer)
@@ -170,11 +170,11 @@ impl Upkeep for SqliteLedger {
         Ok(purged.rows_affected())
     }
 
-    async fn take_leftovers(
+    async fn take_orphans(
         &self,
         hold: Duration,
         rest: Duration,
-    ) -> Result<Vec<Leftover>, LedgerError> {
+    ) -> Result<Vec<OrphanedObject>, LedgerError> {
         let now = micros(file_clock());
         let mut tx = self.write().await?;
         let over: Vec<(String, String)> = on_sqlite!(query_as, OVER).fetch_all(&mut *tx).await?;
@@ -183,21 +183,26 @@ impl Upkeep for SqliteLedger {
                 .execute(&mut *tx)
                 .await?;
         }
-        let taken: Vec<(String, Option<String>, i32)> =
-            on_sqlite!(query_as, statements::TAKE, whole_micros(hold), AT_ONCE, now)
-                .fetch_all(&mut *tx)
-                .await?;
+        let taken: Vec<(String, Option<String>, i32)> = on_sqlite!(
+            query_as,
+            statements::TAKE,
+            whole_micros(hold),
+            BATCH_SIZE,
+            now
+        )
+        .fetch_all(&mut *tx)
+        .await?;
         tx.commit().await?;
-        Ok(taken.into_iter().map(Leftover::from).collect())
+        Ok(taken.into_iter().map(OrphanedObject::from).collect())
     }
 
-    async fn settle_leftover(
+    async fn settle_orphan(
         &self,
-        leftover: &Leftover,
-        look_again: Option<Duration>,
+        orphan: &OrphanedObject,
+        sweep_again: Option<Duration>,
     ) -> Result<(), LedgerError> {
-        let (key, now) = (&leftover.object_key, micros(file_clock()));
-        let settled = match look_again {
+        let (key, now) = (&orphan.object_key, micros(file_clock()));
+        let settled = match sweep_again {
             Some(after) => {
                 on_sqlite!(query, statements::LOOK_AGAIN, key, whole_micros(after), now)
             }
