@@ -12,6 +12,6 @@ pub(crate) const SETTINGS: &[Setting] = &[setting("database.url", Rule::Database
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatabaseSettings {
-    /// See [`Config::database_url`].
+    /// See [`database_url`](crate::Config::database_url).
     pub url: Option<DatabaseUrl>,
 }

@@ -15,7 +15,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceSettings {
-    /// See [`Config::source_url`].
+    /// See [`source_url`](crate::Config::source_url).
     pub url: Option<DatabaseUrl>,
     /// The most connections of one process, 1 to 1,000; `None` = as many as it reads reports at once.
     pub connections: Option<usize>,

@@ -28,7 +28,7 @@ pub struct StorageSettings {
     pub public_endpoint: Option<String>,
     /// Region that requests are signed for.
     pub region: String,
-    /// See [`Config::bucket`].
+    /// See [`bucket`](crate::Config::bucket).
     pub bucket: Option<String>,
     /// What every object key begins with: empty, or ending in a slash.
     pub prefix: String,

@@ -25,7 +25,7 @@ use super::report::{open, plan_of, sources};
 use crate::queries::{Asked, FIELDS, SampleRow, asked, catalog, literal};
 
 /// A database with an empty table `belongings`, whose columns are `owner` and
-/// [`FIELDS`](crate::queries::FIELDS).
+/// [`FIELDS`].
 pub trait SampleTable {
     /// Puts these in place of whatever is there.
     fn fill(&self, rows: &[SampleRow]) -> impl Future<Output = ()>;

@@ -2,7 +2,7 @@
 //!
 //! Every column is cast to its catalog type, so that a source decodes nine types and no more. What is
 //! compared is left as it is and the literal is typed instead: only then an index of the operand
-//! serves, and what has no such comparison is a fault that [`probe`] finds. Text is compared, grouped and
+//! serves, and what has no such comparison is a fault that `probe` finds. Text is compared, grouped and
 //! ordered by its bytes, whatever the collation of the database.
 
 mod filters;
