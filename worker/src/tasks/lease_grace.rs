@@ -55,24 +55,24 @@ mod tests {
     const LEASE: Duration = Duration::from_secs(30);
     const ROUND: Duration = Duration::from_secs(1);
 
-    /// A process that has run for a while: its patience, its clock and the ledger's.
+    /// A process that has run for a while: its grace, its clock and the ledger's.
     fn settled() -> (LeaseGracePeriod, Instant, DateTime<Utc>) {
         let (start, ledger_start) = (Instant::now(), DateTime::UNIX_EPOCH);
-        let mut patience = LeaseGracePeriod::new(LEASE, start, ledger_start);
-        assert!(!patience.is_over(start, ledger_start), "it has just begun");
+        let mut grace = LeaseGracePeriod::new(LEASE, start, ledger_start);
+        assert!(!grace.is_over(start, ledger_start), "it has just begun");
         let (now, ledger_now) = (start + AT_START, ledger_start + AT_START);
-        assert!(patience.is_over(now, ledger_now));
-        (patience, now, ledger_now)
+        assert!(grace.is_over(now, ledger_now));
+        (grace, now, ledger_now)
     }
 
-    /// Goes round until the patience is over, and returns for how long that was.
+    /// Goes round until the grace is over, and returns for how long that was.
     fn until_over(
-        patience: &mut LeaseGracePeriod,
+        grace: &mut LeaseGracePeriod,
         now: Instant,
         ledger_now: DateTime<Utc>,
     ) -> Duration {
         let mut passed = Duration::ZERO;
-        while !patience.is_over(now + passed, ledger_now + passed) {
+        while !grace.is_over(now + passed, ledger_now + passed) {
             passed += ROUND;
         }
         passed
@@ -80,9 +80,9 @@ mod tests {
 
     #[test]
     fn after_an_outage_everyone_has_one_lease_to_renew() {
-        let (mut patience, now, ledger_now) = settled();
-        patience.outage();
-        let waited = until_over(&mut patience, now + ROUND, ledger_now + ROUND);
+        let (mut grace, now, ledger_now) = settled();
+        grace.outage();
+        let waited = until_over(&mut grace, now + ROUND, ledger_now + ROUND);
         assert_eq!(waited, LEASE);
     }
 
@@ -90,14 +90,14 @@ mod tests {
     fn a_clock_that_was_set_is_no_reason_to_take_a_lease() {
         let hour = Duration::from_secs(3_600);
         for set in [DateTime::UNIX_EPOCH - hour, DateTime::UNIX_EPOCH + hour] {
-            let (mut patience, now, _) = settled();
-            assert_eq!(until_over(&mut patience, now + ROUND, set), LEASE);
+            let (mut grace, now, _) = settled();
+            assert_eq!(until_over(&mut grace, now + ROUND, set), LEASE);
         }
     }
 
     #[test]
     fn a_slow_round_alone_costs_nothing() {
-        let (mut patience, now, ledger_now) = settled();
-        assert!(patience.is_over(now + LEASE * 2, ledger_now + LEASE * 2));
+        let (mut grace, now, ledger_now) = settled();
+        assert!(grace.is_over(now + LEASE * 2, ledger_now + LEASE * 2));
     }
 }
