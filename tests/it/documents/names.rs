@@ -191,7 +191,11 @@ fn every_named_setting_is_there() {
         .filter_map(|setting| Some(setting.rsplit_once('.')?.0))
         .collect();
     let mut missing = BTreeSet::new();
-    for page in pages() {
+    // Names with a dot are columns there.
+    for page in pages()
+        .into_iter()
+        .filter(|page| page != "migrations/README.md")
+    {
         for span in code_spans(&page) {
             let name = span.split(' ').next().unwrap_or_default();
             let is_setting = name.rsplit_once('.').is_some_and(|(section, key)| {
