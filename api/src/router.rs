@@ -60,7 +60,7 @@ pub(crate) fn health(dependencies: HealthDependencies) -> Router {
 }
 
 /// Returns the same routes behind what every request passes: the last layer is the first that it meets.
-fn with_middleware<S: Clone + Send + Sync + 'static>(
+pub(crate) fn with_middleware<S: Clone + Send + Sync + 'static>(
     router: Router<S>,
     gate: Gate,
     operations: MeasuredOperations,

@@ -119,19 +119,19 @@ async fn what_is_not_ready_is_named() {
 #[tokio::test]
 async fn a_panic_is_a_failure_of_ours() {
     use tower::ServiceExt as _;
-    use tower_http::catch_panic::CatchPanicLayer;
 
-    use crate::middleware::panics::PanicProblem;
+    use crate::middleware::gate::Gate;
+    use crate::middleware::request_metrics::MeasuredOperations;
 
-    let router: axum::Router = axum::Router::new()
-        .route(
-            "/boom",
-            axum::routing::get(|| async { panic!("with a secret") as &'static str }),
-        )
-        .layer(CatchPanicLayer::custom(PanicProblem))
-        .layer(axum::middleware::from_fn(
-            crate::middleware::boundary::boundary,
-        ));
+    let service = Service::start().await;
+    let (_, document) = crate::router::router(service.state.clone()).expect("a document");
+    let requests = service.state.metrics.requests.clone();
+    let boom = || async { panic!("with a secret") as &'static str };
+    let router = crate::router::with_middleware(
+        axum::Router::new().route("/boom", axum::routing::get(boom)),
+        Gate::open(),
+        MeasuredOperations::new(requests, &document),
+    );
     let response = router.oneshot(request(Method::GET, "/boom")).await;
     let answer = Answer::read(response.expect("infallible")).await;
     assert_eq!(answer.problem(), (500, "internal".to_owned()));

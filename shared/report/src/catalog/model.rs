@@ -188,3 +188,24 @@ pub struct Field {
     /// How it is computed.
     pub expression: Expression,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use waybill_config::{Config, Layers};
+
+    use super::*;
+
+    #[test]
+    fn an_installation_lets_ask_for_as_many_columns_as_the_engines_read() {
+        let config = Config::load(Layers {
+            command_defaults: &[],
+            file: None,
+            environment: Vec::<(OsString, OsString)>::new(),
+            flags: &[],
+        });
+        let limits = config.expect("defaults").limits;
+        assert_eq!(limits.max_columns, MAX_COLUMNS);
+    }
+}
