@@ -20,15 +20,23 @@ fn conflicts(replica: &Cluster) -> usize {
 }
 
 /// Holds an attempt before its upload while the primary removes rows under it, and lets it go on; returns
-/// the trap of the next attempt.
-async fn conflict(attempt: Trap, store: &Proxy, data: &WideSource, replica: &Cluster) -> Trap {
+/// the trap of the next attempt. A replica that has no time to wait for the reading has ended it already.
+async fn conflict(
+    attempt: Trap,
+    store: &Proxy,
+    data: &WideSource,
+    primary: &Cluster,
+    replica: &Cluster,
+) -> Trap {
     attempt.met().await;
     let before = conflicts(replica);
     data.database().psql("UPDATE wide SET at = at");
     data.database().psql("VACUUM wide");
-    eventually("the replica waits for the reading", async || {
-        (conflicts(replica) > before).then_some(())
-    })
+    let removed = primary.written();
+    eventually(
+        "the replica waits for the reading, or has ended it",
+        async || (conflicts(replica) > before || replica.has_replayed(&removed)).then_some(()),
+    )
     .await;
     let next = store.hold(Step::UploadBegins);
     attempt.go_on();
@@ -63,7 +71,7 @@ async fn a_replica_that_gives_a_reading_up_is_tried_again_and_not_for_ever() {
 
     let first = store.hold(Step::UploadBegins);
     let id = text(&http.submit(&body).await["id"]);
-    let second = conflict(first, &store, &data, &replica).await;
+    let second = conflict(first, &store, &data, primary, &replica).await;
     second.met().await;
     second.go_on();
     let export = http.completed(&id).await;
@@ -73,8 +81,8 @@ async fn a_replica_that_gives_a_reading_up_is_tried_again_and_not_for_ever() {
 
     let first = store.hold(Step::UploadBegins);
     let id = text(&http.submit(&body).await["id"]);
-    let second = conflict(first, &store, &data, &replica).await;
-    drop(conflict(second, &store, &data, &replica).await);
+    let second = conflict(first, &store, &data, primary, &replica).await;
+    drop(conflict(second, &store, &data, primary, &replica).await);
     let failed = http.export_once(&id, "failed").await;
     assert_eq!(failed["error"]["code"], "source_conflict", "{failed:#}");
     let detail = text(&failed["error"]["detail"]);

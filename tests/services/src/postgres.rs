@@ -182,13 +182,25 @@ impl Cluster {
     /// # Panics
     /// When that takes too long.
     pub fn catch_up_with(&self, primary: &Self) {
-        let written = primary.psql(SUPERUSER, "SELECT pg_current_wal_flush_lsn()");
-        let replayed = format!("SELECT pg_last_wal_replay_lsn() >= '{written}'");
+        let written = primary.written();
         let started = Instant::now();
-        while self.psql(SUPERUSER, &replayed) != "t" {
+        while !self.has_replayed(&written) {
             assert!(started.elapsed() < DEADLINE, "the standby does not follow");
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// How far this primary's log is written: what [`has_replayed`](Self::has_replayed) takes.
+    #[must_use]
+    pub fn written(&self) -> String {
+        self.psql(SUPERUSER, "SELECT pg_current_wal_flush_lsn()")
+    }
+
+    /// Whether this standby has come so far in its primary's log.
+    #[must_use]
+    pub fn has_replayed(&self, written: &str) -> bool {
+        let replayed = format!("SELECT pg_last_wal_replay_lsn() >= '{written}'");
+        self.psql(SUPERUSER, &replayed) == "t"
     }
 
     /// The URL of a database for a role, or for `role:password`.
