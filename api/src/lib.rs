@@ -11,11 +11,12 @@
 //! 7. `admission`: a body becomes a plan; at once, as a job, or later.
 //! 8. `answer`: the rows, a job, a link or a stream of events; `watcher` holds clients until an export changes.
 //! 9. `views` and `links`: what an answer looks like; `pages` what people see, `openapi` what programs read.
-//! 10. `problem`: whatever went wrong on the way. Beside them, `metrics` counts.
+//! 10. `problem`: whatever went wrong on the way. Beside them, `metrics` counts and `clock` tells the time of an answer.
 
 mod admission;
 mod answer;
 mod auth;
+mod clock;
 mod dependencies;
 mod headers;
 mod links;

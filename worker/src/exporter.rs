@@ -1,10 +1,8 @@
 //! From a wake-up to an end: claim, attempt, publish or judge. Read it as the story of one export.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use waybill_ledger::export::{ExportStatus, Failure, Receipt};
@@ -19,7 +17,7 @@ use crate::dependencies::Dependencies;
 use crate::lease::HeldLease;
 use crate::lost_lease::outcome_of_loss;
 use crate::metrics::WorkerMetrics;
-use crate::panic::panic_text;
+use crate::panic::caught;
 use crate::slots::{Slot, Slots};
 use crate::verdict::{Verdict, judge};
 
@@ -143,9 +141,8 @@ impl Exporter {
         held: &HeldLease,
         slot: Slot<'_>,
     ) -> Result<Receipt, AttemptError> {
-        let caught = AssertUnwindSafe(self.work(claim, held, slot)).catch_unwind();
         tokio::select! {
-            outcome = caught => outcome.unwrap_or_else(|panic| Err(AttemptError::Panic(panic_text(&*panic)))),
+            outcome = caught(self.work(claim, held, slot)) => outcome.unwrap_or_else(|panic| Err(AttemptError::Panic(panic))),
             () = held.lost() => Err(LedgerError::LeaseLost(claim.lease.export_id()).into()),
             () = self.interrupt.cancelled() => Err(AttemptError::Interrupted),
         }

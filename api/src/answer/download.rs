@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
 use waybill_ledger::export::Export;
 use waybill_report::caller::Caller;
 use waybill_store::{Bucket, Link};
 
 use crate::auth::Authenticator;
+use crate::clock;
 use crate::links::Links;
 use crate::problem::Problem;
 use crate::views::export::{ExportView, downloadable};
@@ -27,10 +27,6 @@ impl Downloads {
     ///
     /// # Errors
     /// 401 when the caller's key has ended meanwhile.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "how an export is shown depends on when it is asked for"
-    )]
     pub(crate) async fn view(
         &self,
         caller: &Caller,
@@ -45,7 +41,7 @@ impl Downloads {
                 None
             }
         };
-        Ok(ExportView::new(export, Utc::now(), links, link))
+        Ok(ExportView::new(export, clock::now(), links, link))
     }
 
     /// Returns a presigned URL for an export that can be downloaded; it never outlives the file. Whoever

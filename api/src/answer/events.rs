@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use chrono::Utc;
 use futures::StreamExt;
 use futures::stream;
 use http::header::CACHE_CONTROL;
@@ -25,6 +24,7 @@ use waybill_ledger::export::{Export, ExportId};
 use waybill_report::caller::Caller;
 
 use crate::auth::Authenticator;
+use crate::clock;
 use crate::headers::X_ACCEL_BUFFERING;
 use crate::links::Links;
 use crate::problem::{Problem, ProblemCode};
@@ -133,12 +133,8 @@ fn stream_of(follower: Follower, over: impl Future<Output = ()> + Send + 'static
 }
 
 /// Returns the id of the event that an export's state now makes.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how an export is shown depends on when it is asked for"
-)]
 fn event_id(export: &Export) -> String {
-    etag::state(export, shown_status(export, Utc::now()))
+    etag::state(export, shown_status(export, clock::now()))
 }
 
 /// One client's place in the history of an export.
@@ -159,10 +155,6 @@ struct Follower {
 
 impl Follower {
     /// Returns the next event; `None` after the last.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "how an export is shown depends on when it is asked for"
-    )]
     async fn next(mut self) -> Option<(Result<Event, axum::Error>, Self)> {
         while !self.ended {
             let export = match self.unsent.take() {
@@ -178,7 +170,7 @@ impl Follower {
                 let event = Event::default().event(EVENT).id(&id);
                 self.sent = Some(id);
                 let export = Arc::unwrap_or_clone(export);
-                let view = ExportView::new(export, Utc::now(), &self.links, None);
+                let view = ExportView::new(export, clock::now(), &self.links, None);
                 return Some((event.json_data(view), self));
             }
         }

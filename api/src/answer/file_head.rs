@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::HeaderValue;
 use http::header::{ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use waybill_ledger::export::{Export, Receipt};
+use waybill_store::attachment;
 
 use crate::headers::REPR_DIGEST;
 use crate::problem::Problem;
@@ -31,7 +32,7 @@ pub(crate) fn file_head(export: &Export, receipt: &Receipt) -> Result<Response, 
         ),
         (
             CONTENT_DISPOSITION,
-            text(format!("attachment; filename=\"{}\"", export.spec.filename))?,
+            text(attachment(&export.spec.filename))?,
         ),
         (ACCEPT_RANGES, HeaderValue::from_static("bytes")),
         (ETAG, text(format!("\"{}\"", receipt.sha256))?),

@@ -11,6 +11,7 @@ use waybill_config::{ExportSettings, InlineSettings};
 use waybill_report::caller::Caller;
 use waybill_report::query::ReportPlan;
 use waybill_report::source::{RowEstimate, Sources};
+use waybill_store::attachment;
 
 use super::attempt::{Attempt, Bounds, InlineError, InlineReport, attempt};
 use crate::admission::planner::{Planner, Read};
@@ -136,10 +137,7 @@ pub(crate) fn bare(plan: &ReportPlan, report: InlineReport) -> Result<Response, 
     let headers = [
         (CONTENT_TYPE, content_type),
         (VARY, HeaderValue::from_static("accept")),
-        (
-            CONTENT_DISPOSITION,
-            text(format!("attachment; filename=\"{}\"", plan.filename()))?,
-        ),
+        (CONTENT_DISPOSITION, text(attachment(plan.filename()))?),
         (AS_OF, text(as_of)?),
         (ROW_COUNT, HeaderValue::from(summary.row_count)),
         (LIMIT_REACHED, text(summary.limit_reached.to_string())?),

@@ -16,7 +16,8 @@
 //!
 //! impl Backend for Things {
 //!     fn execute(&self, sql: &str) {
-//!         todo!("run {sql} as the owner of the data")
+//!         let things = rusqlite::Connection::open("things.sqlite").expect("a database");
+//!         things.execute_batch(sql).expect("it runs");
 //!     }
 //!
 //!     fn source(&self) -> Arc<dyn Source> {

@@ -87,7 +87,7 @@ pub(crate) async fn accept<A: Acceptance>(
     if let Some(key) = &terms.idempotency_key
         && !tx.keep_key(new, key, &request, id).await?
     {
-        let known = replay(tx.kept(new, key).await?, new)?;
+        let known = replay(tx.kept(new, key).await?, &request);
         return known.ok_or_else(|| LedgerError::Corrupt("idempotency_keys".to_owned()));
     }
     if let Some(sharing) = terms.sharing
@@ -112,17 +112,14 @@ pub(crate) async fn accept<A: Acceptance>(
     Ok(Enqueued::Accepted(Box::new(export)))
 }
 
-/// Returns what becomes of a request whose key stands for something already.
-pub(crate) fn replay(kept: Option<Kept>, new: &NewExport) -> Result<Option<Enqueued>, LedgerError> {
-    let Some(kept) = kept else {
-        return Ok(None);
-    };
-    let is_the_same = kept.request == new.request()?;
-    Ok(Some(if is_the_same {
+/// Returns what becomes of a request of this name whose key stands for something already.
+pub(crate) fn replay(kept: Option<Kept>, request: &str) -> Option<Enqueued> {
+    let kept = kept?;
+    Some(if kept.request == request {
         Enqueued::Replayed(Box::new(kept.export))
     } else {
         Enqueued::KeyReused
-    }))
+    })
 }
 
 #[cfg(test)]

@@ -50,7 +50,10 @@ pub trait KeyStore: Send + Sync {
     ///
     /// # Errors
     /// [`KeyStoreError`].
-    async fn find(&self, presented: &str) -> Result<Option<ApiKey>, KeyStoreError>;
+    async fn find(&self, presented: &str) -> Result<Option<ApiKey>, KeyStoreError> {
+        let mut found = self.find_many(&[presented.to_owned()]).await?;
+        found.pop().unwrap_or(Ok(None))
+    }
 
     /// Returns what [`find`](Self::find) says of each of these, in their order, by one statement at most.
     ///

@@ -27,6 +27,11 @@ pub struct NewExport {
 }
 
 impl NewExport {
+    /// Returns whose idempotency keys these are beside the organisation's: the API key's id, or nothing.
+    pub(crate) fn key_holder(&self) -> &str {
+        self.made_by.as_ref().map_or("", KeyId::as_str)
+    }
+
     /// Returns the SHA-256 of who asks for what, in lower-case hex: the same for identical requests of
     /// one key, and only for them.
     ///

@@ -286,6 +286,7 @@ impl Bucket {
 }
 
 /// Returns a `Content-Disposition` (RFC 6266). Names are made by this program: ASCII without quotes.
-pub(super) fn attachment(filename: &str) -> String {
+#[must_use]
+pub fn attachment(filename: &str) -> String {
     format!("attachment; filename=\"{filename}\"")
 }

@@ -33,7 +33,7 @@ mod request_policy;
 mod tests;
 mod upload;
 
-pub use bucket::Bucket;
+pub use bucket::{Bucket, attachment};
 pub use clock::ClockDifference;
 pub use error::BucketError;
 pub use limits::{MAX_LINK, MAX_PARTS, PART_BYTES};

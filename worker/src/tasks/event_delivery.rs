@@ -86,10 +86,6 @@ impl Task for EventDelivery {
         "event_delivery"
     }
 
-    fn interval(&self) -> Duration {
-        Duration::from_secs(1)
-    }
-
     async fn run(&mut self) -> Result<(), TaskError> {
         for _ in 0..MAX_BATCHES {
             let events = self.outbox.take_events(HOLD).await?;

@@ -1,7 +1,6 @@
 //! Ends exports whose file was kept long enough.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use prometheus_client::metrics::counter::Counter;
@@ -33,10 +32,6 @@ impl Expiry {
 impl Task for Expiry {
     fn name(&self) -> &'static str {
         "expiry"
-    }
-
-    fn interval(&self) -> Duration {
-        Duration::from_secs(1)
     }
 
     async fn run(&mut self) -> Result<(), TaskError> {

@@ -56,10 +56,6 @@ impl Task for LapsedLeases {
         "lapsed_leases"
     }
 
-    fn interval(&self) -> Duration {
-        Duration::from_secs(1)
-    }
-
     async fn run(&mut self) -> Result<(), TaskError> {
         let requeued = self.requeue().await;
         if let (Err(_), Some(grace)) = (&requeued, &mut self.grace) {

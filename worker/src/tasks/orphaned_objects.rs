@@ -68,10 +68,6 @@ impl Task for OrphanedObjects {
         "orphaned_objects"
     }
 
-    fn interval(&self) -> Duration {
-        Duration::from_secs(1)
-    }
-
     /// What cannot be removed now is tried again.
     async fn run(&mut self) -> Result<(), TaskError> {
         let orphans = self.upkeep.take_orphans(HOLD, REST).await?;

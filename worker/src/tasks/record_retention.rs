@@ -37,10 +37,6 @@ impl Task for RecordRetention {
         "record_retention"
     }
 
-    fn interval(&self) -> Duration {
-        Duration::from_secs(1)
-    }
-
     async fn run(&mut self) -> Result<(), TaskError> {
         let purged = self.upkeep.purge(self.kept_for).await?;
         if purged > 0 {

@@ -38,10 +38,6 @@ impl Task for Redelivery {
         "redelivery"
     }
 
-    fn interval(&self) -> Duration {
-        Duration::from_secs(1)
-    }
-
     async fn run(&mut self) -> Result<(), TaskError> {
         let woken = self.upkeep.wake_waiting(UNDELIVERED_AFTER).await?;
         if woken > 0 {

@@ -1,15 +1,15 @@
 //! A recurring task, and how it is repeated.
 
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::FutureExt as _;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use waybill_ledger::LedgerError;
 
-use crate::panic::panic_text;
+use crate::panic::caught;
+
+const USUAL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What every worker does again and again, and any number of workers at once: each step is guarded by
 /// the ledger or does no harm twice.
@@ -19,7 +19,9 @@ pub(crate) trait Task: Send {
     fn name(&self) -> &'static str;
 
     /// Returns the time from the beginning of one run to that of the next, unless it takes longer.
-    fn interval(&self) -> Duration;
+    fn interval(&self) -> Duration {
+        USUAL_INTERVAL
+    }
 
     /// Does what there is to do now.
     async fn run(&mut self) -> Result<(), TaskError>;
@@ -41,8 +43,8 @@ pub(super) async fn repeat(mut task: Box<dyn Task>, shutdown: CancellationToken)
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failing = false;
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
-        let ended = AssertUnwindSafe(task.run()).catch_unwind().await;
-        let ended = ended.unwrap_or_else(|panic| Err(TaskError::Panic(panic_text(panic.as_ref()))));
+        let ended = caught(task.run()).await;
+        let ended = ended.unwrap_or_else(|panic| Err(TaskError::Panic(panic)));
         let name = task.name();
         match (&ended, failing) {
             (Ok(()), false) => {}

@@ -30,10 +30,6 @@ impl Task for UnboundedWaits {
         "unbounded_waits"
     }
 
-    fn interval(&self) -> Duration {
-        Duration::from_secs(1)
-    }
-
     async fn run(&mut self) -> Result<(), TaskError> {
         let bounded = self.upkeep.bound_waits(LONGEST_PAUSE, self.lease_for);
         let bounded = bounded.await?;

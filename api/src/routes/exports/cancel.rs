@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use chrono::Utc;
 use waybill_ledger::export::Export;
 use waybill_ledger::{Cancel, Intake};
 
 use crate::auth::Authenticated;
+use crate::clock;
 use crate::links::Links;
 use crate::links::action::operation;
 use crate::openapi::problems;
@@ -33,10 +33,6 @@ problems!(CancelProblems: ExportNotFound, ExportAlreadyFinished, DatabaseUnavail
         CancelProblems,
     )
 )]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how an export is shown depends on when it is asked for"
-)]
 pub(crate) async fn cancel_export(
     State(ledger): State<Arc<dyn Intake>>,
     Authenticated(caller): Authenticated,
@@ -49,18 +45,14 @@ pub(crate) async fn cancel_export(
         .map_err(|error| Problem::from(error).of_operation(operation::CANCEL_EXPORT))?
         .ok_or_else(not_found)?;
     match cancel {
-        Cancel::Cancelled(export) => Ok(Json(ExportView::new(*export, Utc::now(), &links, None))),
+        Cancel::Cancelled(export) => Ok(Json(ExportView::new(*export, clock::now(), &links, None))),
         Cancel::Finished(export) => Err(finished(&export, &links)),
     }
 }
 
 /// Says why there is nothing to cancel.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how an export is shown depends on when it is asked for"
-)]
 fn finished(export: &Export, links: &Links) -> Problem {
-    let now = Utc::now();
+    let now = clock::now();
     let detail = format!("The export is {}.", shown_status(export, now).name());
     let problem = actions(export, now, links).into_iter().fold(
         Problem::new(ProblemCode::ExportAlreadyFinished, detail),

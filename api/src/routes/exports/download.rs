@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use chrono::Utc;
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use waybill_ledger::export::{Export, ExportStatus};
@@ -12,6 +11,7 @@ use waybill_ledger::export::{Export, ExportStatus};
 use crate::answer::download::Downloads;
 use crate::answer::file_head::file_head;
 use crate::auth::Authenticated;
+use crate::clock;
 use crate::headers::PREFERENCE_APPLIED;
 use crate::links::Links;
 use crate::links::action::{Action, operation};
@@ -53,10 +53,6 @@ problems!(DownloadProblems: ExportNotFound, ExportNotReady, ExportFailed, Export
         DownloadProblems,
     )
 )]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how an export is shown depends on when it is asked for"
-)]
 pub(crate) async fn download_export(
     State(long_poll): State<Arc<LongPoll>>,
     State(downloads): State<Arc<Downloads>>,
@@ -75,7 +71,7 @@ pub(crate) async fn download_export(
         .map_err(of_operation)?
         .ok_or_else(not_found)?;
     if method == Method::HEAD
-        && let Some(receipt) = downloadable(&export, Utc::now())
+        && let Some(receipt) = downloadable(&export, clock::now())
     {
         return file_head(&export, receipt);
     }
@@ -99,12 +95,8 @@ pub(crate) async fn download_export(
 }
 
 /// Says why there is nothing to download.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how an export is shown depends on when it is asked for"
-)]
 fn without_file(export: &Export, links: &Links) -> Problem {
-    let now = Utc::now();
+    let now = clock::now();
     let problem = match shown_status(export, now) {
         ExportStatus::Queued | ExportStatus::Running => {
             let detail = format!("The export is {}.", export.status.name());

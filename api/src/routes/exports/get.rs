@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use chrono::Utc;
 use http::header::{ETAG, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::answer::download::Downloads;
 use crate::auth::Authenticated;
+use crate::clock;
 use crate::headers::PREFERENCE_APPLIED;
 use crate::links::Links;
 use crate::links::action::operation;
@@ -62,10 +62,6 @@ problems!(GetProblems: ExportNotFound, DatabaseUnavailable, Internal);
         GetProblems,
     )
 )]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how an export is shown depends on when it is asked for"
-)]
 pub(crate) async fn get_export(
     State(long_poll): State<Arc<LongPoll>>,
     State(downloads): State<Arc<Downloads>>,
@@ -83,7 +79,7 @@ pub(crate) async fn get_export(
         .map_err(of_operation)?
         .ok_or_else(not_found)?;
 
-    let now = Utc::now();
+    let now = clock::now();
     let tag = etag::of_export(&export, shown_status(&export, now));
     let retry_after = retry_after::poll(&export, now);
     let mut response = if etag::matches(&headers, &tag) {

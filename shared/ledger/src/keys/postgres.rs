@@ -76,14 +76,6 @@ impl KeyStore for PostgresKeyStore {
         Ok(done.rows_affected() > 0)
     }
 
-    async fn find(&self, presented: &str) -> Result<Option<ApiKey>, KeyStoreError> {
-        let Some(id) = secret::claimed_id(presented) else {
-            return Ok(None);
-        };
-        let row = self.row(&id).await?.filter(|row| row.is_of(presented));
-        row.map(ApiKey::try_from).transpose()
-    }
-
     async fn find_many(
         &self,
         presented: &[String],

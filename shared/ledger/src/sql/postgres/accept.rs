@@ -67,7 +67,7 @@ impl Acceptance for PostgresAcceptance<'_> {
             query,
             statements::KEEP_KEY,
             new.org.as_str(),
-            new.made_by.as_ref().map_or("", KeyId::as_str),
+            new.key_holder(),
             key.as_str(),
             request,
             id.to_string(),
@@ -96,7 +96,7 @@ impl Acceptance for PostgresAcceptance<'_> {
             query,
             statements::POINT_KEY,
             new.org.as_str(),
-            new.made_by.as_ref().map_or("", KeyId::as_str),
+            new.key_holder(),
             key.as_str(),
             id.to_string()
         )
@@ -208,7 +208,7 @@ pub(super) async fn kept(
         query_as,
         statements::KEPT,
         new.org.as_str(),
-        new.made_by.as_ref().map_or("", KeyId::as_str),
+        new.key_holder(),
         key.as_str(),
         interval(IDEMPOTENCY_KEPT)
     )

@@ -70,7 +70,8 @@ impl Intake for PostgresLedger {
         key: &IdempotencyKey,
     ) -> Result<Option<Enqueued>, LedgerError> {
         let mut connection = self.pool.acquire().await?;
-        replay(kept(&mut connection, new, key).await?, new)
+        let kept = kept(&mut connection, new, key).await?;
+        Ok(replay(kept, &new.request()?))
     }
 
     async fn get(&self, scope: &Scope, id: ExportId) -> Result<Option<Export>, LedgerError> {

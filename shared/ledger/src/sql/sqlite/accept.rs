@@ -45,7 +45,7 @@ impl Acceptance for SqliteAcceptance {
             query,
             statements::KEEP_KEY,
             new.org.as_str(),
-            new.made_by.as_ref().map_or("", KeyId::as_str),
+            new.key_holder(),
             key.as_str(),
             request,
             id.to_string(),
@@ -75,7 +75,7 @@ impl Acceptance for SqliteAcceptance {
             query,
             statements::POINT_KEY,
             new.org.as_str(),
-            new.made_by.as_ref().map_or("", KeyId::as_str),
+            new.key_holder(),
             key.as_str(),
             id.to_string()
         )
@@ -161,7 +161,7 @@ pub(super) async fn kept(
         query_as,
         statements::KEPT,
         new.org.as_str(),
-        new.made_by.as_ref().map_or("", KeyId::as_str),
+        new.key_holder(),
         key.as_str(),
         whole_micros(IDEMPOTENCY_KEPT),
         micros(now)

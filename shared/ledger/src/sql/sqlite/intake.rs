@@ -55,7 +55,8 @@ impl Intake for SqliteLedger {
         key: &IdempotencyKey,
     ) -> Result<Option<Enqueued>, LedgerError> {
         let mut connection = self.pools.readers.acquire().await?;
-        replay(kept(&mut connection, new, key, file_clock()).await?, new)
+        let kept = kept(&mut connection, new, key, file_clock()).await?;
+        Ok(replay(kept, &new.request()?))
     }
 
     async fn get(&self, scope: &Scope, id: ExportId) -> Result<Option<Export>, LedgerError> {
