@@ -1,8 +1,6 @@
 //! A streaming replica that gives a reading up for the changes of its primary: that counts, ends, and says
 //! which setting governs it.
 
-use std::fs;
-
 use waybill_test_services::postgres::{Cluster, SUPERUSER, Setup};
 use waybill_test_services::proxy::{Proxy, Step, Trap};
 
@@ -12,12 +10,6 @@ use crate::harness::reports::export_of;
 use crate::harness::services::Services;
 use crate::harness::values::text;
 use crate::harness::wide::{WIDE_ROWS, WideSource, first_lines, first_rows};
-
-/// How often a replica had to remove rows that somebody read, and waited for that to end.
-fn conflicts(replica: &Cluster) -> usize {
-    let log = fs::read_to_string(replica.log()).expect("the replica's log");
-    log.matches("recovery still waiting").count()
-}
 
 /// Holds an attempt before its upload while the primary removes rows under it, and lets it go on; returns
 /// the trap of the next attempt. A replica that has no time to wait for the reading has ended it already.
@@ -29,13 +21,13 @@ async fn conflict(
     replica: &Cluster,
 ) -> Trap {
     attempt.met().await;
-    let before = conflicts(replica);
+    let waits = replica.recovery_waits();
     data.database().psql("UPDATE wide SET at = at");
     data.database().psql("VACUUM wide");
-    let removed = primary.written();
+    let written = primary.written();
     eventually(
         "the replica waits for the reading, or has ended it",
-        async || (conflicts(replica) > before || replica.has_replayed(&removed)).then_some(()),
+        async || replica.has_replayed_or_waits(&written, waits).then_some(()),
     )
     .await;
     let next = store.hold(Step::UploadBegins);

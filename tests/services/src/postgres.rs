@@ -190,10 +190,14 @@ impl Cluster {
         }
     }
 
-    /// How far this primary's log is written: what [`has_replayed`](Self::has_replayed) takes.
+    /// How far this primary's log is written: what [`has_replayed`](Self::has_replayed) takes. All until
+    /// there is on its way to standbys: what a VACUUM wrote would else wait for the next commit.
     #[must_use]
     pub fn written(&self) -> String {
-        self.psql(SUPERUSER, "SELECT pg_current_wal_flush_lsn()")
+        self.psql(
+            SUPERUSER,
+            "SELECT pg_logical_emit_message(true, 'test', 'written')",
+        )
     }
 
     /// Whether this standby has come so far in its primary's log.
@@ -201,6 +205,24 @@ impl Cluster {
     pub fn has_replayed(&self, written: &str) -> bool {
         let replayed = format!("SELECT pg_last_wal_replay_lsn() >= '{written}'");
         self.psql(SUPERUSER, &replayed) == "t"
+    }
+
+    /// How often this standby has waited for readings that were in the way of what it replays, as far as
+    /// its log tells (`log_recovery_conflict_waits`).
+    ///
+    /// # Panics
+    /// Without a log.
+    #[must_use]
+    pub fn recovery_waits(&self) -> usize {
+        let log = fs::read_to_string(self.log()).expect("a log");
+        log.matches("recovery still waiting").count()
+    }
+
+    /// Whether this standby has come so far in its primary's log, or has waited more often than `waits`:
+    /// a reading that ends at once is not waited for.
+    #[must_use]
+    pub fn has_replayed_or_waits(&self, written: &str, waits: usize) -> bool {
+        self.recovery_waits() > waits || self.has_replayed(written)
     }
 
     /// The URL of a database for a role, or for `role:password`.
